@@ -1,0 +1,154 @@
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+use clap::ValueEnum;
+
+use crate::{
+    build_mifeng, cargo, contract,
+    process::{self, Outcome, timed},
+    report::{Ending, Report},
+    tools,
+};
+
+/// What can be tested alone. The cheap ones come first, so that a slip shows within seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// rustfmt
+    Fmt,
+    /// clippy, every warning an error
+    Clippy,
+    /// buf: style of the contract, and that it breaks nothing that was frozen
+    Proto,
+    /// Licences, one TLS stack, known holes
+    Deny,
+    /// Tests inside the crates
+    Unit,
+    /// The arrows between the crates, the table of RPCs, the golden events
+    Architecture,
+    /// What every store and feed must do alike
+    Contract,
+    /// Users' stories through real services
+    Journeys,
+    /// kill -9 and other accidents
+    Faults,
+}
+
+/// Runs the parts asked for, prints the closing lines, and fails where one of them failed.
+pub(crate) fn run(root: &Path, asked: &[Part], rounds: Option<u32>, runner: &[String]) -> ExitCode {
+    let all: Vec<Part> = Part::value_variants().to_vec();
+    let mut report = Report::default();
+    for part in all.into_iter().filter(|part| asked.is_empty() || asked.contains(part)) {
+        println!("\n== {}", part.name());
+        let (ending, seconds) = timed(|| part.run(root, rounds, runner));
+        let ending = ending.unwrap_or_else(|error| Ending::Failed(format!("{error:#}"), None));
+        report.add(part.name(), ending, seconds);
+    }
+    println!("{report}");
+    if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Proto => "proto",
+            Self::Deny => "deny",
+            Self::Unit => "unit",
+            Self::Architecture => "architecture",
+            Self::Contract => "contract",
+            Self::Journeys => "journeys",
+            Self::Faults => "faults",
+        }
+    }
+
+    fn run(self, root: &Path, rounds: Option<u32>, runner: &[String]) -> anyhow::Result<Ending> {
+        match self {
+            Self::Fmt => plain(root, "rustfmt", &["fmt", "--all", "--check"]),
+            Self::Clippy => plain(
+                root,
+                "clippy",
+                &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"],
+            ),
+            Self::Proto => contract::check(root),
+            Self::Deny => deny(root),
+            Self::Unit => tests(root, &["--workspace", "--lib", "--bins"], rounds, runner),
+            Self::Architecture | Self::Contract => {
+                tests(root, &["--package", "tests", "--test", self.name()], rounds, runner)
+            }
+            Self::Journeys | Self::Faults => {
+                build_mifeng(root)?;
+                tests(root, &["--package", "tests", "--test", self.name()], rounds, runner)
+            }
+        }
+    }
+}
+
+/// A command of cargo's that comes as a component of the toolchain.
+fn plain(root: &Path, component: &str, arguments: &[&str]) -> anyhow::Result<Ending> {
+    tools::component(component, arguments[0]);
+    let outcome = process::watch(Command::new(cargo()).args(arguments).current_dir(root))?;
+    Ok(ending(&outcome))
+}
+
+fn tests(
+    root: &Path,
+    which: &[&str],
+    rounds: Option<u32>,
+    runner: &[String],
+) -> anyhow::Result<Ending> {
+    let mut command = Command::new(cargo());
+    if tools::nextest() {
+        command.args(["nextest", "run"]).args(which).args(runner);
+    } else {
+        command.arg("test").args(which).arg("--").args(runner);
+    }
+    if let Ok(here) = std::env::current_exe() {
+        // Tests that start and kill a process of their own take this one.
+        command.env(
+            "MIFENG_BIN",
+            here.with_file_name(format!("mifeng{}", std::env::consts::EXE_SUFFIX)),
+        );
+    }
+    if let Some(rounds) = rounds {
+        command.env("MIFENG_FAULT_ROUNDS", rounds.to_string());
+    }
+    let outcome = process::watch(command.current_dir(root))?;
+    Ok(ending(&outcome))
+}
+
+/// cargo-deny takes minutes to build and is no toolchain's own: used where somebody installed it. What must never slip in
+/// (a second TLS stack, SQL in an office) the architecture tests look at too.
+fn deny(root: &Path) -> anyhow::Result<Ending> {
+    if !process::succeeds(&cargo(), &["deny", "--version"]) {
+        return Ok(Ending::Skipped(
+            "cargo-deny is not there: cargo install --locked cargo-deny".to_owned(),
+        ));
+    }
+    let check = |what: &[&str]| {
+        let mut command = Command::new(cargo());
+        command.args(["deny", "--config", ".deny.toml", "check"]).args(what).current_dir(root);
+        process::watch(&mut command)
+    };
+    let outcome = check(&["bans", "licenses", "sources"])?;
+    if !outcome.success {
+        return Ok(ending(&outcome));
+    }
+    // The list of known holes is fetched over the network: without one, the rest was looked at all the same.
+    if !process::succeeds(&cargo(), &["deny", "--config", ".deny.toml", "fetch", "db"]) {
+        return Ok(Ending::Skipped(
+            "bans and licences hold; the list of known holes could not be fetched".to_owned(),
+        ));
+    }
+    Ok(ending(&check(&["advisories"])?))
+}
+
+fn ending(outcome: &Outcome) -> Ending {
+    if outcome.success {
+        Ending::Passed(outcome.counts)
+    } else {
+        Ending::Failed("see above".to_owned(), outcome.counts)
+    }
+}

@@ -1,0 +1,159 @@
+//! One row for every RPC: who may call it, how long it may take, how large its request may be, and which budget of calls
+//! it draws on. Servers enforce it, clients take their deadlines from it, and a test fails on an RPC without a row.
+
+use std::time::Duration;
+
+use crate::access::v1::Role::{
+    self, Administrator as A, Auditor as U, Director as D, Guard as G, Health as H, Officer as O, Service as S,
+    Worker as W,
+};
+
+/// What one RPC needs and may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Rpc {
+    /// "/registry.v1.RegistryService/GetHousehold"
+    pub path: &'static str,
+    /// Empty: anybody, without a token.
+    pub roles: &'static [Role],
+    pub kind: Kind,
+    pub deadline: Duration,
+    /// Bytes of one request message.
+    pub max_request: usize,
+    pub rate: Rate,
+}
+
+/// Whether it changes something: commands carry a `request_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Query,
+    Command,
+}
+
+/// Budgets of calls per principal. Under overload statistics are shed first and gates last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rate {
+    /// Gates: never shed.
+    Gate,
+    /// The work of an office.
+    Desk,
+    /// Look-ups of a person by phone or identity number, and unmasking: few, so that nobody can harvest.
+    Person,
+    /// Figures and lists over many: shed first.
+    Figures,
+    /// Attempts with a one-time code.
+    Attempt,
+}
+
+impl Rate {
+    /// Calls per minute and principal, and the burst on top. A gate's peak is 11 a second for a subdistrict (DOMAIN section 6);
+    /// an office imports thousands of rows through a few calls.
+    pub const fn per_minute(self) -> (u32, u32) {
+        match self {
+            Self::Gate | Self::Desk => (600_000, 20_000),
+            Self::Person => (60, 30),
+            Self::Figures => (1_200, 200),
+            Self::Attempt => (10, 5),
+        }
+    }
+}
+
+/// The row of a path.
+pub fn find(path: &str) -> Option<&'static Rpc> {
+    TABLE.iter().find(|rpc| rpc.path == path)
+}
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+const STAFF: &[Role] = &[W, D, O, H];
+const DESK: &[Role] = &[W, D];
+const SIGNERS: &[Role] = &[D, O, H];
+const RECORD: &[Role] = &[S, U, A];
+const OPERATION: &[Role] = &[A];
+
+const fn query(path: &'static str, roles: &'static [Role]) -> Rpc {
+    let deadline = Duration::from_secs(5);
+    Rpc { path, roles, kind: Kind::Query, deadline, max_request: 64 * KIB, rate: Rate::Desk }
+}
+
+const fn command(path: &'static str, roles: &'static [Role]) -> Rpc {
+    let deadline = Duration::from_secs(10);
+    Rpc { path, roles, kind: Kind::Command, deadline, max_request: 256 * KIB, rate: Rate::Desk }
+}
+
+impl Rpc {
+    const fn rate(self, rate: Rate) -> Self {
+        Self { rate, ..self }
+    }
+    const fn within(self, seconds: u64) -> Self {
+        Self { deadline: Duration::from_secs(seconds), ..self }
+    }
+    const fn up_to(self, max_request: usize) -> Self {
+        Self { max_request, ..self }
+    }
+}
+
+/// Every RPC of the system.
+pub const TABLE: &[Rpc] = &[
+    command("/access.v1.AccessService/ClaimAdministrator", &[]).rate(Rate::Attempt),
+    command("/access.v1.AccessService/IssueToken", OPERATION),
+    query("/access.v1.AccessService/GetPrincipal", &[W, D, O, H, G, U, A, S, Role::Resident]),
+    query("/event.v1.EventLogService/GetHead", RECORD),
+    query("/event.v1.EventLogService/ReadRecords", RECORD),
+    query("/event.v1.EventLogService/VerifyLog", RECORD).within(600).rate(Rate::Figures),
+    query("/event.v1.EventLogService/ListConsumers", RECORD),
+    command("/event.v1.EventLogService/ResumeConsumer", OPERATION),
+    command("/event.v1.EventLogService/RebuildViews", OPERATION).within(3_600),
+    command("/registry.v1.RegistryService/CreateNeighbourhood", &[O, A]),
+    query("/registry.v1.RegistryService/ListNeighbourhoods", &[W, D, O, H, A, U]),
+    command("/registry.v1.RegistryService/CreateCompound", &[D, O, A]),
+    query("/registry.v1.RegistryService/GetCompound", &[W, D, O, H, G, A]),
+    query("/registry.v1.RegistryService/ListCompounds", &[W, D, O, H, G, A]),
+    command("/registry.v1.RegistryService/AddGate", &[D, O, A]),
+    command("/registry.v1.RegistryService/SetRegime", &[D, O]),
+    command("/registry.v1.RegistryService/CreateHousehold", DESK),
+    query("/registry.v1.RegistryService/GetHousehold", STAFF),
+    query("/registry.v1.RegistryService/ListHouseholds", STAFF),
+    command("/registry.v1.RegistryService/CreateResident", DESK),
+    query("/registry.v1.RegistryService/GetResident", STAFF),
+    query("/registry.v1.RegistryService/ListResidents", STAFF),
+    query("/registry.v1.RegistryService/FindResidents", STAFF).rate(Rate::Person),
+    command("/registry.v1.RegistryService/RevealResident", STAFF).rate(Rate::Person),
+    query("/registry.v1.RegistryService/ListReveals", &[D, O, U]),
+    command("/registry.v1.RegistryService/MoveOutResident", DESK),
+    command("/registry.v1.RegistryService/EraseResident", &[D, O]),
+    command("/registry.v1.RegistryService/EnrolStaff", &[D, O, A]),
+    query("/registry.v1.RegistryService/ListStaff", &[W, D, O, A]),
+    command("/registry.v1.RegistryService/ImportHouseholds", DESK).within(600).up_to(9 * MIB),
+    command("/screening.v1.ScreeningService/DraftMethod", &[D, O]),
+    command("/screening.v1.ScreeningService/ApproveMethod", SIGNERS),
+    command("/screening.v1.ScreeningService/PublishMethod", &[D, O]),
+    query("/screening.v1.ScreeningService/GetMethod", &[W, D, O, H, G, U, A]),
+    command("/screening.v1.ScreeningService/OpenCase", DESK),
+    command("/screening.v1.ScreeningService/Declare", DESK),
+    command("/screening.v1.ScreeningService/RecordItinerary", DESK),
+    command("/screening.v1.ScreeningService/AssessCase", DESK),
+    query("/screening.v1.ScreeningService/GetCase", STAFF),
+    query("/screening.v1.ScreeningService/ListCases", STAFF),
+    command("/screening.v1.ScreeningService/DisputeCase", &[W, D, H]),
+    command("/screening.v1.ScreeningService/ResolveDispute", SIGNERS),
+    command("/pass.v1.PassService/IssuePass", DESK),
+    command("/pass.v1.PassService/SuspendPass", DESK),
+    command("/pass.v1.PassService/ReinstatePass", DESK),
+    command("/pass.v1.PassService/RevokePass", DESK),
+    query("/pass.v1.PassService/GetHolder", STAFF),
+    query("/pass.v1.PassService/ListHolders", STAFF),
+    query("/pass.v1.PassService/CheckPass", &[G, W, D]).rate(Rate::Gate),
+    command("/pass.v1.PassService/RecordCrossing", &[G, W, D]).rate(Rate::Gate),
+    query("/pass.v1.PassService/ListCrossings", &[W, D]),
+    command("/isolation.v1.IsolationService/ProposeOrder", &[W, D, H]),
+    command("/isolation.v1.IsolationService/ApproveOrder", SIGNERS),
+    command("/isolation.v1.IsolationService/RecordObservation", &[W, D, H]),
+    command("/isolation.v1.IsolationService/HandOver", &[W, D, H]),
+    command("/isolation.v1.IsolationService/Release", &[D, H]),
+    query("/isolation.v1.IsolationService/GetOrder", STAFF),
+    query("/isolation.v1.IsolationService/ListOrders", STAFF),
+    query("/command.v1.CommandService/GetOverview", &[W, D, O, H, U]).rate(Rate::Figures),
+    query("/command.v1.CommandService/WatchOverview", &[W, D, O, H, U]).rate(Rate::Figures).within(86_400),
+    query("/command.v1.CommandService/Recount", &[O, U]).rate(Rate::Figures).within(600),
+];

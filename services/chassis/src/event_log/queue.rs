@@ -1,0 +1,267 @@
+//! The one task that writes to a log. It takes everything that waits and puts it into one commit: while that commit is
+//! in flight the next batch gathers, and nothing ever waits for company. Callers wait for an answer and own nothing: a
+//! caller that hangs up leaves its request in the queue, where it takes effect once, like any other.
+
+use std::{mem, sync::Arc};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Append, AppendError, Appended,
+    batch::{Batch, Known, Plan},
+    tail::Tail,
+};
+use crate::Clock;
+
+/// Where a log is written. `begin`, then `commit` or `roll_back`; never two at a time.
+#[async_trait]
+pub(super) trait Store: Send + 'static {
+    /// Begins a transaction that nobody else can write in, and looks up what the batch names.
+    async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError>;
+
+    /// Writes all of a plan, durably.
+    async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError>;
+
+    /// Ends the transaction, if there is one still, without a trace. After an error the next `begin` trusts nothing that
+    /// was in memory.
+    async fn roll_back(&mut self, after_error: bool);
+
+    /// Forgets at most `most` commands that were recorded before a time, and counts them.
+    async fn prune(&mut self, before: DateTime<Utc>, most: u32) -> Result<u64, StoreError>;
+}
+
+/// Why a store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error("the disk is full")]
+    Full,
+    /// The store does not take a row: somebody's request is bad.
+    #[error("the store refuses a row")]
+    Refused(#[source] anyhow::Error),
+    /// It may have been done.
+    #[error("the store did not answer")]
+    Unknown(#[source] anyhow::Error),
+    #[error("the store is damaged")]
+    Fault(#[source] anyhow::Error),
+}
+
+impl StoreError {
+    /// The same answer for one of several callers.
+    fn answer(&self) -> AppendError {
+        match self {
+            Self::Full => AppendError::Full,
+            Self::Unknown(error) => AppendError::Unknown(anyhow::anyhow!("{error:#}")),
+            Self::Refused(error) | Self::Fault(error) => {
+                AppendError::Fault(anyhow::anyhow!("{error:#}"))
+            }
+        }
+    }
+}
+
+/// What the appender is asked to do.
+pub(super) enum Order {
+    Append(Waiting),
+    Prune { before: DateTime<Utc>, answer: oneshot::Sender<Result<u64, StoreError>> },
+}
+
+/// A request and whom to answer.
+pub(super) struct Waiting {
+    append: Append,
+    load: Load,
+    answer: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+/// What a request weighs in a commit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    requests: usize,
+    events: usize,
+    bytes: usize,
+}
+
+/// More would make those wait who came first.
+const MOST: Load = Load { requests: 256, events: 1_024, bytes: 4 << 20 };
+
+/// Forgotten per transaction, so that appends are not kept waiting.
+pub(super) const PRUNED_AT_ONCE: u32 = 1_000;
+
+impl Load {
+    fn of(append: &Append) -> Self {
+        let events = append.writes.iter().flat_map(|write| &write.events);
+        let claims = append.reserve.iter().chain(&append.release);
+        let bytes = append.reply.len()
+            + claims.map(|claim| claim.key.len()).sum::<usize>()
+            + events.clone().map(|event| event.payload.len()).sum::<usize>();
+        Self { requests: 1, events: events.count(), bytes }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            events: self.events + other.events,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
+    fn fits(self) -> bool {
+        self.requests <= MOST.requests && self.events <= MOST.events && self.bytes <= MOST.bytes
+    }
+}
+
+impl Waiting {
+    /// A request, if one commit can take it, and where its answer will come.
+    #[expect(clippy::type_complexity, reason = "a request and the answer that it waits for")]
+    pub(super) fn new(
+        append: Append,
+    ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
+        let load = Load::of(&append);
+        if !load.fits() {
+            return Err(AppendError::TooLarge { events: load.events, bytes: load.bytes });
+        }
+        if append.command_id.is_empty() {
+            return Err(AppendError::Fault(anyhow::anyhow!("an append needs a command id")));
+        }
+        let (answer, answered) = oneshot::channel();
+        Ok((Self { append, load, answer }, answered))
+    }
+}
+
+/// Writes until every sender of orders is gone and the queue is empty.
+pub(super) struct Appender<S> {
+    pub(super) store: S,
+    pub(super) tail: Arc<Tail>,
+    pub(super) clock: Clock,
+    pub(super) orders: mpsc::Receiver<Order>,
+}
+
+impl<S: Store> Appender<S> {
+    /// Hands back the store at the end.
+    pub(super) async fn run(mut self) -> S {
+        let mut held = None;
+        loop {
+            let order = match held.take() {
+                Some(order) => order,
+                None => match self.orders.recv().await {
+                    Some(order) => order,
+                    None => return self.store,
+                },
+            };
+            match order {
+                Order::Append(first) => {
+                    let (batch, next) = self.gather(first).await;
+                    held = next;
+                    self.write(batch).await;
+                }
+                Order::Prune { before, answer } => {
+                    let pruned = self.store.prune(before, PRUNED_AT_ONCE).await;
+                    if pruned.is_err() {
+                        self.store.roll_back(true).await;
+                    }
+                    drop(answer.send(pruned));
+                }
+            }
+        }
+    }
+
+    /// Everything that waits, as far as one commit takes it, and the first that it does not take.
+    async fn gather(&mut self, first: Waiting) -> (Vec<Waiting>, Option<Order>) {
+        // Those whom the last commit answered are about to send their next request: let them.
+        tokio::task::yield_now().await;
+        let mut load = first.load;
+        let mut batch = vec![first];
+        while load.requests < MOST.requests {
+            match self.orders.try_recv() {
+                Ok(Order::Append(next)) if load.and(next.load).fits() => {
+                    load = load.and(next.load);
+                    batch.push(next);
+                }
+                Ok(other) => return (batch, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (batch, None)
+    }
+
+    async fn write(&mut self, batch: Vec<Waiting>) {
+        match self.commit(&batch).await {
+            Ok(verdicts) => {
+                for (waiting, verdict) in batch.into_iter().zip(verdicts) {
+                    // Nobody may be waiting any more.
+                    drop(waiting.answer.send(verdict));
+                }
+            }
+            Err(StoreError::Refused(error)) if batch.len() > 1 => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the store refuses a batch: each request goes alone"
+                );
+                for waiting in batch {
+                    Box::pin(self.write(vec![waiting])).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = format!("{:#}", anyhow::anyhow!(error.answer())),
+                    "a commit failed"
+                );
+                for waiting in batch {
+                    drop(waiting.answer.send(Err(error.answer())));
+                }
+            }
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        batch: &[Waiting],
+    ) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
+        let result = self
+            .try_commit(&Batch::of(batch.iter().map(|waiting| &waiting.append).collect()))
+            .await;
+        if let Err(error) = &result {
+            self.store.roll_back(true).await;
+            if let StoreError::Unknown(_) = error {
+                self.reconcile().await;
+            }
+        }
+        result
+    }
+
+    async fn try_commit(
+        &mut self,
+        batch: &Batch<'_>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
+        let known = self.store.begin(batch).await?;
+        self.follow(&known);
+        let mut plan = batch.plan(known, &self.tail, &self.clock);
+        if plan.is_empty() {
+            self.store.roll_back(false).await;
+            return Ok(plan.verdicts);
+        }
+        self.store.commit(&plan).await?;
+        let records = mem::take(&mut plan.records);
+        self.tail.publish(records.into_iter().map(|(_, record)| record), plan.head);
+        Ok(plan.verdicts)
+    }
+
+    /// Finds out what became of a commit whose outcome is unknown, so that readers need not wait for the next append.
+    async fn reconcile(&mut self) {
+        match self.store.begin(&Batch::of(Vec::new())).await {
+            Ok(known) => self.follow(&known),
+            Err(error) => tracing::warn!(
+                error = format!("{:#}", anyhow::anyhow!(error)),
+                "the log is out of reach"
+            ),
+        }
+        self.store.roll_back(true).await;
+    }
+
+    /// The store is the truth: it has moved if a commit was done whose outcome was unknown.
+    fn follow(&self, known: &Known) {
+        if known.head != self.tail.standing() {
+            self.tail.reset(known.head);
+        }
+    }
+}

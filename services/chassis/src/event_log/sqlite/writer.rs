@@ -1,0 +1,413 @@
+//! The one connection that writes. Each step of a commit is one statement over all rows of the batch; statements are
+//! made for a power of two of rows, so that a few dozen stay prepared, and rows that are missing are NULL and left out.
+
+use std::{collections::HashMap, fs::File, sync::Arc};
+
+use anyhow::anyhow;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow},
+};
+
+use super::{
+    super::{
+        batch::{Batch, Known, Plan, Stream},
+        chain::Chain,
+        queue::{Store, StoreError},
+        tail::Standing,
+    },
+    classified, reader, writing,
+};
+
+/// Writes one log.
+pub(super) struct Writer {
+    options: SqliteConnectOptions,
+    /// None before the first batch and after the connection broke.
+    db: Option<SqliteConnection>,
+    /// What the last commit left; None when only the file knows.
+    left: Option<Left>,
+    statements: Statements,
+    /// Held as long as anything is written.
+    _lock: File,
+}
+
+#[derive(Clone, Copy)]
+struct Left {
+    head: Standing,
+    last_stream_no: i64,
+}
+
+impl Writer {
+    pub(super) fn new(options: SqliteConnectOptions, lock: File) -> Self {
+        Self {
+            options: writing(options),
+            db: None,
+            left: None,
+            statements: Statements::default(),
+            _lock: lock,
+        }
+    }
+
+    /// Moves what is in the WAL into the database file.
+    pub(super) async fn close(mut self) {
+        let Some(mut db) = self.db.take() else { return };
+        let checkpoint = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut db).await;
+        if let Err(error) = checkpoint.and(db.close().await) {
+            tracing::warn!(%error, "the log was not put in order at its end; that is done at the next start");
+        }
+    }
+
+    async fn connected(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        if self.db.is_none() {
+            self.db = Some(self.options.connect().await.map_err(classified)?);
+        }
+        self.db.as_mut().ok_or_else(|| StoreError::Unknown(anyhow!("there is no connection")))
+    }
+
+    async fn left(&mut self) -> Result<Left, StoreError> {
+        if let Some(left) = self.left {
+            return Ok(left);
+        }
+        let db = self.connected().await?;
+        let head = standing(db).await.map_err(StoreError::Unknown)?;
+        let last_stream_no: i64 =
+            sqlx::query_scalar("SELECT COALESCE(MAX(stream_no), 0) FROM stream")
+                .fetch_one(db)
+                .await
+                .map_err(classified)?;
+        Ok(*self.left.insert(Left { head, last_stream_no }))
+    }
+
+    /// The rows that a list of names finds, by the place of the name.
+    async fn look_up<T>(
+        &mut self,
+        table: Table,
+        rows: usize,
+        bind: impl FnOnce(Binding) -> Binding,
+        found: impl Fn(&SqliteRow) -> anyhow::Result<T>,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let mut all: Vec<Option<T>> = (0..rows).map(|_| None).collect();
+        if rows == 0 {
+            return Ok(all);
+        }
+        let query = bind(Binding(self.statements.query(table, rows)));
+        for row in query.0.fetch_all(self.connected().await?).await.map_err(classified)? {
+            let place = row.try_get::<i64, _>(0).map_err(classified)?;
+            let place = usize::try_from(place).ok().and_then(|place| all.get_mut(place));
+            *place.ok_or_else(|| StoreError::Fault(anyhow!("a row that was not asked for")))? =
+                Some(found(&row).map_err(StoreError::Fault)?);
+        }
+        Ok(all)
+    }
+
+    /// Writes rows, all of them: an insert that loses one without a word is a fault.
+    async fn insert(
+        &mut self,
+        table: Table,
+        rows: usize,
+        bind: impl FnOnce(Binding) -> Binding,
+    ) -> Result<(), StoreError> {
+        if rows == 0 {
+            return Ok(());
+        }
+        let query = bind(Binding(self.statements.query(table, rows)));
+        let done = query.0.execute(self.connected().await?).await.map_err(classified)?;
+        if done.rows_affected() == rows as u64 {
+            Ok(())
+        } else {
+            Err(StoreError::Fault(anyhow!("{} of {rows} rows were written", done.rows_affected())))
+        }
+    }
+
+    async fn write(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+        let recorded_at = plan.recorded_at.timestamp_micros();
+        self.insert(Table::Stream, plan.streams.len(), |query| {
+            plan.streams.iter().fold(query, |query, ((category, stream_id), stream)| {
+                query
+                    .number(stream.stream_no)
+                    .text(category)
+                    .text(stream_id)
+                    .position(stream.version)
+            })
+        })
+        .await?;
+        self.insert(Table::Event, plan.records.len(), |query| {
+            plan.records.iter().fold(query, |query, (stream_no, record)| {
+                let occurred_at =
+                    record.occurred_at.as_ref().and_then(crate::instant).unwrap_or_default();
+                query
+                    .position(record.position)
+                    .number(*stream_no)
+                    .position(record.version)
+                    .text(&record.event_id)
+                    .text(&record.r#type)
+                    .number(record.schema_version.into())
+                    .bytes(&record.payload)
+                    .text(&record.command_id)
+                    .text(&record.correlation_id)
+                    .text(&record.causation_id)
+                    .text(&record.actor)
+                    .text(&record.office)
+                    .text_or_null(&record.subject_id)
+                    .text(&record.traceparent)
+                    .number(occurred_at.timestamp_micros())
+                    .number(recorded_at)
+                    .bytes(&record.chain)
+            })
+        })
+        .await?;
+        self.insert(Table::Command, plan.commands.len(), |query| {
+            plan.commands.iter().fold(query, |query, done| {
+                query
+                    .text(&done.request.command_id)
+                    .bytes(&done.request.fingerprint)
+                    .position(done.first_position)
+                    .position(done.last_position)
+                    .bytes(&done.request.reply)
+                    .number(recorded_at)
+            })
+        })
+        .await?;
+        self.write_keys(plan).await?;
+        let moved = sqlx::query("UPDATE log_head SET position = ?, chain = ? WHERE id = 1")
+            .bind(plan.head.position.cast_signed())
+            .bind(&plan.head.chain[..])
+            .execute(self.connected().await?)
+            .await
+            .map_err(classified)?;
+        if moved.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Fault(anyhow!("the log has no head")))
+        }
+    }
+
+    async fn write_keys(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+        for ((scope, key), holder) in &plan.keys {
+            if holder.is_none() {
+                sqlx::query("DELETE FROM reservation WHERE scope = ? AND key = ?")
+                    .bind(*scope)
+                    .bind(*key)
+                    .execute(self.connected().await?)
+                    .await
+                    .map_err(classified)?;
+            }
+        }
+        let held: Vec<_> =
+            plan.keys.iter().filter_map(|(name, holder)| Some((name, holder.as_ref()?))).collect();
+        self.insert(Table::Key, held.len(), |query| {
+            held.iter().fold(query, |query, ((scope, key), holder)| {
+                query.text(scope).bytes(key).text(holder)
+            })
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Store for Writer {
+    async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
+        sqlx::raw_sql("BEGIN IMMEDIATE")
+            .execute(self.connected().await?)
+            .await
+            .map_err(classified)?;
+        let Left { head, last_stream_no } = self.left().await?;
+        let commands = self
+            .look_up(
+                Table::FindCommand,
+                batch.commands.list.len(),
+                |query| batch.commands.list.iter().fold(query, |query, id| query.text(id)),
+                |row| reader::known_command(row, 1),
+            )
+            .await?;
+        let streams = self
+            .look_up(
+                Table::FindStream,
+                batch.streams.list.len(),
+                |query| {
+                    batch
+                        .streams
+                        .list
+                        .iter()
+                        .fold(query, |query, (category, id)| query.text(category).text(id))
+                },
+                |row| {
+                    Ok(Stream {
+                        stream_no: row.try_get(1)?,
+                        version: row.try_get::<i64, _>(2)?.cast_unsigned(),
+                    })
+                },
+            )
+            .await?;
+        let keys = self
+            .look_up(
+                Table::FindKey,
+                batch.keys.list.len(),
+                |query| {
+                    batch
+                        .keys
+                        .list
+                        .iter()
+                        .fold(query, |query, (scope, key)| query.text(scope).bytes(key))
+                },
+                |row| Ok(row.try_get(1)?),
+            )
+            .await?;
+        Ok(Known { head, last_stream_no, commands, streams, keys })
+    }
+
+    async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+        self.write(plan).await?;
+        sqlx::raw_sql("COMMIT").execute(self.connected().await?).await.map_err(classified)?;
+        let last_stream_no = plan.streams.iter().map(|(_, stream)| stream.stream_no).max();
+        if let Some(left) = &mut self.left {
+            left.head = plan.head;
+            left.last_stream_no = left.last_stream_no.max(last_stream_no.unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    async fn roll_back(&mut self, after_error: bool) {
+        let Some(db) = &mut self.db else { return };
+        let done = sqlx::raw_sql("ROLLBACK").execute(&mut *db).await;
+        if after_error {
+            self.left = None;
+            // SQLite may have rolled back already; a new connection is sure of it.
+            self.db = None;
+        } else if let Err(error) = done {
+            tracing::warn!(%error, "rolling back");
+            self.db = None;
+        }
+    }
+
+    async fn prune(&mut self, before: DateTime<Utc>, most: u32) -> Result<u64, StoreError> {
+        let pruned = sqlx::query(
+            "DELETE FROM command WHERE rowid IN
+                (SELECT rowid FROM command WHERE recorded_at < ? ORDER BY recorded_at LIMIT ?)",
+        )
+        .bind(before.timestamp_micros())
+        .bind(i64::from(most))
+        .execute(self.connected().await?)
+        .await
+        .map_err(classified)?;
+        Ok(pruned.rows_affected())
+    }
+}
+
+/// What the file says of its head.
+pub(super) async fn standing(db: &mut SqliteConnection) -> anyhow::Result<Standing> {
+    let row =
+        sqlx::query("SELECT position, chain FROM log_head WHERE id = 1").fetch_one(db).await?;
+    let chain: Chain = reader::hash(&row, 1)?;
+    Ok(Standing { position: row.try_get::<i64, _>(0)?.cast_unsigned(), chain })
+}
+
+/// What a statement over many rows does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Table {
+    FindCommand,
+    FindStream,
+    FindKey,
+    Stream,
+    Event,
+    Command,
+    Key,
+}
+
+impl Table {
+    /// How many values a row has, and the statement around the rows. `column1` is the first value of a row.
+    fn shape(self) -> (usize, &'static str, &'static str) {
+        match self {
+            Self::FindCommand => (
+                1,
+                "SELECT v.column1, c.fingerprint, c.first_position, c.last_position, c.reply FROM (VALUES ",
+                ") AS v CROSS JOIN command AS c ON c.command_id = v.column2",
+            ),
+            Self::FindStream => (
+                2,
+                "SELECT v.column1, s.stream_no, s.version FROM (VALUES ",
+                ") AS v CROSS JOIN stream AS s ON s.category = v.column2 AND s.stream_id = v.column3",
+            ),
+            Self::FindKey => (
+                2,
+                "SELECT v.column1, r.stream_id FROM (VALUES ",
+                ") AS v CROSS JOIN reservation AS r ON r.scope = v.column2 AND r.key = v.column3",
+            ),
+            Self::Stream => (
+                4,
+                "INSERT INTO stream (stream_no, category, stream_id, version) SELECT * FROM (VALUES ",
+                ") WHERE column1 IS NOT NULL ON CONFLICT (stream_no) DO UPDATE SET version = excluded.version",
+            ),
+            Self::Event => (
+                17,
+                "INSERT INTO event (position, stream_no, version, event_id, type, schema_version, payload, command_id, \
+                 correlation_id, causation_id, actor, office, subject_id, traceparent, occurred_at, recorded_at, chain) \
+                 SELECT * FROM (VALUES ",
+                ") WHERE column1 IS NOT NULL",
+            ),
+            Self::Command => (
+                6,
+                "INSERT INTO command (command_id, fingerprint, first_position, last_position, reply, recorded_at) \
+                 SELECT * FROM (VALUES ",
+                ") WHERE column1 IS NOT NULL",
+            ),
+            Self::Key => (
+                3,
+                "INSERT INTO reservation (scope, key, stream_id) SELECT * FROM (VALUES ",
+                ") WHERE column1 IS NOT NULL ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id",
+            ),
+        }
+    }
+
+    fn statement(self, rows: usize) -> Arc<str> {
+        let (values, before, after) = self.shape();
+        let looks_up = matches!(self, Self::FindCommand | Self::FindStream | Self::FindKey);
+        let placeholders = vec!["?"; values].join(",");
+        // What is looked up is numbered, so that each answer finds its question.
+        let row = |place| {
+            if looks_up { format!("({place},{placeholders})") } else { format!("({placeholders})") }
+        };
+        let rows: Vec<String> = (0..rows).map(row).collect();
+        format!("{before}{}{after}", rows.join(",")).into()
+    }
+}
+
+/// Statements by what they do and for how many rows.
+#[derive(Default)]
+struct Statements(HashMap<(Table, usize), Arc<str>>);
+
+impl Statements {
+    fn query(&mut self, table: Table, rows: usize) -> Query<'static, Sqlite, SqliteArguments> {
+        let rows = rows.next_power_of_two();
+        let sql = self.0.entry((table, rows)).or_insert_with(|| table.statement(rows));
+        sqlx::query(AssertSqlSafe(Arc::clone(sql)))
+    }
+}
+
+/// A statement that is getting its values; those that stay away are NULL.
+struct Binding(Query<'static, Sqlite, SqliteArguments>);
+
+impl Binding {
+    fn number(self, value: i64) -> Self {
+        Self(self.0.bind(value))
+    }
+
+    fn position(self, value: u64) -> Self {
+        self.number(value.cast_signed())
+    }
+
+    fn text(self, value: &str) -> Self {
+        Self(self.0.bind(value.to_owned()))
+    }
+
+    fn text_or_null(self, value: &str) -> Self {
+        Self(self.0.bind((!value.is_empty()).then(|| value.to_owned())))
+    }
+
+    fn bytes(self, value: &[u8]) -> Self {
+        Self(self.0.bind(value.to_vec()))
+    }
+}

@@ -1,0 +1,50 @@
+//! What every service stands on: an event log, decisions over it, read models and reactions behind it, sealed personal
+//! data, access, and a server. No word of the domain is spoken here.
+
+/// Time and ids, passed in so that a test and the story can set them.
+pub mod clock;
+/// Who calls, from where, and as which command.
+pub mod call;
+/// Why a request is not done, in words that a person can act on.
+pub mod refusal;
+/// The truth: an append-only log with group commit.
+pub mod event_log;
+/// Load, fold, decide, append, again on conflict.
+pub mod ledger;
+/// One log as its consumers see it.
+pub mod feed;
+/// How far each consumer is, and what it is stuck on.
+pub mod consumers;
+/// Read models: views of the logs that can be dropped and built again.
+pub mod views;
+/// When X then Y.
+pub mod reactions;
+/// The secret from which all other keys derive.
+pub mod secrets;
+/// Personal data, sealed under a key per subject.
+pub mod vault;
+/// Tokens, roles, rates, and the layer that asks for them.
+pub mod access;
+/// Pages of long lists.
+pub mod page;
+/// A service's log seen from outside.
+pub mod log_service;
+/// Traces, metrics and log lines.
+pub mod telemetry;
+/// One port for gRPC, gRPC-Web, health, metrics and pages.
+pub mod server;
+/// The one way to call a service.
+pub mod client;
+/// Everything above, wired for one process.
+pub mod host;
+
+pub use call::{Call, Principal, Scope};
+pub use clock::{CALENDAR, Clock, day_of, instant, timestamp};
+pub use event_log::Record;
+pub use feed::Feed;
+pub use host::Host;
+pub use ledger::{Aggregate, Decision, Done, Failure, Ledger};
+pub use reactions::Reaction;
+pub use refusal::{Fields, Kind, Refusal, Refuse, reason};
+pub use vault::Vault;
+pub use views::{Projection, Views};

@@ -1,0 +1,135 @@
+//! A process's logs and consumers seen from outside: for services that fill a hole, for operators and for auditors. Payloads
+//! go out as they are stored: personal fields stay sealed.
+
+use std::sync::Arc;
+
+use proto::event::v1::{
+    Consumer, GetHeadRequest, Head, ListConsumersRequest, ListConsumersResponse, ReadRecordsRequest,
+    ReadRecordsResponse, RebuildViewsRequest, RebuildViewsResponse, ResumeConsumerRequest, VerifyLogRequest,
+    VerifyLogResponse, event_log_service_server::EventLogService,
+};
+use tonic::{Request, Response, Status};
+
+use crate::{Call, Failure, Host, Kind, Refusal, consumers::Progress, event_log::EventLog};
+
+pub struct LogApi {
+    host: Host,
+}
+
+impl LogApi {
+    pub fn new(host: Host) -> Self {
+        Self { host }
+    }
+
+    async fn log(&self, name: &str) -> Result<Arc<dyn EventLog>, Status> {
+        let logs = self.host.logs().await;
+        let known = logs.keys().cloned().collect::<Vec<_>>().join(", ");
+        logs.get(name).cloned().ok_or_else(|| unknown("UNKNOWN_LOG", "日志", "log", &known))
+    }
+
+    async fn consumer(&self, progress: &Progress) -> Consumer {
+        let head = match self.host.logs().await.get(&progress.source) {
+            Some(log) => log.head().await.map_or(0, |head| head.position),
+            None => 0,
+        };
+        let standing = progress.standing();
+        Consumer {
+            consumer: progress.consumer.clone(),
+            source: progress.source.clone(),
+            state: standing.state.into(),
+            position: standing.position,
+            head,
+            parked: standing.parked,
+            error: standing.error,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl EventLogService for LogApi {
+    async fn get_head(&self, request: Request<GetHeadRequest>) -> Result<Response<Head>, Status> {
+        let log = self.log(&request.get_ref().log).await?;
+        let head = log.head().await.map_err(Failure::from)?;
+        Ok(Response::new(head))
+    }
+
+    async fn read_records(&self, request: Request<ReadRecordsRequest>) -> Result<Response<ReadRecordsResponse>, Status> {
+        let request = request.into_inner();
+        let log = self.log(&request.log).await?;
+        let limit = usize::try_from(crate::page::size(request.page_size)).unwrap_or(100);
+        let records = if request.stream_id.is_empty() {
+            log.read(request.after_position, limit).await.map_err(Failure::from)?
+        } else {
+            let mut records =
+                log.read_stream(&request.category, &request.stream_id, 0).await.map_err(Failure::from)?;
+            records.retain(|record| record.position > request.after_position);
+            records.truncate(limit);
+            records
+        };
+        let head_position = log.head().await.map_err(Failure::from)?.position;
+        let records = records.into_iter().map(Arc::unwrap_or_clone).collect();
+        Ok(Response::new(ReadRecordsResponse { records, head_position }))
+    }
+
+    async fn verify_log(&self, request: Request<VerifyLogRequest>) -> Result<Response<VerifyLogResponse>, Status> {
+        let log = self.log(&request.get_ref().log).await?;
+        let found = log.verify().await.map_err(Failure::from)?;
+        Ok(Response::new(VerifyLogResponse {
+            intact: found.broken_at.is_none(),
+            records: found.records,
+            broken_at: found.broken_at.unwrap_or(0),
+            chain: found.chain.to_vec(),
+        }))
+    }
+
+    async fn list_consumers(
+        &self,
+        _: Request<ListConsumersRequest>,
+    ) -> Result<Response<ListConsumersResponse>, Status> {
+        let mut consumers = Vec::new();
+        for progress in self.host.consumers.all() {
+            consumers.push(self.consumer(&progress).await);
+        }
+        consumers.sort_by(|a, b| (&a.consumer, &a.source).cmp(&(&b.consumer, &b.source)));
+        Ok(Response::new(ListConsumersResponse { consumers }))
+    }
+
+    async fn resume_consumer(&self, request: Request<ResumeConsumerRequest>) -> Result<Response<Consumer>, Status> {
+        Call::command(&request, &request.get_ref().request_id)?;
+        let request = request.into_inner();
+        let Some(progress) = self.host.consumers.find(&request.consumer, &request.source) else {
+            let all = self.host.consumers.all();
+            let known = all.iter().map(|p| format!("{} <- {}", p.consumer, p.source)).collect::<Vec<_>>().join(", ");
+            return Err(unknown("UNKNOWN_CONSUMER", "消费者", "consumer", &known));
+        };
+        progress.resume();
+        Ok(Response::new(self.consumer(&progress).await))
+    }
+
+    async fn rebuild_views(
+        &self,
+        request: Request<RebuildViewsRequest>,
+    ) -> Result<Response<RebuildViewsResponse>, Status> {
+        Call::command(&request, &request.get_ref().request_id)?;
+        let all = self.host.all_views().await;
+        let known = all.keys().cloned().collect::<Vec<_>>().join(", ");
+        let Some(views) = all.get(&request.get_ref().log).cloned() else {
+            return Err(unknown("UNKNOWN_LOG", "服务", "service", &known));
+        };
+        // In a task of its own: a caller who goes away must not leave half a generation behind.
+        let rebuilt = self.host.tracker().spawn(async move { views.rebuild().await }).await;
+        let (generation, records) =
+            rebuilt.map_err(anyhow::Error::from).and_then(|rebuilt| rebuilt).map_err(Failure::Fault)?;
+        Ok(Response::new(RebuildViewsResponse { generation, records }))
+    }
+}
+
+fn unknown(reason: &'static str, zh: &str, en: &str, known: &str) -> Status {
+    Refusal::new(
+        Kind::NotFound,
+        reason,
+        format!("没有这个{zh}；现有：{known}"),
+        format!("there is no such {en}; there are: {known}"),
+    )
+    .into()
+}

@@ -1,0 +1,132 @@
+//! Passes, crossings and isolation: what was done about people.
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record};
+use proto::{
+    Fact,
+    isolation::v1::{order, order_event},
+    pass::v1::{Decision, Finding, gate_day_event, holder_event},
+};
+use sqlx::AnyConnection;
+
+pub struct Measures;
+
+#[async_trait]
+impl Projection for Measures {
+    fn name(&self) -> &'static str {
+        "measures"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE pass (resident_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL, household_id TEXT NOT NULL,
+           expires BIGINT NOT NULL, suspended BIGINT NOT NULL, revoked BIGINT NOT NULL);
+         CREATE TABLE gate_day (neighbourhood_id TEXT NOT NULL, day TEXT NOT NULL, crossings BIGINT NOT NULL,
+           refused BIGINT NOT NULL, fevers BIGINT NOT NULL, PRIMARY KEY (neighbourhood_id, day));
+         CREATE TABLE isolation_order (order_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL,
+           household_id TEXT NOT NULL, kind BIGINT NOT NULL, state BIGINT NOT NULL, handed_over BIGINT NOT NULL,
+           breaches BIGINT NOT NULL)"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["pass", "isolation"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        let (id, payload) = (record.stream_id.clone(), &*record.payload);
+        match record.category.as_str() {
+            holder_event::Event::CATEGORY => holder(db, id, holder_event::Event::from_payload(payload)?).await,
+            gate_day_event::Event::CATEGORY => {
+                crossing(db, record.office.clone(), &gate_day_event::Event::from_payload(payload)?).await
+            }
+            order_event::Event::CATEGORY => order(db, id, order_event::Event::from_payload(payload)?).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn holder(db: &mut AnyConnection, id: String, event: holder_event::Event) -> anyhow::Result<()> {
+    let change = match event {
+        holder_event::Event::Issued(event) => {
+            let residence = event.residence.unwrap_or_default();
+            let expires = event.expires.as_ref().and_then(chassis::instant).unwrap_or_default();
+            sqlx::query(
+                "INSERT INTO pass (resident_id, neighbourhood_id, household_id, expires, suspended, revoked)
+                 VALUES ($1, $2, $3, $4, 0, 0)
+                 ON CONFLICT (resident_id) DO UPDATE SET neighbourhood_id = excluded.neighbourhood_id,
+                   household_id = excluded.household_id, expires = excluded.expires, suspended = 0, revoked = 0",
+            )
+            .bind(id)
+            .bind(residence.neighbourhood_id)
+            .bind(residence.household_id)
+            .bind(expires.timestamp_micros())
+        }
+        holder_event::Event::Suspended(_) => {
+            sqlx::query("UPDATE pass SET suspended = 1 WHERE resident_id = $1").bind(id)
+        }
+        holder_event::Event::Reinstated(_) => {
+            sqlx::query("UPDATE pass SET suspended = 0 WHERE resident_id = $1").bind(id)
+        }
+        holder_event::Event::Revoked(_) => sqlx::query("UPDATE pass SET revoked = 1 WHERE resident_id = $1").bind(id),
+        holder_event::Event::Qualified(_) | holder_event::Event::Barred(_) | holder_event::Event::BarLifted(_) => {
+            return Ok(());
+        }
+    };
+    change.execute(db).await.context("noting a pass")?;
+    Ok(())
+}
+
+async fn crossing(db: &mut AnyConnection, office: String, event: &gate_day_event::Event) -> anyhow::Result<()> {
+    let gate_day_event::Event::Crossed(event) = event;
+    let crossed_at = event.crossed_at.as_ref().and_then(chassis::instant).unwrap_or_default();
+    sqlx::query(
+        "INSERT INTO gate_day (neighbourhood_id, day, crossings, refused, fevers) VALUES ($1, $2, 1, $3, $4)
+         ON CONFLICT (neighbourhood_id, day) DO UPDATE SET crossings = gate_day.crossings + 1,
+           refused = gate_day.refused + excluded.refused, fevers = gate_day.fevers + excluded.fevers",
+    )
+    .bind(office)
+    .bind(chassis::day_of(crossed_at).to_string())
+    .bind(i64::from(event.decision() == Decision::Refused))
+    .bind(i64::from(event.findings().any(|finding| finding == Finding::Fever)))
+    .execute(db)
+    .await
+    .context("counting a crossing")?;
+    Ok(())
+}
+
+async fn order(db: &mut AnyConnection, id: String, event: order_event::Event) -> anyhow::Result<()> {
+    let change = match event {
+        order_event::Event::Ordered(event) => {
+            let terms = event.terms.unwrap_or_default();
+            let kind = i64::from(terms.kind);
+            let residence = terms.residence.unwrap_or_default();
+            sqlx::query(
+                "INSERT INTO isolation_order (order_id, neighbourhood_id, household_id, kind, state, handed_over, breaches)
+                 VALUES ($1, $2, $3, $4, $5, 0, 0)",
+            )
+            .bind(id)
+            .bind(residence.neighbourhood_id)
+            .bind(residence.household_id)
+            .bind(kind)
+            .bind(i64::from(order::State::InForce as i32))
+        }
+        order_event::Event::HandedOver(_) => {
+            sqlx::query("UPDATE isolation_order SET handed_over = 1 WHERE order_id = $1").bind(id)
+        }
+        order_event::Event::Breached(_) => {
+            sqlx::query("UPDATE isolation_order SET breaches = breaches + 1 WHERE order_id = $1").bind(id)
+        }
+        order_event::Event::Released(_) => {
+            sqlx::query("UPDATE isolation_order SET state = $2 WHERE order_id = $1")
+                .bind(id)
+                .bind(i64::from(order::State::Released as i32))
+        }
+        order_event::Event::Proposed(_) | order_event::Event::Observed(_) => return Ok(()),
+    };
+    change.execute(db).await.context("noting an order")?;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Who lives where and what their screening says.
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record};
+use proto::{
+    Fact,
+    registry::v1::{Tenure, household_event, neighbourhood_event, resident_event},
+    screening::v1::{case_event, method_event},
+};
+use sqlx::AnyConnection;
+
+pub struct People;
+
+#[async_trait]
+impl Projection for People {
+    fn name(&self) -> &'static str {
+        "people"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE neighbourhood (neighbourhood_id TEXT PRIMARY KEY, display_name TEXT NOT NULL);
+         CREATE TABLE household (household_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL, rented BIGINT NOT NULL);
+         CREATE TABLE resident (resident_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL, present BIGINT NOT NULL);
+         CREATE TABLE latest_case (resident_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, outcome BIGINT NOT NULL,
+           disputed BIGINT NOT NULL);
+         CREATE UNIQUE INDEX latest_case_id ON latest_case (case_id);
+         CREATE TABLE method (one BIGINT PRIMARY KEY, version TEXT NOT NULL)"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["registry", "screening"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        let (id, payload) = (record.stream_id.clone(), &*record.payload);
+        match record.category.as_str() {
+            neighbourhood_event::Event::CATEGORY => {
+                let neighbourhood_event::Event::Opened(event) = neighbourhood_event::Event::from_payload(payload)?;
+                sqlx::query("INSERT INTO neighbourhood (neighbourhood_id, display_name) VALUES ($1, $2)")
+                    .bind(id)
+                    .bind(event.display_name)
+                    .execute(db)
+                    .await
+                    .context("opening a neighbourhood")?;
+            }
+            household_event::Event::CATEGORY => {
+                let household_event::Event::Registered(event) = household_event::Event::from_payload(payload)?;
+                let rented = i64::from(event.tenure() == Tenure::Rented);
+                sqlx::query("INSERT INTO household (household_id, neighbourhood_id, rented) VALUES ($1, $2, $3)")
+                    .bind(id)
+                    .bind(event.neighbourhood_id)
+                    .bind(rented)
+                    .execute(db)
+                    .await
+                    .context("registering a household")?;
+            }
+            resident_event::Event::CATEGORY => resident(db, id, resident_event::Event::from_payload(payload)?).await?,
+            case_event::Event::CATEGORY => case(db, id, case_event::Event::from_payload(payload)?).await?,
+            method_event::Event::CATEGORY => {
+                if let method_event::Event::Published(event) = method_event::Event::from_payload(payload)? {
+                    sqlx::query(
+                        "INSERT INTO method (one, version) VALUES (1, $1)
+                         ON CONFLICT (one) DO UPDATE SET version = excluded.version",
+                    )
+                    .bind(event.version)
+                    .execute(db)
+                    .await
+                    .context("noting the method in force")?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+async fn resident(db: &mut AnyConnection, id: String, event: resident_event::Event) -> anyhow::Result<()> {
+    match event {
+        resident_event::Event::Registered(event) => {
+            sqlx::query("INSERT INTO resident (resident_id, neighbourhood_id, present) VALUES ($1, $2, 1)")
+                .bind(id)
+                .bind(event.residence.unwrap_or_default().neighbourhood_id)
+                .execute(db)
+                .await
+                .context("registering a resident")?;
+        }
+        resident_event::Event::MovedOut(_) => {
+            sqlx::query("UPDATE resident SET present = 0 WHERE resident_id = $1")
+                .bind(id)
+                .execute(db)
+                .await
+                .context("moving a resident out")?;
+        }
+        resident_event::Event::Revealed(_) | resident_event::Event::Erased(_) => {}
+    }
+    Ok(())
+}
+
+async fn case(db: &mut AnyConnection, id: String, event: case_event::Event) -> anyhow::Result<()> {
+    let change = match event {
+        case_event::Event::Opened(event) => sqlx::query(
+            "INSERT INTO latest_case (resident_id, case_id, outcome, disputed) VALUES ($1, $2, 0, 0)
+             ON CONFLICT (resident_id) DO UPDATE SET case_id = excluded.case_id, outcome = 0, disputed = 0",
+        )
+        .bind(event.resident_id)
+        .bind(id),
+        case_event::Event::Assessed(event) => {
+            sqlx::query("UPDATE latest_case SET outcome = $1 WHERE case_id = $2").bind(i64::from(event.outcome)).bind(id)
+        }
+        case_event::Event::Disputed(_) => {
+            sqlx::query("UPDATE latest_case SET disputed = 1 WHERE case_id = $1").bind(id)
+        }
+        case_event::Event::DisputeResolved(_) => {
+            sqlx::query("UPDATE latest_case SET disputed = 0 WHERE case_id = $1").bind(id)
+        }
+        case_event::Event::Declared(_) | case_event::Event::EvidenceRecorded(_) => return Ok(()),
+    };
+    change.execute(db).await.context("noting what a case says")?;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The published versions of the method, for the numbers that isolation needs: its length and the limit of fever.
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record};
+use proto::{Fact as _, screening::v1::method_event};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+pub(crate) struct Methods;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Method {
+    pub(crate) version: String,
+    /// R9.
+    pub(crate) isolation_days: u64,
+    /// R14: tenths of a degree Celsius from which it is a fever.
+    pub(crate) fever_decicelsius: i32,
+}
+
+/// The version published last: the one in force.
+pub(crate) async fn in_force(db: &mut AnyConnection) -> anyhow::Result<Option<Method>> {
+    let row = sqlx::query(
+        "SELECT version, isolation_days, fever_decicelsius FROM method ORDER BY published_at_position DESC LIMIT 1",
+    )
+    .fetch_optional(db)
+    .await
+    .context("reading the method in force")?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(crate) async fn find(db: &mut AnyConnection, version: &str) -> anyhow::Result<Option<Method>> {
+    let row = sqlx::query("SELECT version, isolation_days, fever_decicelsius FROM method WHERE version = $1")
+        .bind(version.to_owned())
+        .fetch_optional(db)
+        .await
+        .context("reading a method")?;
+    row.as_ref().map(read).transpose()
+}
+
+fn read(row: &AnyRow) -> anyhow::Result<Method> {
+    Ok(Method {
+        version: row.get(0),
+        isolation_days: u64::try_from(row.get::<i64, _>(1)).context("days of isolation are no negative number")?,
+        fever_decicelsius: i32::try_from(row.get::<i64, _>(2)).context("a temperature fits into 31 bits")?,
+    })
+}
+
+#[async_trait]
+impl Projection for Methods {
+    fn name(&self) -> &'static str {
+        "methods"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE method (
+           version TEXT NOT NULL PRIMARY KEY,
+           published_at_position BIGINT NOT NULL,
+           isolation_days BIGINT NOT NULL,
+           fever_decicelsius BIGINT NOT NULL
+         );"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["screening"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        if record.category != method_event::Event::CATEGORY {
+            return Ok(());
+        }
+        let method_event::Event::Published(published) = method_event::Event::from_payload(&record.payload)? else {
+            return Ok(());
+        };
+        let content = published.content.unwrap_or_default();
+        sqlx::query(
+            "INSERT INTO method (version, published_at_position, isolation_days, fever_decicelsius)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT (version) DO UPDATE SET published_at_position = excluded.published_at_position,
+               isolation_days = excluded.isolation_days, fever_decicelsius = excluded.fever_decicelsius",
+        )
+        .bind(published.version)
+        .bind(i64::try_from(record.position).context("a position fits into 63 bits")?)
+        .bind(i64::from(content.isolation_days))
+        .bind(i64::from(content.fever_decicelsius))
+        .execute(db)
+        .await
+        .context("noting a method")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Where each resident lives, as the registry told it.
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope};
+use proto::{
+    Fact as _,
+    registry::v1::{Residence, resident_event},
+};
+use sqlx::{AnyConnection, Row as _};
+
+pub(crate) struct Residents;
+
+/// The resident's home, where it is within the caller's reach.
+pub(crate) async fn find(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    resident_id: &str,
+) -> anyhow::Result<Option<Residence>> {
+    let row = sqlx::query(
+        "SELECT neighbourhood_id, compound_id, household_id FROM resident
+         WHERE resident_id = $1 AND ($2 = '' OR neighbourhood_id = $2)",
+    )
+    .bind(resident_id.to_owned())
+    .bind(scope.neighbourhood().unwrap_or_default().to_owned())
+    .fetch_optional(db)
+    .await
+    .context("finding a resident")?;
+    Ok(row.map(|row| Residence { neighbourhood_id: row.get(0), compound_id: row.get(1), household_id: row.get(2) }))
+}
+
+#[async_trait]
+impl Projection for Residents {
+    fn name(&self) -> &'static str {
+        "residents"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE resident (
+           resident_id TEXT NOT NULL PRIMARY KEY,
+           neighbourhood_id TEXT NOT NULL,
+           compound_id TEXT NOT NULL,
+           household_id TEXT NOT NULL
+         );"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["registry"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        if record.category != resident_event::Event::CATEGORY {
+            return Ok(());
+        }
+        match resident_event::Event::from_payload(&record.payload)? {
+            resident_event::Event::Registered(registered) => {
+                let residence = registered.residence.unwrap_or_default();
+                sqlx::query(
+                    "INSERT INTO resident (resident_id, neighbourhood_id, compound_id, household_id)
+                     VALUES ($1, $2, $3, $4)
+                     ON CONFLICT (resident_id) DO UPDATE SET neighbourhood_id = excluded.neighbourhood_id,
+                       compound_id = excluded.compound_id, household_id = excluded.household_id",
+                )
+                .bind(record.stream_id.clone())
+                .bind(residence.neighbourhood_id)
+                .bind(residence.compound_id)
+                .bind(residence.household_id)
+                .execute(db)
+                .await
+                .context("noting a resident")?;
+            }
+            resident_event::Event::MovedOut(_) | resident_event::Event::Erased(_) => {
+                sqlx::query("DELETE FROM resident WHERE resident_id = $1")
+                    .bind(record.stream_id.clone())
+                    .execute(db)
+                    .await
+                    .context("forgetting a resident")?;
+            }
+            resident_event::Event::Revealed(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! An order as the API shows it.
+
+use chrono::{DateTime, Utc};
+use proto::isolation::v1::{Order as Resource, order::State};
+
+use crate::domain::{
+    order::{Order, Standing},
+    period::Slot,
+};
+
+pub(crate) fn order(id: &str, order: &Order, version: u64, now: DateTime<Utc>) -> Resource {
+    let terms = &order.terms;
+    let residence = terms.residence.clone().unwrap_or_default();
+    let named = |collection: &str, id: &str| if id.is_empty() { String::new() } else { format!("{collection}/{id}") };
+    let count = |slots: usize| i32::try_from(slots).unwrap_or(i32::MAX);
+    let mut resource = Resource {
+        name: format!("orders/{id}"),
+        resident: named("residents", &terms.resident_id),
+        household: named("households", &residence.household_id),
+        compound: named("compounds", &residence.compound_id),
+        neighbourhood: named("neighbourhoods", &residence.neighbourhood_id),
+        kind: terms.kind,
+        reason: terms.reason,
+        day_zero: terms.day_zero.clone(),
+        observed_from: terms.observed_from.clone(),
+        last_day: terms.last_day.clone(),
+        handed_over: order.hand_over.is_some(),
+        breaches: count(order.breaches.len()),
+        case: named("cases", &terms.case_id),
+        method: named("methods", &terms.method_version),
+        evidence_ids: terms.evidence_ids.clone(),
+        etag: version.to_string(),
+        ..Resource::default()
+    };
+    match &order.standing {
+        Standing::Unwritten => {}
+        Standing::Proposed(_) => resource.set_state(State::Proposed),
+        Standing::InForce { .. } => {
+            let (due, missing) = (order.due(now), order.missing(now));
+            resource.set_state(State::InForce);
+            resource.observations = count(due.len() - missing.len());
+            resource.observations_due = count(due.len());
+            resource.missing = missing.iter().map(Slot::to_string).collect();
+        }
+        Standing::Released(released) => {
+            resource.set_state(State::Released);
+            resource.observations = released.observations;
+            resource.observations_due = released.observations_due;
+            resource.release_reason = released.reason;
+        }
+    }
+    resource
+}

@@ -1,0 +1,188 @@
+//! The eleventh of February 2020 in 长丰二村, played through the same API that every office uses. The story decides who lives
+//! there and where they were; every number that it prints comes out of the services.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use proto::{
+    command::v1::{Figures, GetOverviewRequest, Overview, RecountRequest, command_service_client::CommandServiceClient},
+    event::v1::{ListConsumersRequest, consumer::State, event_log_service_client::EventLogServiceClient},
+};
+use tonic::{Code, Status};
+
+use cast::{Casting, Ids, at};
+use plan::{Plan, day};
+use telling::Teller;
+
+mod cast;
+mod founding;
+mod gates;
+mod isolation;
+mod plan;
+mod screening;
+mod telling;
+mod workbook;
+
+/// What the story goes through with.
+struct Story {
+    seed: u32,
+    plan: Plan,
+    casting: Casting,
+    ids: Ids,
+    teller: Teller,
+}
+
+/// Where and how to play.
+pub struct Playbill {
+    pub address: String,
+    /// An administrator's token.
+    pub token: String,
+    pub seed: u32,
+    /// Only the numbers, as one JSON object.
+    pub json: bool,
+}
+
+/// Plays it. The same seed on the same data is absorbed and gives the same numbers again.
+pub async fn play(playbill: Playbill) -> anyhow::Result<serde_json::Value> {
+    let ids = Ids::new(playbill.seed);
+    let casting = Casting::open(&playbill.address, &playbill.token, ids.clone()).await?;
+    let teller = Teller { quiet: playbill.json };
+    let story = Story { seed: playbill.seed, plan: Plan::new(u64::from(playbill.seed)), casting, ids, teller };
+    let stage = {
+        story.demonstration_only().await?;
+        founding::found(&story).await?
+    };
+    story.settled().await?;
+    let known = screening::everybody(&story, &stage).await?;
+    let released = isolation::release_the_four(&story, &stage, &known).await?;
+    let mut passes = screening::screen(&story, &stage, &known).await?;
+    isolation::follow_the_orders(&story, &stage).await?;
+    passes.extend(released);
+    gates::cross(&story, &stage, &known, &passes).await?;
+    story.settled().await?;
+    let officer = stage.officer.at(at(day(2, 11), 23, 55));
+    let mut command = CommandServiceClient::new(officer);
+    let overview = command.get_overview(GetOverviewRequest {}).await.context("asking the command centre")?.into_inner();
+    let recount = command.recount(RecountRequest {}).await.context("recounting the logs")?.into_inner();
+    let figures = overview.subdistrict.context("an overview has the subdistrict's figures")?;
+    teller.chapter("指挥中心 / the command centre, 2020-02-11 23:55");
+    teller.say(table(&overview, &figures));
+    let equal = if recount.equal { "the same numbers" } else { "OTHER NUMBERS" };
+    teller.say(format_args!("A recount of {} records of the four logs gives {equal}.", recount.records));
+    for difference in &recount.differences {
+        teller.say(format_args!(
+            "{} {}: shown {}, recounted {}",
+            difference.neighbourhood, difference.figure, difference.shown, difference.recounted
+        ));
+    }
+    Ok(numbers(&figures, recount.equal))
+}
+
+impl Story {
+    /// A story's people in a real subdistrict's record would be a calamity.
+    async fn demonstration_only(&self) -> anyhow::Result<()> {
+        let time = at(day(1, 30), 8, 0);
+        let principal = proto::access::v1::Principal {
+            subject: "staff/officer".into(),
+            role: proto::access::v1::Role::Officer.into(),
+            unit: "subdistrict".into(),
+            ..proto::access::v1::Principal::default()
+        };
+        let officer = self.casting.cast(&principal.subject, principal.role(), &principal.unit, "", "").await?;
+        let overview = CommandServiceClient::new(officer.at(time))
+            .get_overview(GetOverviewRequest {})
+            .await
+            .context("asking for the overview")?
+            .into_inner();
+        let shown = overview.time.as_ref().and_then(chassis::instant);
+        ensure!(
+            shown.is_some_and(|shown| shown == time),
+            "the server at {} does not run as a demonstration: start one with `mifeng up --demo`",
+            self.casting.address()
+        );
+        Ok(())
+    }
+
+    /// Waits until every service has seen and done what the others' news call for.
+    async fn settled(&self) -> anyhow::Result<()> {
+        let mut logs = EventLogServiceClient::new(self.casting.administrator.clone());
+        let mut quiet = 0;
+        let mut before = Vec::new();
+        for _ in 0..2_400 {
+            let consumers = logs.list_consumers(ListConsumersRequest {}).await.context("asking for consumers")?;
+            let consumers = consumers.into_inner().consumers;
+            if let Some(halted) = consumers.iter().find(|consumer| consumer.state() == State::Halted) {
+                bail!("{} is halted: {}; run `mifeng doctor`", halted.consumer, halted.error);
+            }
+            let behind = consumers.iter().any(|consumer| consumer.position < consumer.head);
+            let positions: Vec<u64> = consumers.iter().map(|consumer| consumer.head).collect();
+            quiet = if !behind && positions == before { quiet + 1 } else { 0 };
+            // Twice the same with nothing under way: a reaction's own events were followed too.
+            if quiet >= 2 {
+                return Ok(());
+            }
+            before = positions;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the services did not come to rest within two minutes; run `mifeng doctor`")
+    }
+}
+
+/// The one refusal that a newcomer will meet.
+fn other_story(status: Status, doing: &'static str) -> anyhow::Error {
+    if status.code() == Code::AlreadyExists {
+        return anyhow::Error::new(status)
+            .context("this data folder holds another story: start a fresh one with `mifeng up --demo --fresh`");
+    }
+    anyhow::Error::new(status).context(doing)
+}
+
+fn table(overview: &Overview, figures: &Figures) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
+    table.set_header(["figure", "", "of"]);
+    let mut row = |name: &str, value: i64, of: String| {
+        table.add_row([name.to_owned(), value.to_string(), of]);
+    };
+    let households = format!("{} households", figures.households);
+    let residents = format!("{} residents", figures.residents);
+    row("户 households", figures.households, format!("{} neighbourhood(s)", overview.neighbourhoods.len()));
+    row("租户 rented", figures.rented, households.clone());
+    row("居民 residents", figures.residents, String::new());
+    row("已筛查 screened", figures.screened, residents);
+    row("  一致 clear", figures.clear, format!("{} screened", figures.screened));
+    row("  已申报重点地区 declared key area", figures.declared_key_area, format!("{} screened", figures.screened));
+    row("  隐瞒重点地区 concealed key area", figures.concealed, format!("{} screened", figures.screened));
+    row("  未申报 undeclared", figures.undeclared, format!("{} screened", figures.screened));
+    row("  待核实 to ask", figures.to_ask, format!("{} screened", figures.screened));
+    row("持证户 households with a pass", figures.households_with_pass, households.clone());
+    row("有效出入证 passes", figures.passes, String::new());
+    row("移交集中隔离 handed over", figures.handed_over, "people".into());
+    row("居家隔离户 households in home isolation", figures.home_isolation_households, households.clone());
+    row("解除隔离户 households released", figures.released_households, households);
+    row("进出 crossings today", figures.crossings, String::new());
+    row("  拒绝 refused", figures.refused, format!("{} crossings", figures.crossings));
+    row("  发热 fevers", figures.fevers, format!("{} crossings", figures.crossings));
+    row("违反隔离 breaches", figures.breaches, String::new());
+    row("健康观察 under health watch", figures.watched_persons, "people".into());
+    table.to_string()
+}
+
+fn numbers(figures: &Figures, recount_equal: bool) -> serde_json::Value {
+    serde_json::json!({
+        "households": figures.households,
+        "rented": figures.rented,
+        "residents": figures.residents,
+        "screened": figures.screened,
+        "concealed": figures.concealed,
+        "undeclared": figures.undeclared,
+        "handed_over": figures.handed_over,
+        "households_with_pass": figures.households_with_pass,
+        "home_isolation_households": figures.home_isolation_households,
+        "released_households": figures.released_households,
+        "crossings": figures.crossings,
+        "refused": figures.refused,
+        "fevers": figures.fevers,
+        "recount_equal": recount_equal,
+    })
+}

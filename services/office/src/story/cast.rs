@@ -1,0 +1,82 @@
+//! Who acts in the story: each with a token, a role and the unit that a second signature must differ from.
+
+use anyhow::Context as _;
+use chassis::client::Connection;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use proto::access::v1::{IssueTokenRequest, Principal, Role, access_service_client::AccessServiceClient};
+
+/// A seed's request ids: the same story told again is absorbed, whatever was interrupted.
+#[derive(Clone)]
+pub struct Ids {
+    seed: u64,
+}
+
+impl Ids {
+    pub fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    pub fn of(&self, what: impl std::fmt::Display) -> String {
+        format!("story-{}:{what}", self.seed)
+    }
+}
+
+/// Somebody at a desk or a gate.
+#[derive(Clone)]
+pub struct Actor {
+    connection: Connection,
+}
+
+impl Actor {
+    /// The connection at the story's time.
+    pub fn at(&self, time: DateTime<Utc>) -> Connection {
+        self.connection.at(time)
+    }
+}
+
+/// A wall-clock time of 2020 in Asia/Shanghai.
+pub fn at(day: NaiveDate, hour: u32, minute: u32) -> DateTime<Utc> {
+    let time = NaiveTime::from_hms_opt(hour, minute, 0).expect("the story's times are real");
+    day.and_time(time).and_local_timezone(chassis::CALENDAR).single().expect("one offset all year").to_utc()
+}
+
+/// Gives out tokens in the administrator's name.
+pub struct Casting {
+    address: String,
+    pub administrator: Connection,
+    ids: Ids,
+}
+
+impl Casting {
+    pub async fn open(address: &str, token: &str, ids: Ids) -> anyhow::Result<Self> {
+        let administrator = Connection::open(address, Some(token.to_owned())).await?;
+        Ok(Self { address: address.to_owned(), administrator, ids })
+    }
+
+    pub async fn cast(&self, subject: &str, role: Role, unit: &str, neighbourhood: &str, gate: &str) -> anyhow::Result<Actor> {
+        let principal = Principal {
+            subject: subject.to_owned(),
+            role: role.into(),
+            unit: unit.to_owned(),
+            neighbourhood: neighbourhood.to_owned(),
+            gate: gate.to_owned(),
+        };
+        let request = IssueTokenRequest {
+            request_id: self.ids.of(format_args!("token:{subject}")),
+            principal: Some(principal),
+            lifetime_seconds: 0,
+        };
+        let token = AccessServiceClient::new(self.administrator.clone())
+            .issue_token(request)
+            .await
+            .with_context(|| format!("casting {subject}"))?
+            .into_inner();
+        // Everybody sees what the others have done: the positions are shared.
+        let connection = self.administrator.with_token(Some(token.token));
+        Ok(Actor { connection })
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+}

@@ -1,0 +1,135 @@
+//! The crossings of one gate on one day. It only collects: two crossings do not depend on each other, so nothing is ever
+//! decided from its state, and guards never wait for one another.
+
+use chassis::{Aggregate, Decision, day_of, timestamp};
+use chrono::{DateTime, Utc};
+use proto::{
+    pass::v1::{
+        Direction, Visitor,
+        gate_day_event::{Crossed, Event},
+    },
+    registry::v1::Residence,
+};
+
+use super::gate::{Judgement, Measured};
+
+// --- State ---
+
+/// How many crossed, and how many were turned away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GateDay {
+    pub allowed: u64,
+    pub refused: u64,
+}
+
+// --- Decisions ---
+
+/// A passage with everything that is put on record about it.
+#[derive(Clone, Debug)]
+pub struct Passed<'a> {
+    pub crossing_id: String,
+    pub gate: Place<'a>,
+    pub at: DateTime<Utc>,
+    pub direction: Direction,
+    pub measured: Measured,
+    pub person: Person,
+    pub judgement: &'a Judgement,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub neighbourhood_id: &'a str,
+    pub compound_id: &'a str,
+    pub gate_id: &'a str,
+}
+
+/// Whoever it was, as far as this neighbourhood may know.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    pub resident_id: String,
+    pub residence: Option<Residence>,
+    pub pass_number: String,
+    pub manual_reason: String,
+    pub visitor: Option<Visitor>,
+}
+
+/// The stream of a gate's calendar day in Asia/Shanghai.
+pub fn stream_id(gate_id: &str, at: DateTime<Utc>) -> String {
+    format!("{gate_id}:{}", day_of(at))
+}
+
+/// A refusal of entry is a fact like any other.
+pub fn record(passed: Passed<'_>) -> Decision<Event> {
+    let Passed { crossing_id, gate, at, direction, measured, person, judgement } = passed;
+    let subject = person.resident_id.clone();
+    let crossed = Crossed {
+        crossing_id,
+        gate_id: gate.gate_id.to_owned(),
+        compound_id: gate.compound_id.to_owned(),
+        crossed_at: Some(timestamp(at)),
+        direction: direction.into(),
+        decision: judgement.decision.into(),
+        findings: judgement.findings.iter().map(|finding| i32::from(*finding)).collect(),
+        temperature_decicelsius: measured.decicelsius,
+        mask: measured.mask,
+        resident_id: person.resident_id,
+        pass_number: person.pass_number,
+        manual_reason: person.manual_reason,
+        visitor: person.visitor,
+        residence: person.residence,
+    };
+    Decision::new(vec![Event::Crossed(crossed)]).office(gate.neighbourhood_id).subject(subject)
+}
+
+// --- Evolve ---
+
+impl Aggregate for GateDay {
+    type Event = Event;
+
+    fn evolve(&mut self, event: &Event) {
+        let Event::Crossed(crossed) = event;
+        match crossed.decision() {
+            proto::pass::v1::Decision::Allowed => self.allowed += 1,
+            proto::pass::v1::Decision::Refused | proto::pass::v1::Decision::Unspecified => self.refused += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::pass::v1::{Decision as Gate, Finding};
+
+    use super::*;
+
+    #[test]
+    fn a_refused_entry_is_on_record_like_an_allowed_one() {
+        let mut day = GateDay::default();
+        for (decision, finding) in [(Gate::Refused, Finding::Isolated), (Gate::Allowed, Finding::Valid)] {
+            let judgement =
+                Judgement { decision, findings: vec![finding], zh: "请".to_owned(), en: "please".to_owned() };
+            let recorded = record(Passed {
+                crossing_id: "x".to_owned(),
+                gate: Place { neighbourhood_id: "n", compound_id: "c", gate_id: "g" },
+                at: "2020-02-10T16:00:00Z".parse().unwrap(),
+                direction: Direction::Out,
+                measured: Measured { decicelsius: 366, mask: true },
+                person: Person { resident_id: "r".to_owned(), ..Person::default() },
+                judgement: &judgement,
+            });
+            for event in &recorded.events {
+                day.evolve(event);
+                let Event::Crossed(crossed) = event;
+                assert_eq!(crossed.findings().collect::<Vec<_>>(), [finding]);
+                assert_eq!((crossed.resident_id.as_str(), crossed.temperature_decicelsius), ("r", 366));
+            }
+        }
+        assert_eq!(day, GateDay { allowed: 1, refused: 1 });
+    }
+
+    #[test]
+    fn a_gates_day_ends_at_midnight_in_shanghai() {
+        let before = stream_id("g", "2020-02-10T15:59:59Z".parse().unwrap());
+        let after = stream_id("g", "2020-02-10T16:00:00Z".parse().unwrap());
+        assert_eq!((before.as_str(), after.as_str()), ("g:2020-02-10", "g:2020-02-11"));
+    }
+}

@@ -1,0 +1,373 @@
+//! A resident as the gates see them: what qualifies them for a pass, what bars them, and the passes they were given. All of
+//! it is one stream, so that "nobody under a bar holds an active pass" is true at each of its positions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chassis::{Aggregate, Kind, Refusal, Refuse, instant, timestamp};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use proto::{
+    pass::v1::{
+        self, Reason,
+        holder_event::{BarLifted, Barred, Event, Issued, Qualified, Reinstated, Revoked, Suspended},
+    },
+    registry::v1::Residence,
+};
+
+use crate::credential::number::PassNumber;
+
+// --- State ---
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Holder {
+    pub residence: Option<Residence>,
+    pub qualification: Option<Qualification>,
+    /// By what bars: "cases/..." or "orders/...".
+    pub bars: BTreeMap<String, Bar>,
+    /// Cases that a release has settled: their exposure never bars again (R13).
+    settled: BTreeSet<String>,
+    /// In order of issue; the last one counts.
+    passes: Vec<Pass>,
+    pub moved_out: bool,
+}
+
+/// What stands behind a pass: a clear case or a release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Qualification {
+    pub by: String,
+    pub residence: Residence,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bar {
+    pub reason: Reason,
+    /// The case behind an order; empty where there is none.
+    pub cause: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    pub number: String,
+    pub by: String,
+    pub issued: DateTime<Utc>,
+    pub expires: DateTime<Utc>,
+    pub residence: Residence,
+    pub standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Active,
+    Suspended(Reason),
+    Revoked(Reason),
+}
+
+impl Holder {
+    /// The pass that counts, whatever its standing.
+    pub fn pass(&self) -> Option<&Pass> {
+        self.passes.last()
+    }
+
+    pub fn find_pass(&self, number: &str) -> Option<&Pass> {
+        self.passes.iter().find(|pass| pass.number == number)
+    }
+
+    /// An order is in force, as far as this service knows.
+    pub fn isolated(&self) -> bool {
+        self.bars.values().any(|bar| bar.reason == Reason::IsolationOrder)
+    }
+
+    pub fn eligible(&self) -> bool {
+        self.qualification.is_some() && self.bars.is_empty()
+    }
+}
+
+// --- Refusals ---
+
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("no such resident")]
+    NotFound,
+    #[error("no clear screening and no release stands behind a pass")]
+    NotEligible,
+    #[error("{} bars the person", .0.join(", "))]
+    Barred(Vec<String>),
+    #[error("there is no pass")]
+    NoPass,
+    #[error("no method is in force")]
+    NoMethod,
+    #[error("the pass is suspended by a worker")]
+    Suspended,
+}
+
+impl Refuse for Refused {
+    fn refusal(&self) -> Refusal {
+        let (kind, reason, zh, en) = match self {
+            Self::NotFound => (
+                Kind::NotFound,
+                v1::Refusal::NotFound,
+                "没有这位住户：请核对编号",
+                "there is no such resident: check the id",
+            ),
+            Self::NotEligible => (
+                Kind::Precondition,
+                v1::Refusal::NotEligible,
+                "此人还没有核查无误的结论，也没有解除隔离的记录：请先完成排查",
+                "no clear screening and no release stands behind a pass: complete the screening first",
+            ),
+            Self::Barred(_) => (
+                Kind::Precondition,
+                v1::Refusal::Barred,
+                "此人因核查结论或隔离令不得持有出入证：请等核查无误或解除隔离后再办理",
+                "a verdict or an isolation order bars this person: wait for a clear verdict or the release",
+            ),
+            Self::NoPass => (
+                Kind::Precondition,
+                v1::Refusal::NoPass,
+                "此人没有可以处理的出入证：请先办理出入证",
+                "this person has no pass that this could apply to: issue one first",
+            ),
+            Self::NoMethod => (
+                Kind::Precondition,
+                v1::Refusal::NoMethod,
+                "还没有生效的排查标准，无法确定出入证的有效期：请先发布排查标准",
+                "no method is in force, so nobody knows how long a pass lives: publish the method first",
+            ),
+            Self::Suspended => (
+                Kind::Precondition,
+                v1::Refusal::Suspended,
+                "出入证已被社工暂停：请先恢复，或按遗失登记后再补办",
+                "the pass was suspended by a worker: reinstate it, or report it lost and then issue another",
+            ),
+        };
+        let refusal = Refusal::new(kind, chassis::reason(reason.as_str_name()), zh, en);
+        match self {
+            Self::Barred(by) => refusal.about("bars", by.join(",")),
+            _ => refusal,
+        }
+    }
+}
+
+// --- Decisions ---
+
+/// What an issue needs to know besides the holder.
+#[derive(Clone, Copy, Debug)]
+pub struct Issue {
+    pub number: PassNumber,
+    pub now: DateTime<Utc>,
+    /// R19: from the method in force, if one is.
+    pub pass_days: Option<i32>,
+}
+
+type Events = Vec<Event>;
+
+impl Holder {
+    /// A clear verdict: it qualifies, and lifts the bar of an earlier verdict on the same case.
+    pub fn clear(&self, case: &str, residence: &Residence) -> Events {
+        let mut events = self.qualify(case, residence);
+        events.extend(self.lift(&[case], ""));
+        events
+    }
+
+    /// A verdict that needs no measure at home and yet is not clear: only the case's own bar falls.
+    pub fn tolerate(&self, case: &str) -> Events {
+        self.lift(&[case], "")
+    }
+
+    /// The pass is suspended before the bar stands, so that no position shows a barred person with an active pass.
+    pub fn bar(&self, by: &str, reason: Reason, cause: &str, residence: &Residence) -> Events {
+        if self.bars.contains_key(by) || self.settled.contains(by) {
+            return Vec::new();
+        }
+        let mut events = match self.pass() {
+            Some(Pass { standing: Standing::Active, number, .. }) => vec![suspended(number, reason)],
+            Some(_) | None => Vec::new(),
+        };
+        events.push(Event::Barred(Barred {
+            by: by.to_owned(),
+            reason: reason.into(),
+            residence: Some(residence.clone()),
+            cause: cause.to_owned(),
+        }));
+        events
+    }
+
+    /// The end of an isolation: its bar and its cause's fall, and who was released is eligible (R13).
+    pub fn release(&self, order: &str, residence: &Residence) -> Events {
+        let cause = self.bars.get(order).map_or("", |bar| bar.cause.as_str());
+        let mut events = self.lift(&[order, cause], order);
+        events.extend(self.qualify(order, residence));
+        events
+    }
+
+    /// Ends the right to cross for good, with or without a pass.
+    pub fn move_out(&self) -> Events {
+        if self.moved_out {
+            return Vec::new();
+        }
+        let number = match self.pass() {
+            Some(Pass { standing: Standing::Active | Standing::Suspended(_), number, .. }) => number.as_str(),
+            Some(_) | None => "",
+        };
+        vec![revoked(number, Reason::MovedOut)]
+    }
+
+    /// A pass in order is not issued twice: the one there is stays.
+    pub fn issue(&self, issue: Issue) -> Result<Events, Refused> {
+        let qualification = self.qualification.as_ref().ok_or(Refused::NotEligible)?;
+        self.check_bars()?;
+        let days = issue.pass_days.filter(|days| *days > 0).ok_or(Refused::NoMethod)?;
+        if let Some(pass) = self.pass() {
+            match pass.standing {
+                Standing::Active if issue.now < pass.expires && pass.residence == qualification.residence => {
+                    return Ok(Vec::new());
+                }
+                Standing::Suspended(reason) if reason != Reason::Lost => return Err(Refused::Suspended),
+                Standing::Active | Standing::Suspended(_) | Standing::Revoked(_) => {}
+            }
+        }
+        let hour = TimeDelta::hours(1);
+        let issued = issue.now.duration_trunc(hour).unwrap_or(issue.now);
+        let end = issue.now + TimeDelta::days(days.into());
+        let expires = end.duration_round_up(hour).unwrap_or(end);
+        Ok(vec![Event::Issued(Issued {
+            number: issue.number.to_string(),
+            status_index: issue.number.index(),
+            by: qualification.by.clone(),
+            expires: Some(timestamp(expires)),
+            residence: Some(qualification.residence.clone()),
+            issued: Some(timestamp(issued)),
+        })])
+    }
+
+    /// By a worker: what a bar has suspended stays suspended when the bar falls.
+    pub fn suspend(&self, reason: Reason) -> Result<Events, Refused> {
+        match self.pass() {
+            None | Some(Pass { standing: Standing::Revoked(_), .. }) => Err(Refused::NoPass),
+            Some(pass) if pass.standing == Standing::Suspended(reason) => Ok(Vec::new()),
+            Some(pass) => Ok(vec![suspended(&pass.number, reason)]),
+        }
+    }
+
+    pub fn reinstate(&self) -> Result<Events, Refused> {
+        match self.pass() {
+            None | Some(Pass { standing: Standing::Revoked(_), .. }) => Err(Refused::NoPass),
+            Some(Pass { standing: Standing::Active, .. }) => Ok(Vec::new()),
+            Some(Pass { standing: Standing::Suspended(_), number, .. }) => {
+                self.check_bars()?;
+                Ok(vec![reinstated(number)])
+            }
+        }
+    }
+
+    pub fn revoke(&self, reason: Reason) -> Result<Events, Refused> {
+        match self.pass() {
+            None => Err(Refused::NoPass),
+            Some(Pass { standing: Standing::Revoked(_), .. }) => Ok(Vec::new()),
+            Some(pass) => Ok(vec![revoked(&pass.number, reason)]),
+        }
+    }
+
+    fn check_bars(&self) -> Result<(), Refused> {
+        if self.bars.is_empty() { Ok(()) } else { Err(Refused::Barred(self.bars.keys().cloned().collect())) }
+    }
+
+    fn qualify(&self, by: &str, residence: &Residence) -> Events {
+        let qualification = Qualification { by: by.to_owned(), residence: residence.clone() };
+        if self.moved_out || self.qualification.as_ref() == Some(&qualification) {
+            return Vec::new();
+        }
+        vec![Event::Qualified(Qualified { by: by.to_owned(), residence: Some(residence.clone()) })]
+    }
+
+    /// Lifts the bars that stand, and settles for good what a release covers even where its bar has not arrived yet. The
+    /// last bar gone, the pass that a bar suspended is good again; one that a worker suspended is not.
+    fn lift(&self, names: &[&str], released_by: &str) -> Events {
+        let mut events = Vec::new();
+        let mut after = self.clone();
+        for name in names.iter().copied().filter(|name| !name.is_empty()) {
+            let to_settle = name != released_by && !released_by.is_empty() && !self.settled.contains(name);
+            if self.bars.contains_key(name) || to_settle {
+                let event = Event::BarLifted(BarLifted { by: name.to_owned(), released_by: released_by.to_owned() });
+                after.evolve(&event);
+                events.push(event);
+            }
+        }
+        if let Some(Pass { standing: Standing::Suspended(Reason::IsolationOrder | Reason::Verdict), number, .. }) =
+            after.pass()
+            && !events.is_empty()
+            && after.bars.is_empty()
+        {
+            events.push(reinstated(number));
+        }
+        events
+    }
+}
+
+fn suspended(number: &str, reason: Reason) -> Event {
+    Event::Suspended(Suspended { number: number.to_owned(), reason: reason.into() })
+}
+
+fn reinstated(number: &str) -> Event {
+    Event::Reinstated(Reinstated { number: number.to_owned() })
+}
+
+fn revoked(number: &str, reason: Reason) -> Event {
+    Event::Revoked(Revoked { number: number.to_owned(), reason: reason.into() })
+}
+
+// --- Evolve ---
+
+impl Aggregate for Holder {
+    type Event = Event;
+
+    fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::Qualified(qualified) => {
+                let residence = qualified.residence.clone().unwrap_or_default();
+                self.residence = Some(residence.clone());
+                self.qualification = Some(Qualification { by: qualified.by.clone(), residence });
+            }
+            Event::Barred(barred) => {
+                self.residence.clone_from(&barred.residence);
+                let bar = Bar { reason: barred.reason(), cause: barred.cause.clone() };
+                self.bars.insert(barred.by.clone(), bar);
+            }
+            Event::BarLifted(lifted) => {
+                self.bars.remove(&lifted.by);
+                if !lifted.released_by.is_empty() {
+                    self.settled.insert(lifted.by.clone());
+                }
+            }
+            Event::Issued(issued) => self.passes.push(Pass {
+                number: issued.number.clone(),
+                by: issued.by.clone(),
+                issued: issued.issued.as_ref().and_then(instant).unwrap_or_default(),
+                expires: issued.expires.as_ref().and_then(instant).unwrap_or_default(),
+                residence: issued.residence.clone().unwrap_or_default(),
+                standing: Standing::Active,
+            }),
+            Event::Suspended(suspended) => {
+                self.stand(&suspended.number, Standing::Suspended(suspended.reason()));
+            }
+            Event::Reinstated(reinstated) => self.stand(&reinstated.number, Standing::Active),
+            Event::Revoked(revoked) => {
+                self.stand(&revoked.number, Standing::Revoked(revoked.reason()));
+                if revoked.reason() == Reason::MovedOut {
+                    self.moved_out = true;
+                    self.qualification = None;
+                }
+            }
+        }
+    }
+}
+
+impl Holder {
+    fn stand(&mut self, number: &str, standing: Standing) {
+        if let Some(pass) = self.passes.iter_mut().find(|pass| pass.number == number) {
+            pass.standing = standing;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

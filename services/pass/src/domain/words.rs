@@ -1,0 +1,133 @@
+//! What the guard says aloud and does next, for each finding. Short, polite, and without the reason of a suspension: a
+//! queue is listening.
+
+use proto::pass::v1::{Decision, Finding, visitor::Exception};
+
+use super::gate::{Guarantor, Who};
+
+type Words = (&'static str, &'static str);
+
+/// The sentence for all findings of one passage, in Chinese and in English.
+pub(super) fn sentence(
+    decision: Decision,
+    findings: &[Finding],
+    who: &Who<'_>,
+    resident: bool,
+) -> (String, String) {
+    let mut parts: Vec<Words> = Vec::new();
+    for finding in findings {
+        let said = match finding {
+            Finding::Fever => fever(decision, resident),
+            Finding::NoMask => no_mask(decision),
+            Finding::Visitor => visitor(decision, who),
+            // "Please pass" would contradict the fever or the mask that follows.
+            Finding::Valid | Finding::Manual if decision == Decision::Refused => continue,
+            other => alone(*other),
+        };
+        parts.push(said);
+    }
+    let zh: Vec<_> = parts.iter().map(|(zh, _)| *zh).collect();
+    let en: Vec<_> = parts.iter().map(|(_, en)| *en).collect();
+    (zh.concat(), en.join(" "))
+}
+
+fn alone(finding: Finding) -> Words {
+    match finding {
+        Finding::Unspecified | Finding::Unreadable => (
+            "这个码不是本系统的出入证。请擦干净再扫一次，或输入证上的号码；仍不行，请核对身份后人工登记。",
+            "This is no pass of ours. Wipe it and scan again, or type the number on it; failing that, check who it is and enter by hand.",
+        ),
+        Finding::BadSignature => (
+            "这张出入证是伪造的或被改动过，不能通过。请留住此证，并通知社工。",
+            "This pass is forged or altered and does not count. Keep it, and call the worker.",
+        ),
+        Finding::Valid => ("出入证有效，请通行。", "The pass is valid. Please go through."),
+        Finding::Manual => (
+            "由工作人员人工登记，请通行，并尽快补办出入证。",
+            "Entered by hand by staff. Please go through, and get a pass soon.",
+        ),
+        Finding::NotYetValid => (
+            "这张出入证还没有生效。请核对闸口的时间，并联系社工。",
+            "This pass is not valid yet. Check the gate's clock, and call the worker.",
+        ),
+        Finding::Expired => (
+            "出入证已过期。请到社区换新证，不需要重新核查；认识的住户可以人工登记。",
+            "The pass has expired. Please renew it at the community desk, no new screening is needed; a known resident may be entered by hand.",
+        ),
+        Finding::OtherCompound => (
+            "这张出入证属于别的小区，请走自己小区的门。来办事的按访客登记。",
+            "This pass is for another compound. Please use your own gate; who comes on business is entered as a visitor.",
+        ),
+        Finding::Suspended => (
+            "出入证已暂停使用。请稍等，我请社工来办。",
+            "The pass is suspended. Please wait here, I am calling the worker.",
+        ),
+        Finding::Revoked => (
+            "出入证已作废。请留下此证，到社区办理新证。",
+            "The pass has been withdrawn. Please hand it in and ask for a new one at the community desk.",
+        ),
+        Finding::Replaced => (
+            "这是旧证，已换发新证。请出示新证，旧证交回。",
+            "This pass was replaced by a newer one. Please show the new one and hand this in.",
+        ),
+        Finding::Isolated => (
+            "请在原地等候，不要进出，社工马上来接。请与他人保持距离，并立即给社工打电话。",
+            "Please wait here and do not cross: the worker is coming for you. Keep a distance from others; guard, call the worker now.",
+        ),
+        Finding::Fever => fever(Decision::Refused, false),
+        Finding::NoMask => no_mask(Decision::Refused),
+        Finding::Visitor => REFUSED_VISITOR,
+    }
+}
+
+/// R14.
+fn fever(decision: Decision, resident: bool) -> Words {
+    match (decision, resident) {
+        (Decision::Allowed, true) => (
+            "体温偏高，已登记。请马上去发热门诊，路上戴好口罩，不坐公交。",
+            "A raised temperature, and it is on record. Please go to the fever clinic at once, with a mask and not by bus.",
+        ),
+        (Decision::Allowed, false) => (
+            "体温偏高，已登记。请离开后马上去发热门诊。",
+            "A raised temperature, and it is on record. Please leave and go to the fever clinic at once.",
+        ),
+        (_, true) => (
+            "另外体温偏高：请告诉社工，联系发热门诊。",
+            "Also a raised temperature: tell the worker, who calls the fever clinic.",
+        ),
+        (_, false) => (
+            "体温偏高，不能进入。请马上去发热门诊。",
+            "A raised temperature: no entry. Please go to the fever clinic at once.",
+        ),
+    }
+}
+
+/// R15.
+fn no_mask(decision: Decision) -> Words {
+    if decision == Decision::Allowed {
+        ("请先戴好口罩。", "Please put on a mask first.")
+    } else {
+        ("没有戴口罩：请戴好口罩。", "No mask: please put one on.")
+    }
+}
+
+const REFUSED_VISITOR: Words = (
+    "封闭管理期间访客不能进入。请电话联系住户，东西可以放在门口。",
+    "No visitors while the compound is closed. Please phone the resident; things can be left at the gate.",
+);
+
+/// R16.
+fn visitor(decision: Decision, who: &Who<'_>) -> Words {
+    match who {
+        _ if decision == Decision::Allowed => ("访客请出门，已登记。", "A visitor leaving, on record. Please go through."),
+        Who::Visitor { exception: Exception::Service | Exception::Carer, guarantor: Guarantor::Unnamed } => (
+            "请说出为哪位住户服务，由住户担保后才能进入。",
+            "Please say which resident you come to: they must answer for you before you enter.",
+        ),
+        Who::Visitor { exception: Exception::Service | Exception::Carer, guarantor: Guarantor::Unknown } => (
+            "查不到这位担保的住户。请核对后再登记，或请住户到门口来。",
+            "No such resident lives here. Check whom they come to and enter it again, or have the resident come to the gate.",
+        ),
+        _ => REFUSED_VISITOR,
+    }
+}

@@ -1,0 +1,111 @@
+//! The crossings of all gates, newest first: who asks how a gate's night went reads the end of it.
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope, instant};
+use chrono::DateTime;
+use proto::pass::v1::{Crossing, Verdict, gate_day_event::Event};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+pub struct Crossings;
+
+#[async_trait]
+impl Projection for Crossings {
+    fn name(&self) -> &'static str {
+        "crossings"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE crossing (position BIGINT PRIMARY KEY, crossing_id TEXT NOT NULL, neighbourhood_id TEXT NOT NULL,
+           compound_id TEXT NOT NULL, gate_id TEXT NOT NULL, crossed_at BIGINT NOT NULL, direction BIGINT NOT NULL,
+           decision BIGINT NOT NULL, findings TEXT NOT NULL, decicelsius BIGINT NOT NULL, mask BIGINT NOT NULL,
+           resident_id TEXT NOT NULL);
+         CREATE INDEX crossing_by_compound ON crossing (compound_id, position)"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["pass"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        let Some(Event::Crossed(crossed)) = crate::facts::own::<Event>(record)? else { return Ok(()) };
+        let findings: Vec<String> = crossed.findings.iter().map(ToString::to_string).collect();
+        // People of another neighbourhood stay nameless here, though the record knows them.
+        let own = crossed.residence.as_ref().is_some_and(|home| home.neighbourhood_id == record.office);
+        sqlx::query(
+            "INSERT INTO crossing (position, crossing_id, neighbourhood_id, compound_id, gate_id, crossed_at, direction,
+               decision, findings, decicelsius, mask, resident_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (position) DO NOTHING",
+        )
+        .bind(i64::try_from(record.position).context("a position fits into 63 bits")?)
+        .bind(crossed.crossing_id)
+        .bind(record.office.clone())
+        .bind(crossed.compound_id)
+        .bind(crossed.gate_id)
+        .bind(crossed.crossed_at.as_ref().and_then(instant).map_or(0, |time| time.timestamp_micros()))
+        .bind(i64::from(crossed.direction))
+        .bind(i64::from(crossed.decision))
+        .bind(findings.join(","))
+        .bind(i64::from(crossed.temperature_decicelsius))
+        .bind(i64::from(crossed.mask))
+        .bind(if own { crossed.resident_id } else { String::new() })
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}
+
+/// One page of crossings and the position after which the next one begins; `gate` empty: of all the compound's gates.
+pub async fn list(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    (compound, gate): (&str, &str),
+    before: i64,
+    limit: i64,
+) -> Result<(Vec<Crossing>, Option<i64>), sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT position, crossing_id, compound_id, gate_id, crossed_at, direction, decision, findings, decicelsius,
+           mask, resident_id
+         FROM crossing WHERE compound_id = $1 AND ($2 = '' OR gate_id = $2) AND ($3 = '' OR neighbourhood_id = $3)
+           AND position < $4
+         ORDER BY position DESC LIMIT $5",
+    )
+    .bind(compound.to_owned())
+    .bind(gate.to_owned())
+    .bind(scope.neighbourhood().unwrap_or("").to_owned())
+    .bind(before)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    let last = rows.last().map(|row| row.try_get(0)).transpose()?;
+    Ok((rows.iter().map(crossing).collect::<Result<_, _>>()?, last))
+}
+
+fn crossing(row: &AnyRow) -> Result<Crossing, sqlx::Error> {
+    let number = |column: usize| row.try_get::<i64, _>(column);
+    let small = |column: usize| number(column).map(|value| i32::try_from(value).unwrap_or(0));
+    let gate =
+        format!("compounds/{}/gates/{}", row.try_get::<String, _>(2)?, row.try_get::<String, _>(3)?);
+    let findings: String = row.try_get(7)?;
+    let resident: String = row.try_get(10)?;
+    let verdict = Verdict {
+        decision: small(6)?,
+        findings: findings.split(',').filter_map(|finding| finding.parse().ok()).collect(),
+        say_zh: String::new(),
+        say_en: String::new(),
+        resident: if resident.is_empty() { resident } else { format!("residents/{resident}") },
+    };
+    Ok(Crossing {
+        name: format!("{gate}/crossings/{}", row.try_get::<String, _>(1)?),
+        gate,
+        cross_time: DateTime::from_timestamp_micros(number(4)?).map(chassis::timestamp),
+        direction: small(5)?,
+        verdict: Some(verdict),
+        temperature_decicelsius: small(8)?,
+        mask: number(9)? != 0,
+    })
+}

@@ -1,0 +1,117 @@
+//! Which gates there are and which compounds they serve, from the registry's log. Compounds under one management share
+//! their gates: a pass of one opens the gates of all.
+
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope};
+use proto::registry::v1::compound_event::Event;
+use sqlx::{AnyConnection, Row as _};
+
+pub struct Gates;
+
+#[async_trait]
+impl Projection for Gates {
+    fn name(&self) -> &'static str {
+        "gates"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE compound (compound_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL,
+           management_group TEXT NOT NULL);
+         CREATE TABLE gate (compound_id TEXT NOT NULL, gate_id TEXT NOT NULL, PRIMARY KEY (compound_id, gate_id))"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["registry"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        match crate::facts::foreign::<Event>(record)? {
+            Some(Event::Opened(opened)) => {
+                sqlx::query(
+                    "INSERT INTO compound (compound_id, neighbourhood_id, management_group) VALUES ($1, $2, $3)
+                     ON CONFLICT (compound_id) DO UPDATE SET neighbourhood_id = excluded.neighbourhood_id,
+                     management_group = excluded.management_group",
+                )
+                .bind(record.stream_id.clone())
+                .bind(opened.neighbourhood_id)
+                .bind(opened.management_group)
+                .execute(db)
+                .await?;
+            }
+            Some(Event::GateAdded(added)) => {
+                sqlx::query(
+                    "INSERT INTO gate (compound_id, gate_id) VALUES ($1, $2)
+                     ON CONFLICT (compound_id, gate_id) DO NOTHING",
+                )
+                .bind(record.stream_id.clone())
+                .bind(added.gate_id)
+                .execute(db)
+                .await?;
+            }
+            Some(Event::RegimeSet(_)) | None => {}
+        }
+        Ok(())
+    }
+}
+
+/// A gate within reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    pub neighbourhood_id: String,
+    pub compound_id: String,
+    pub gate_id: String,
+    management_group: String,
+}
+
+/// `None` for a gate that is not there and for one out of reach alike; a guard reaches one gate.
+pub async fn find(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    compound: &str,
+    gate: &str,
+) -> Result<Option<Gate>, sqlx::Error> {
+    if let Scope::Gate { compound: own_compound, gate: own_gate, .. } = scope
+        && (own_compound != compound || own_gate != gate)
+    {
+        return Ok(None);
+    }
+    let row = sqlx::query(
+        "SELECT c.neighbourhood_id, c.management_group FROM gate g JOIN compound c ON c.compound_id = g.compound_id
+         WHERE g.compound_id = $1 AND g.gate_id = $2",
+    )
+    .bind(compound.to_owned())
+    .bind(gate.to_owned())
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let found = Gate {
+        neighbourhood_id: row.try_get(0)?,
+        compound_id: compound.to_owned(),
+        gate_id: gate.to_owned(),
+        management_group: row.try_get(1)?,
+    };
+    Ok(Some(found).filter(|gate| scope.allows(&gate.neighbourhood_id)))
+}
+
+impl Gate {
+    /// Whether the people of a compound use this gate.
+    pub async fn serves(&self, db: &mut AnyConnection, compound: &str) -> Result<bool, sqlx::Error> {
+        if self.compound_id == compound || self.management_group.is_empty() {
+            return Ok(self.compound_id == compound);
+        }
+        let row = sqlx::query(
+            "SELECT compound_id FROM compound
+             WHERE compound_id = $1 AND management_group = $2 AND neighbourhood_id = $3",
+        )
+        .bind(compound.to_owned())
+        .bind(self.management_group.clone())
+        .bind(self.neighbourhood_id.clone())
+        .fetch_optional(db)
+        .await?;
+        Ok(row.is_some())
+    }
+}

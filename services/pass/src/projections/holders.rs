@@ -1,0 +1,198 @@
+//! The list of holders: who is eligible, what bars them, and which pass they have. Decisions never look here.
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope, instant};
+use chrono::DateTime;
+use proto::{
+    pass::v1::{Holder, Pass, Reason, holder_event::Event},
+    registry::v1::Residence,
+};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+pub struct Holders;
+
+#[async_trait]
+impl Projection for Holders {
+    fn name(&self) -> &'static str {
+        "holders"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE holder (resident_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL, compound_id TEXT NOT NULL,
+           household_id TEXT NOT NULL, qualified BIGINT NOT NULL, status_index BIGINT NOT NULL,
+           pass_number TEXT NOT NULL, issued BIGINT NOT NULL, expires BIGINT NOT NULL, standing TEXT NOT NULL,
+           version BIGINT NOT NULL);
+         CREATE INDEX holder_by_index ON holder (status_index);
+         CREATE TABLE holder_bar (resident_id TEXT NOT NULL, bar TEXT NOT NULL, PRIMARY KEY (resident_id, bar))"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["pass"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        let Some(event) = crate::facts::own::<Event>(record)? else { return Ok(()) };
+        let resident = record.stream_id.as_str();
+        match event {
+            Event::Qualified(qualified) => {
+                lives_at(db, resident, qualified.residence.unwrap_or_default()).await?;
+                update(db, resident, "UPDATE holder SET qualified = 1 WHERE resident_id = $1").await?;
+            }
+            Event::Barred(barred) => {
+                lives_at(db, resident, barred.residence.unwrap_or_default()).await?;
+                sqlx::query(
+                    "INSERT INTO holder_bar (resident_id, bar) VALUES ($1, $2)
+                     ON CONFLICT (resident_id, bar) DO NOTHING",
+                )
+                .bind(resident.to_owned())
+                .bind(barred.by)
+                .execute(&mut *db)
+                .await?;
+            }
+            Event::BarLifted(lifted) => {
+                sqlx::query("DELETE FROM holder_bar WHERE resident_id = $1 AND bar = $2")
+                    .bind(resident.to_owned())
+                    .bind(lifted.by)
+                    .execute(&mut *db)
+                    .await?;
+            }
+            Event::Issued(issued) => {
+                let micros = |time| instant(&time).map_or(0, |time| time.timestamp_micros());
+                sqlx::query(
+                    "UPDATE holder SET status_index = $2, pass_number = $3, issued = $4, expires = $5,
+                     standing = 'active' WHERE resident_id = $1",
+                )
+                .bind(resident.to_owned())
+                .bind(i64::from(issued.status_index))
+                .bind(issued.number)
+                .bind(issued.issued.map_or(0, micros))
+                .bind(issued.expires.map_or(0, micros))
+                .execute(&mut *db)
+                .await?;
+            }
+            Event::Suspended(suspended) => stand(db, resident, suspended.number, "suspended").await?,
+            Event::Reinstated(reinstated) => stand(db, resident, reinstated.number, "active").await?,
+            Event::Revoked(revoked) => {
+                if revoked.reason() == Reason::MovedOut {
+                    update(db, resident, "UPDATE holder SET qualified = 0 WHERE resident_id = $1").await?;
+                }
+                stand(db, resident, revoked.number, "revoked").await?;
+            }
+        }
+        sqlx::query("UPDATE holder SET version = $2 WHERE resident_id = $1")
+            .bind(resident.to_owned())
+            .bind(i64::try_from(record.version).context("a version fits into 63 bits")?)
+            .execute(db)
+            .await?;
+        Ok(())
+    }
+}
+
+async fn lives_at(db: &mut AnyConnection, resident: &str, home: Residence) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO holder (resident_id, neighbourhood_id, compound_id, household_id, qualified, status_index,
+           pass_number, issued, expires, standing, version) VALUES ($1, $2, $3, $4, 0, 0, '', 0, 0, '', 0)
+         ON CONFLICT (resident_id) DO UPDATE SET neighbourhood_id = excluded.neighbourhood_id,
+           compound_id = excluded.compound_id, household_id = excluded.household_id",
+    )
+    .bind(resident.to_owned())
+    .bind(home.neighbourhood_id)
+    .bind(home.compound_id)
+    .bind(home.household_id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn update(db: &mut AnyConnection, resident: &str, statement: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(statement).bind(resident.to_owned()).execute(db).await?;
+    Ok(())
+}
+
+async fn stand(
+    db: &mut AnyConnection,
+    resident: &str,
+    number: String,
+    standing: &'static str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE holder SET standing = $3 WHERE resident_id = $1 AND pass_number = $2")
+        .bind(resident.to_owned())
+        .bind(number)
+        .bind(standing.to_owned())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Where the numbering of passes goes on.
+pub async fn highest_index(db: &mut AnyConnection) -> Result<u32, sqlx::Error> {
+    let row = sqlx::query("SELECT CAST(COALESCE(MAX(status_index), 0) AS BIGINT) FROM holder").fetch_one(db).await?;
+    Ok(u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
+}
+
+/// One page of holders, of one compound or (empty) of all within reach, in the order of their ids.
+pub async fn list(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    compound: &str,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Holder>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT resident_id, compound_id, household_id, qualified, pass_number, issued, expires, standing, version
+         FROM holder WHERE resident_id > $1 AND ($2 = '' OR compound_id = $2) AND ($3 = '' OR neighbourhood_id = $3)
+         ORDER BY resident_id LIMIT $4",
+    )
+    .bind(after.to_owned())
+    .bind(compound.to_owned())
+    .bind(scope.neighbourhood().unwrap_or("").to_owned())
+    .bind(limit)
+    .fetch_all(&mut *db)
+    .await?;
+    let mut holders = rows.iter().map(holder).collect::<Result<Vec<_>, _>>()?;
+    let Some(last) = holders.last() else { return Ok(holders) };
+    let to = last.name.trim_start_matches("residents/").to_owned();
+    let bars = sqlx::query("SELECT resident_id, bar FROM holder_bar WHERE resident_id > $1 AND resident_id <= $2")
+        .bind(after.to_owned())
+        .bind(to)
+        .fetch_all(db)
+        .await?;
+    for row in bars {
+        let name = format!("residents/{}", row.try_get::<String, _>(0)?);
+        if let Ok(index) = holders.binary_search_by(|holder| holder.name.cmp(&name)) {
+            holders[index].eligible = false;
+            holders[index].bars.push(row.try_get(1)?);
+        }
+    }
+    Ok(holders)
+}
+
+fn holder(row: &AnyRow) -> Result<Holder, sqlx::Error> {
+    let resident: String = row.try_get(0)?;
+    let number: String = row.try_get(4)?;
+    let time = |micros| DateTime::from_timestamp_micros(micros).map(chassis::timestamp);
+    let standing: String = row.try_get(7)?;
+    let pass = Pass {
+        name: format!("residents/{resident}/pass"),
+        number,
+        code: String::new(),
+        issue_time: time(row.try_get(5)?),
+        expire_time: time(row.try_get(6)?),
+        suspended: standing == "suspended",
+        revoked: standing == "revoked",
+    };
+    Ok(Holder {
+        name: format!("residents/{resident}"),
+        compound: format!("compounds/{}", row.try_get::<String, _>(1)?),
+        household: format!("households/{}", row.try_get::<String, _>(2)?),
+        eligible: row.try_get::<i64, _>(3)? != 0,
+        bars: Vec::new(),
+        pass: Some(pass).filter(|pass| !pass.number.is_empty()),
+        etag: row.try_get::<i64, _>(8)?.to_string(),
+    })
+}

@@ -1,0 +1,81 @@
+//! Where residents live, from the registry's log: who may be given a pass by whom, before anything is known of a screening.
+
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope};
+use proto::registry::v1::{Residence, resident_event::Event};
+use sqlx::{AnyConnection, Row as _};
+
+pub struct Residents;
+
+#[async_trait]
+impl Projection for Residents {
+    fn name(&self) -> &'static str {
+        "residents"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE resident (resident_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL, compound_id TEXT NOT NULL,
+           household_id TEXT NOT NULL, moved_out BIGINT NOT NULL)"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["registry"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        match crate::facts::foreign::<Event>(record)? {
+            Some(Event::Registered(registered)) => {
+                let home = registered.residence.unwrap_or_default();
+                sqlx::query(
+                    "INSERT INTO resident (resident_id, neighbourhood_id, compound_id, household_id, moved_out)
+                     VALUES ($1, $2, $3, $4, 0) ON CONFLICT (resident_id) DO UPDATE SET
+                     neighbourhood_id = excluded.neighbourhood_id, compound_id = excluded.compound_id,
+                     household_id = excluded.household_id",
+                )
+                .bind(record.stream_id.clone())
+                .bind(home.neighbourhood_id)
+                .bind(home.compound_id)
+                .bind(home.household_id)
+                .execute(db)
+                .await?;
+            }
+            Some(Event::MovedOut(_)) => {
+                sqlx::query("UPDATE resident SET moved_out = 1 WHERE resident_id = $1")
+                    .bind(record.stream_id.clone())
+                    .execute(db)
+                    .await?;
+            }
+            Some(Event::Revealed(_) | Event::Erased(_)) | None => {}
+        }
+        Ok(())
+    }
+}
+
+/// A resident within reach.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Home {
+    pub residence: Residence,
+    pub moved_out: bool,
+}
+
+/// `None` for somebody unknown and for somebody out of reach alike.
+pub async fn find(db: &mut AnyConnection, scope: &Scope, resident: &str) -> Result<Option<Home>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT neighbourhood_id, compound_id, household_id, moved_out FROM resident WHERE resident_id = $1",
+    )
+    .bind(resident.to_owned())
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let residence = Residence {
+        neighbourhood_id: row.try_get(0)?,
+        compound_id: row.try_get(1)?,
+        household_id: row.try_get(2)?,
+    };
+    let home = Home { moved_out: row.try_get::<i64, _>(3)? != 0, residence };
+    Ok(Some(home).filter(|home| scope.allows(&home.residence.neighbourhood_id)))
+}

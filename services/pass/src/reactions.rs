@@ -1,0 +1,120 @@
+//! What other services' facts mean for a holder. Verdicts and orders come from different logs and in any order; the
+//! holder's decisions are made for that, and never refuse.
+
+use std::convert::Infallible;
+
+use async_trait::async_trait;
+use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Refusal, Refuse};
+use proto::{
+    isolation::v1::{Kind, order_event},
+    pass::v1::{Reason, holder_event},
+    registry::v1::{Residence, resident_event},
+    screening::v1::{Measure, Outcome, case_event},
+};
+
+use crate::{domain::holder::Holder, facts::foreign};
+
+pub struct Reactions {
+    pub ledger: Ledger,
+}
+
+#[async_trait]
+impl Reaction for Reactions {
+    fn sources(&self) -> &'static [&'static str] {
+        &["isolation", "registry", "screening"]
+    }
+
+    async fn react(&self, record: &Record, call: &Call) -> Result<(), Failure> {
+        if let Some(event) = foreign::<case_event::Event>(record)? {
+            self.of_case(record, call, event).await
+        } else if let Some(event) = foreign::<order_event::Event>(record)? {
+            self.of_order(record, call, event).await
+        } else if let Some(event) = foreign::<resident_event::Event>(record)? {
+            self.of_resident(record, call, &event).await
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Reactions {
+    /// Clear: eligible. No measure, or a health watch: free, though not by a clear screening. Everything else bars, also
+    /// a measure that is newer than this version.
+    async fn of_case(&self, record: &Record, call: &Call, event: case_event::Event) -> Result<(), Failure> {
+        let case_event::Event::Assessed(assessed) = event else { return Ok(()) };
+        let case = format!("cases/{}", record.stream_id);
+        let (outcome, measure) = (assessed.outcome(), assessed.measure());
+        let home = assessed.residence.unwrap_or_default();
+        self.decide(call, &assessed.resident_id, &home, |holder| match (outcome, measure) {
+            (Outcome::Clear, _) => holder.clear(&case, &home),
+            (_, Measure::None | Measure::Watch) => holder.tolerate(&case),
+            _ => holder.bar(&case, Reason::Verdict, "", &home),
+        })
+        .await
+    }
+
+    /// A health watch leaves the person free to move.
+    async fn of_order(&self, record: &Record, call: &Call, event: order_event::Event) -> Result<(), Failure> {
+        let order = format!("orders/{}", record.stream_id);
+        match event {
+            order_event::Event::Ordered(ordered) => {
+                let terms = ordered.terms.unwrap_or_default();
+                if terms.kind() == Kind::Watch {
+                    return Ok(());
+                }
+                let home = terms.residence.unwrap_or_default();
+                let cause =
+                    if terms.case_id.is_empty() { String::new() } else { format!("cases/{}", terms.case_id) };
+                self.decide(call, &terms.resident_id, &home, |holder| {
+                    holder.bar(&order, Reason::IsolationOrder, &cause, &home)
+                })
+                .await
+            }
+            order_event::Event::Released(released) => {
+                let home = released.residence.unwrap_or_default();
+                self.decide(call, &released.resident_id, &home, |holder| holder.release(&order, &home)).await
+            }
+            order_event::Event::Proposed(_)
+            | order_event::Event::Observed(_)
+            | order_event::Event::HandedOver(_)
+            | order_event::Event::Breached(_) => Ok(()),
+        }
+    }
+
+    /// Nothing personal is kept here, so an erasure leaves nothing to do.
+    async fn of_resident(
+        &self,
+        record: &Record,
+        call: &Call,
+        event: &resident_event::Event,
+    ) -> Result<(), Failure> {
+        let resident_event::Event::MovedOut(_) = event else { return Ok(()) };
+        let home = Residence { neighbourhood_id: record.office.clone(), ..Residence::default() };
+        self.decide(call, &record.stream_id, &home, Holder::move_out).await
+    }
+
+    async fn decide(
+        &self,
+        call: &Call,
+        resident: &str,
+        home: &Residence,
+        decide: impl Fn(&Holder) -> Vec<holder_event::Event> + Send + Sync,
+    ) -> Result<(), Failure> {
+        let decision = |holder: &Holder, _| -> Result<_, Never> {
+            Ok(Decision::new(decide(holder)).office(home.neighbourhood_id.as_str()).subject(resident))
+        };
+        self.ledger.transact::<Holder, (), _, _, _>(call, resident, decision, |_, _| ()).await?;
+        Ok(())
+    }
+}
+
+/// Reactions do not refuse.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Never(Infallible);
+
+impl Refuse for Never {
+    fn refusal(&self) -> Refusal {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,29 @@
+//! What may be decided, and what it leads to. Pure: no clock, no store, no server.
+
+/// The office that keeps its own people's records.
+pub mod neighbourhood;
+/// Gates and regime.
+pub mod compound;
+/// A room, its tenure, its landlord.
+pub mod household;
+/// Where somebody lives, and their sealed person.
+pub mod resident;
+/// Workers, guards, directors, the health team, volunteers.
+pub mod staff;
+
+#[cfg(test)]
+pub(crate) mod given;
+
+use chassis::{Kind, Refusal, reason};
+use proto::registry::v1 as contract;
+
+/// The same words whether something is missing or another's: an answer must not tell what exists elsewhere.
+pub(crate) fn not_found(what: &'static str) -> Refusal {
+    Refusal::new(
+        Kind::NotFound,
+        reason(contract::Refusal::NotFound.as_str_name()),
+        "没有这条记录，或者不属于您的管辖范围：请核对名称",
+        "there is no such record, or it is not yours to see: check the name",
+    )
+    .about("what", what)
+}

@@ -1,0 +1,231 @@
+//! Names of places to GB/T 2260 codes (DOMAIN section 4). The resolver knows the vocabulary of its source and answers
+//! *resolved*, *ambiguous* or *unknown*: an ambiguous name is a question for a person, never a guess.
+//!
+//! Carriers report cities, so their words are looked up among prefectures, municipalities and counties run directly by a
+//! province, and never among districts: 西安 is 610100 and 吉林 is 220200 for them. 海南 stays a question even there, since a
+//! carrier's network of the island (460000) and the prefecture in 青海 (632500) carry the same name. A province is taken
+//! where no city has the name. People name anything, so for them all three are questions.
+
+mod gazetteer;
+
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+use gazetteer::{Entry, Gazetteer, Index};
+use proto::screening::v1::Source;
+
+/// Six digits of GB/T 2260: two for the province, two for the prefecture, two for the county.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(u32);
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// One place; several codes where the name is a network that spans them.
+    Resolved(Arc<[Code]>),
+    /// One of these places, and only a person can say which.
+    Ambiguous(Arc<[Code]>),
+    Unknown,
+}
+
+/// Whose words a name is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// People's.
+    Declared,
+    Carrier,
+}
+
+impl Code {
+    /// Away from every place: what an unknown name might be.
+    pub(crate) const ELSEWHERE: Self = Self(999_999);
+
+    /// `None` unless it is six digits.
+    pub fn parse(digits: &str) -> Option<Self> {
+        let six = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        if six { digits.parse().ok().map(Self) } else { None }
+    }
+
+    /// In the list in force in 2020.
+    pub fn is_in_force(self) -> bool {
+        PLACES.names.contains_key(&self)
+    }
+
+    /// The official name; `None` for a code not in force.
+    pub fn name(self) -> Option<&'static str> {
+        PLACES.names.get(&self).copied()
+    }
+
+    pub fn is_province(self) -> bool {
+        self.0.is_multiple_of(10_000)
+    }
+
+    pub fn is_prefecture(self) -> bool {
+        !self.is_province() && self.0.is_multiple_of(100)
+    }
+
+    /// Counties run directly by a province have no prefecture: 4190xx, 4290xx, 4690xx, 6590xx.
+    pub fn is_directly_run(self) -> bool {
+        self.0 / 100 % 100 == 90 && !self.is_prefecture()
+    }
+
+    /// At the grain of the carriers.
+    pub fn is_city(self) -> bool {
+        self.is_prefecture() || self.is_directly_run() || (self.is_province() && self.is_its_own_city())
+    }
+
+    /// The city in which it lies, at the grain of the carriers; `None` for a province of several cities.
+    pub fn city(self) -> Option<Self> {
+        if self.is_its_own_city() {
+            Some(Self(self.0 / 10_000 * 10_000))
+        } else if self.is_province() {
+            None
+        } else if self.is_directly_run() {
+            Some(self)
+        } else {
+            Some(Self(self.0 / 100 * 100))
+        }
+    }
+
+    /// The four municipalities, 台湾, 香港 and 澳门.
+    fn is_its_own_city(self) -> bool {
+        matches!(self.0 / 10_000, 11 | 12 | 31 | 50 | 71 | 81 | 82)
+    }
+
+    /// The other lies in this one, or is this one.
+    pub fn contains(self, other: Self) -> bool {
+        self == other
+            || (self.is_province() && self.0 / 10_000 == other.0 / 10_000)
+            || (self.is_prefecture() && self.0 / 100 == other.0 / 100)
+    }
+
+    /// One lies in the other.
+    pub fn touches(self, other: Self) -> bool {
+        self.contains(other) || other.contains(self)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06}", self.0)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Resolution {
+    /// The codes of a resolved name.
+    pub fn resolved(&self) -> Option<&Arc<[Code]>> {
+        match self {
+            Self::Resolved(codes) => Some(codes),
+            Self::Ambiguous(_) | Self::Unknown => None,
+        }
+    }
+
+    /// Everything that the name may be.
+    pub fn codes(&self) -> &[Code] {
+        match self {
+            Self::Resolved(codes) | Self::Ambiguous(codes) => codes,
+            Self::Unknown => &[],
+        }
+    }
+}
+
+impl From<&Entry> for Resolution {
+    fn from(entry: &Entry) -> Self {
+        match entry.codes.len() {
+            0 => Self::Unknown,
+            1 => Self::Resolved(Arc::clone(&entry.codes)),
+            _ if entry.together => Self::Resolved(Arc::clone(&entry.codes)),
+            _ => Self::Ambiguous(Arc::clone(&entry.codes)),
+        }
+    }
+}
+
+impl Vocabulary {
+    /// The words of a source of evidence.
+    pub fn of(source: Source) -> Self {
+        match source {
+            Source::Mobile | Source::Unicom | Source::Telecom => Self::Carrier,
+            Source::Unspecified => Self::Declared,
+        }
+    }
+
+    fn indexes(self) -> &'static [Index] {
+        match self {
+            Self::Declared => &PLACES.declared,
+            Self::Carrier => &PLACES.carrier,
+        }
+    }
+}
+
+static PLACES: LazyLock<Gazetteer> = LazyLock::new(Gazetteer::build);
+
+/// No place has a name longer than this, in characters.
+const LONGEST: usize = 40;
+
+/// What a name, a path of names (浙江省台州市天台县, 北京 朝阳) or a code stands for.
+pub fn resolve(name: &str, vocabulary: Vocabulary) -> Resolution {
+    if let Some(entry) = direct(name, vocabulary) {
+        return entry.into();
+    }
+    if name.chars().count() > LONGEST {
+        return Resolution::Unknown;
+    }
+    let name = tidy(name);
+    if let Some(code) = Code::parse(&name) {
+        return match PLACES.former_codes.get(&code) {
+            _ if code.is_in_force() => Resolution::Resolved([code].into()),
+            Some(entry) => entry.into(),
+            None => Resolution::Unknown,
+        };
+    }
+    match direct(&name, vocabulary) {
+        Some(entry) => entry.into(),
+        None => path(&name, vocabulary).as_ref().map_or(Resolution::Unknown, Resolution::from),
+    }
+}
+
+fn direct(name: &str, vocabulary: Vocabulary) -> Option<&'static Entry> {
+    vocabulary.indexes().iter().find_map(|index| index.get(name))
+}
+
+/// A larger place before a smaller one within it.
+fn path(name: &str, vocabulary: Vocabulary) -> Option<Entry> {
+    let mut found = Vec::new();
+    let mut together = false;
+    for (at, _) in name.char_indices().skip(2) {
+        let (outer, inner) = name.split_at(at);
+        let Some(outer) = direct(outer, vocabulary) else { continue };
+        let Some(inner) = direct(inner, vocabulary).cloned().or_else(|| path(inner, vocabulary)) else { continue };
+        let within = |code: &&Code| outer.codes.iter().any(|outer| outer != *code && outer.contains(**code));
+        let kept: Vec<Code> = inner.codes.iter().filter(within).copied().collect();
+        together = inner.together && kept.len() == inner.codes.len();
+        found.extend(kept);
+    }
+    let entry = Entry::any(found);
+    if entry.codes.is_empty() { None } else { Some(Entry { together, ..entry }) }
+}
+
+/// Without blanks and the signs that people put between a province and a city; full-width digits become plain ones.
+fn tidy(name: &str) -> String {
+    let mut tidy = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '-' | '－' | '—' | '·' | '/' | '／' | ',' | '，' | '、' | '>' => {}
+            '０'..='９' => tidy.extend(char::from_u32(u32::from(c) - u32::from('０') + u32::from('0'))),
+            c if c.is_whitespace() => {}
+            c => tidy.push(c),
+        }
+    }
+    tidy
+}
+
+#[cfg(test)]
+mod tests;

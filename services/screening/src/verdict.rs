@@ -1,0 +1,238 @@
+//! What was declared and what was seen, compared under one version of the method (DOMAIN section 3). A pure function: the
+//! same declaration, evidence, rules and day give the same judgement everywhere, for ever.
+//!
+//! Risk and honesty are two axes. A proven visit to a key area outweighs every doubt, and a doubt outweighs *clear*: no
+//! data is not clean (R4), a lone visit over a border is a lead and no proof (R6), and a name that nobody can place is a
+//! question where the answer depends on it.
+
+mod doubt;
+mod sentence;
+mod weighing;
+
+use std::sync::Arc;
+
+use chrono::{Days, NaiveDate};
+use proto::screening::v1::{Honesty, Level, Mark, Measure, Outcome, Source};
+
+pub use crate::verdict::sentence::Explanation;
+use crate::{
+    places::{Code, Resolution, Vocabulary, resolve},
+    verdict::weighing::{Said, Seen, Weighed, weigh},
+};
+
+/// A place where the person says they have been; both days included.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stay {
+    /// A name as said, or a code.
+    pub place: String,
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+}
+
+/// A place where a phone was seen; both days included.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// As the source writes it.
+    pub place: String,
+    pub first: NaiveDate,
+    pub last: NaiveDate,
+    /// Longest stay on a day; `None` where the source gives no hours.
+    pub hours: Option<i32>,
+    /// Found wrong in a dispute.
+    pub struck: bool,
+}
+
+/// What one source saw of one number.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Scan {
+    pub source: Source,
+    /// Which of the person's numbers; `None` where every scan is of another number.
+    pub phone: Option<i32>,
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+    /// None at all: the source has no data for this number.
+    pub visits: Vec<Visit>,
+}
+
+/// All that is known of a person on a day.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Person {
+    pub as_of: NaiveDate,
+    /// How many numbers they have (R5).
+    pub phones: usize,
+    pub stays: Vec<Stay>,
+    pub scans: Vec<Scan>,
+}
+
+/// A place and a period that calls for a measure; an absent day leaves the period open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyArea {
+    pub place: Code,
+    pub from: Option<NaiveDate>,
+    pub to: Option<NaiveDate>,
+    pub level: Level,
+    pub measure: Measure,
+}
+
+/// The numbers and lists of one version of the method, as far as a verdict needs them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    pub version: String,
+    /// The city that needs no declaration.
+    pub home: Code,
+    /// R2: hours from which a stay counts.
+    pub min_hours: i32,
+    /// R4: days that evidence must reach back.
+    pub window_days: u32,
+    /// R9 and R24, for the explanation.
+    pub isolation_days: i32,
+    pub dispute_hours: i32,
+    pub key_areas: Vec<KeyArea>,
+    pub border_pairs: Vec<(Code, Code)>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    pub outcome: Outcome,
+    pub risk: Level,
+    pub honesty: Honesty,
+    pub measure: Measure,
+    /// In the order of the scans and their visits.
+    pub visits: Vec<JudgedVisit>,
+    /// Names, seen or declared, that stand for no one place.
+    pub unresolved: Vec<String>,
+    /// R10: the last day in a key area, where one is proven.
+    pub last_exposure: Option<NaiveDate>,
+    pub explanation: Explanation,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgedVisit {
+    /// Positions in `Person::scans` and in its visits.
+    pub scan: usize,
+    pub visit: usize,
+    pub codes: Vec<Code>,
+    pub marks: Vec<Mark>,
+}
+
+/// A declared or seen name with what it may stand for.
+pub(crate) struct Named<T> {
+    pub(crate) what: T,
+    pub(crate) resolution: Resolution,
+}
+
+/// Compares what was declared with what was seen.
+pub fn judge(person: &Person, rules: &Rules) -> Judgement {
+    let stays: Vec<Named<&Stay>> = person
+        .stays
+        .iter()
+        .map(|stay| Named { what: stay, resolution: resolve(&stay.place, Vocabulary::Declared) })
+        .collect();
+    let visits: Vec<Named<&Visit>> = person
+        .scans
+        .iter()
+        .flat_map(|scan| scan.visits.iter().map(|visit| (Vocabulary::of(scan.source), visit)))
+        .map(|(words, visit)| Named { what: visit, resolution: resolve(&visit.place, words) })
+        .collect();
+
+    let said: Vec<Said> = stays.iter().filter_map(Said::resolved).collect();
+    let seen: Vec<Seen> = visits.iter().filter_map(|visit| Seen::resolved(visit, rules)).collect();
+    let windows = windows(person, rules);
+    let mut weighed = weigh(&said, &seen, &windows, rules);
+    if !weighed.proven() && doubt::depends_on_a_name(&weighed, &stays, &visits, &windows, rules) {
+        weighed.unresolved();
+    }
+
+    let judged = marked(person, &visits, &weighed);
+    let unresolved = unresolved(&stays, &visits);
+    let explanation = sentence::explain(&weighed, person, &judged, &unresolved, rules);
+    Judgement {
+        outcome: weighed.outcome,
+        risk: weighed.risk,
+        honesty: weighed.honesty,
+        measure: weighed.measure,
+        visits: judged,
+        unresolved,
+        last_exposure: weighed.last_exposure.map(|day| day.min(person.as_of)),
+        explanation,
+    }
+}
+
+/// What was covered by evidence, and whether that is enough.
+pub(crate) struct Windows {
+    pub(crate) spans: Vec<(NaiveDate, NaiveDate)>,
+    /// R4, R5: every number has a scan with data that reaches back as far as the method asks.
+    pub(crate) suffice: bool,
+}
+
+fn windows(person: &Person, rules: &Rules) -> Windows {
+    let since = person.as_of.checked_sub_days(Days::new(rules.window_days.into())).unwrap_or(NaiveDate::MIN);
+    let with_data = || person.scans.iter().filter(|scan| !scan.visits.is_empty());
+    let mut numbers: Vec<i32> = Vec::new();
+    let mut scanned = 0;
+    for scan in with_data().filter(|scan| scan.from <= since && scan.to >= since) {
+        match scan.phone {
+            Some(number) if numbers.contains(&number) => {}
+            Some(number) => {
+                numbers.push(number);
+                scanned += 1;
+            }
+            None => scanned += 1,
+        }
+    }
+    Windows {
+        spans: with_data().map(|scan| (scan.from, scan.to)).collect(),
+        suffice: scanned >= person.phones.max(1),
+    }
+}
+
+fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed) -> Vec<JudgedVisit> {
+    let mut findings = weighed.findings.iter();
+    let mut names = visits.iter();
+    let mut judged = Vec::with_capacity(visits.len());
+    for (scan, evidence) in person.scans.iter().enumerate() {
+        for visit in 0..evidence.visits.len() {
+            let Some(named) = names.next() else { continue };
+            let marks = match &named.resolution {
+                _ if named.what.struck => vec![Mark::Struck],
+                Resolution::Resolved(_) => findings.next().map(weighing::Finding::marks).unwrap_or_default(),
+                Resolution::Ambiguous(_) | Resolution::Unknown => vec![Mark::Unresolved],
+            };
+            judged.push(JudgedVisit { scan, visit, codes: named.resolution.codes().to_vec(), marks });
+        }
+    }
+    judged
+}
+
+fn unresolved(stays: &[Named<&Stay>], visits: &[Named<&Visit>]) -> Vec<String> {
+    let open = |resolution: &Resolution| resolution.resolved().is_none();
+    let said = stays.iter().filter(|stay| open(&stay.resolution)).map(|stay| &stay.what.place);
+    let seen = visits.iter().filter(|visit| !visit.what.struck && open(&visit.resolution)).map(|visit| &visit.what.place);
+    let mut names: Vec<String> = said.chain(seen).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+impl Said {
+    fn resolved(stay: &Named<&Stay>) -> Option<Self> {
+        let codes = Arc::clone(stay.resolution.resolved()?);
+        Some(Self { codes, from: stay.what.from, to: stay.what.to })
+    }
+}
+
+impl Seen {
+    fn resolved(visit: &Named<&Visit>, rules: &Rules) -> Option<Self> {
+        let codes = Arc::clone(visit.resolution.resolved()?);
+        if visit.what.struck { None } else { Some(Self::at(codes, visit.what, rules)) }
+    }
+
+    pub(crate) fn at(codes: Arc<[Code]>, visit: &Visit, rules: &Rules) -> Self {
+        let counts = visit.hours.is_none_or(|hours| hours >= rules.min_hours);
+        Self { codes, first: visit.first, last: visit.last, counts }
+    }
+}
+
+#[cfg(test)]
+mod tests;

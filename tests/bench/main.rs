@@ -1,0 +1,40 @@
+//! Measures what the design promises. `cargo run --release -p tests --bin bench -- log`
+
+#![expect(clippy::print_stdout, reason = "the results are its output")]
+
+use clap::{Parser, Subcommand};
+
+/// Commands that one log takes per second.
+mod log;
+
+/// Measures the parts that everything else waits for.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+    /// One JSON object in place of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Appends to the event log: many callers together against one event per commit.
+    Log(log::Options),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Arguments { what, json } = Arguments::parse();
+    let results = match what {
+        What::Log(options) => log::measure(options).await?,
+    };
+    if json {
+        println!("{}", serde_json::Value::Object(results));
+    } else {
+        for (name, value) in results {
+            println!("{name:<32} {value:>14}");
+        }
+    }
+    Ok(())
+}
