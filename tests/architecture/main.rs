@@ -5,12 +5,16 @@
 
 /// Which crate may use which, and what a decision may not touch.
 mod arrows;
+
 /// Every RPC has its row, every refusal its name.
 mod contract;
+
 /// One file per event type, readable for ever.
 mod golden;
+
 /// Names, sizes, folders.
 mod house;
+
 /// The files that the rules are about.
 mod tree;
 

@@ -179,7 +179,7 @@ async fn a_row_that_the_file_refuses_fails_its_request_alone() {
         )
         .await;
     let log = folder.open().await;
-    let streams = ["a", "b", "bad", "c"];
+    let streams = ["a", "b", "bad", "d"];
     let append = |stream: &'static str| {
         log.append(command(stream, vec![write(stream, Expected::Version(0), 1)]))
     };

@@ -1,1 +1,124 @@
+//! The harness: a whole house on port 0 with stores of its own, and people with tokens to act in it.
 
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use chassis::{Clock, client::Connection};
+use chrono::{DateTime, TimeDelta, Utc};
+use mifeng::wiring::{Plan, Running, Service};
+use proto::{
+    access::v1::{Principal, Role},
+    event::v1::{ListConsumersRequest, event_log_service_client::EventLogServiceClient},
+};
+use tempfile::TempDir;
+
+/// Every service in this process.
+pub struct House {
+    running: Running,
+    folder: TempDir,
+    /// Everybody's connection: what one has done, the others see.
+    connection: Connection,
+}
+
+impl House {
+    pub async fn new() -> Self {
+        Self::on(TempDir::new().expect("a folder for the test")).await
+    }
+
+    /// On a data folder that may have been used before.
+    pub async fn on(folder: TempDir) -> Self {
+        let running = plan(folder.path()).start().await.expect("the house starts");
+        let connection = Connection::open(&running.address, None).expect("the address is one");
+        Self { running, folder, connection }
+    }
+
+    /// The same house after an orderly end and a start.
+    pub async fn restarted(self) -> Self {
+        self.running.end().await.expect("the house ends in order");
+        Self::on(self.folder).await
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn address(&self) -> &str {
+        &self.running.address
+    }
+
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// A connection without a token.
+    pub fn anybody(&self) -> Connection {
+        self.connection.clone()
+    }
+
+    pub fn token(&self, subject: &str, role: Role, unit: &str, neighbourhood: &str, gate: &str) -> String {
+        let person = Principal {
+            subject: subject.into(),
+            role: role.into(),
+            unit: unit.into(),
+            neighbourhood: neighbourhood.into(),
+            gate: gate.into(),
+        };
+        let now = self.running.host().clock.now();
+        self.running.tokens.issue(&person, TimeDelta::hours(12), now).expect("a token can be made").token
+    }
+
+    /// Somebody for the whole subdistrict.
+    pub fn central(&self, subject: &str, role: Role, unit: &str) -> Connection {
+        self.somebody(self.token(subject, role, unit, "", ""))
+    }
+
+    /// Somebody of one neighbourhood (`neighbourhoods/{id}`), whose unit it is.
+    pub fn local(&self, subject: &str, role: Role, neighbourhood: &str) -> Connection {
+        self.somebody(self.token(subject, role, neighbourhood, neighbourhood, ""))
+    }
+
+    /// Somebody at one gate (`compounds/{id}/gates/{id}`).
+    pub fn guard(&self, subject: &str, neighbourhood: &str, gate: &str) -> Connection {
+        self.somebody(self.token(subject, Role::Guard, neighbourhood, neighbourhood, gate))
+    }
+
+    fn somebody(&self, token: String) -> Connection {
+        self.connection.clone().with_token(&token).expect("a token is ASCII")
+    }
+
+    /// Waits until every consumer has done what the logs call for, twice in a row without anything new.
+    pub async fn settled(&self) {
+        let mut logs = EventLogServiceClient::new(self.central("staff/settling", Role::Administrator, "subdistrict"));
+        let (mut quiet, mut before) = (0, Vec::new());
+        for _ in 0..1_200 {
+            let consumers = logs.list_consumers(ListConsumersRequest {}).await.expect("consumers are listed");
+            let consumers = consumers.into_inner().consumers;
+            let heads: Vec<u64> = consumers.iter().map(|consumer| consumer.head).collect();
+            let caught_up = consumers.iter().all(|consumer| consumer.position == consumer.head);
+            quiet = if caught_up && heads == before { quiet + 1 } else { 0 };
+            if quiet >= 2 {
+                return;
+            }
+            before = heads;
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the services did not come to rest");
+    }
+}
+
+/// As a demonstration, so that each request says when it happens.
+fn plan(data: &Path) -> Plan {
+    Plan {
+        services: Service::ALL.to_vec(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        data: data.to_owned(),
+        secret_file: None,
+        peers: BTreeMap::new(),
+        clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
+        demonstration: true,
+    }
+}
+
+/// RFC 3339.
+pub fn time(text: &str) -> DateTime<Utc> {
+    text.parse().expect("a time as RFC 3339 writes it")
+}

@@ -7,8 +7,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 
 use crate::{
-    cargo,
-    process::{self, Outcome},
+    process::{self, Outcome, cargo},
     report::Ending,
     tools::{self, Buf},
 };
@@ -56,7 +55,7 @@ pub(crate) fn freeze(root: &Path, even_breaking: bool) -> anyhow::Result<ExitCod
     }
     fs::write(&baseline, image(root, &program)?).context("writing the frozen contract")?;
     println!("frozen: proto/{BASELINE}");
-    let mut bless = Command::new(cargo());
+    let mut bless = cargo();
     bless
         .args(["test", "--package", "tests", "--test", "architecture", "golden"])
         .env("MIFENG_BLESS", "1");

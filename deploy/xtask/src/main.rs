@@ -7,16 +7,20 @@
     reason = "a command line tool speaks to its terminal"
 )]
 
-/// `buf` over proto/, and the baseline that it compares with.
-mod contract;
 /// What `test` runs, in which order.
 mod parts;
-/// Commands that are run: passed through, or watched for what they counted.
-mod process;
+
 /// The closing lines.
 mod report;
+
+/// Commands that are run: passed through, or watched for what they counted.
+mod process;
+
 /// The tools that the parts need, installed where that is possible.
 mod tools;
+
+/// `buf` over proto/, and the baseline that it compares with.
+mod contract;
 
 use std::{
     path::{Path, PathBuf},
@@ -26,7 +30,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use crate::parts::Part;
+use crate::{parts::Part, process::cargo};
 
 /// Builds, starts, tests and measures mifeng.
 #[derive(Parser)]
@@ -90,7 +94,7 @@ fn carry_out(task: Task, root: &Path) -> anyhow::Result<ExitCode> {
         Task::Up { arguments } => up(root, &arguments),
         Task::Test { parts, rounds, runner } => Ok(parts::run(root, &parts, rounds, &runner)),
         Task::Bench { arguments } => {
-            let mut bench = Command::new(cargo());
+            let mut bench = cargo();
             bench
                 .args(["run", "--release", "--package", "tests", "--bin", "bench", "--"])
                 .args(arguments);
@@ -109,8 +113,9 @@ fn up(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 fn build_mifeng(root: &Path) -> anyhow::Result<PathBuf> {
-    let built =
-        Command::new(cargo()).args(["build", "--package", "mifeng"]).current_dir(root).status();
+    // Among the whole workspace: with the features that the tests are built with, and so only once.
+    let mut build = cargo();
+    let built = build.args(["build", "--workspace", "--bin", "mifeng"]).current_dir(root).status();
     anyhow::ensure!(
         built.context("starting cargo")?.success(),
         "mifeng could not be built: see above"
@@ -122,8 +127,4 @@ fn build_mifeng(root: &Path) -> anyhow::Result<PathBuf> {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect::<PathBuf>()
-}
-
-fn cargo() -> String {
-    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }

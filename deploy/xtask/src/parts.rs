@@ -1,13 +1,10 @@
-use std::{
-    path::Path,
-    process::{Command, ExitCode},
-};
+use std::{path::Path, process::ExitCode};
 
 use clap::ValueEnum;
 
 use crate::{
-    build_mifeng, cargo, contract,
-    process::{self, Outcome, timed},
+    build_mifeng, contract,
+    process::{self, Outcome, cargo, timed},
     report::{Ending, Report},
     tools,
 };
@@ -89,7 +86,7 @@ impl Part {
 /// A command of cargo's that comes as a component of the toolchain.
 fn plain(root: &Path, component: &str, arguments: &[&str]) -> anyhow::Result<Ending> {
     tools::component(component, arguments[0]);
-    let outcome = process::watch(Command::new(cargo()).args(arguments).current_dir(root))?;
+    let outcome = process::watch(cargo().args(arguments).current_dir(root))?;
     Ok(ending(&outcome))
 }
 
@@ -99,7 +96,7 @@ fn tests(
     rounds: Option<u32>,
     runner: &[String],
 ) -> anyhow::Result<Ending> {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     if tools::nextest() {
         command.args(["nextest", "run"]).args(which).args(runner);
     } else {
@@ -122,13 +119,13 @@ fn tests(
 /// cargo-deny takes minutes to build and is no toolchain's own: used where somebody installed it. What must never slip in
 /// (a second TLS stack, SQL in an office) the architecture tests look at too.
 fn deny(root: &Path) -> anyhow::Result<Ending> {
-    if !process::succeeds(&cargo(), &["deny", "--version"]) {
+    if !process::succeeds(cargo().args(["deny", "--version"])) {
         return Ok(Ending::Skipped(
             "cargo-deny is not there: cargo install --locked cargo-deny".to_owned(),
         ));
     }
     let check = |what: &[&str]| {
-        let mut command = Command::new(cargo());
+        let mut command = cargo();
         command.args(["deny", "--config", ".deny.toml", "check"]).args(what).current_dir(root);
         process::watch(&mut command)
     };
@@ -137,7 +134,7 @@ fn deny(root: &Path) -> anyhow::Result<Ending> {
         return Ok(ending(&outcome));
     }
     // The list of known holes is fetched over the network: without one, the rest was looked at all the same.
-    if !process::succeeds(&cargo(), &["deny", "--config", ".deny.toml", "fetch", "db"]) {
+    if !process::succeeds(cargo().args(["deny", "--config", ".deny.toml", "fetch", "db"])) {
         return Ok(Ending::Skipped(
             "bans and licences hold; the list of known holes could not be fetched".to_owned(),
         ));

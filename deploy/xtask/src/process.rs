@@ -1,4 +1,5 @@
 use std::{
+    env,
     io::{self, BufRead, BufReader, Read, Write},
     ops::AddAssign,
     process::{Command, ExitCode, Stdio},
@@ -31,6 +32,19 @@ impl AddAssign for Counts {
     }
 }
 
+/// The cargo that started this program, or the one that is found. `cargo run` tells this program about its own package; a
+/// build script that looks at the like (ring's does) would run again whenever cargo is called from here and then by hand.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let of_this_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if of_this_package.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Runs a command with its output passed through as it comes, and counts the tests that its summaries name.
 pub(crate) fn watch(command: &mut Command) -> anyhow::Result<Outcome> {
     println!("\n$ {}", line(command));
@@ -53,9 +67,8 @@ pub(crate) fn watch(command: &mut Command) -> anyhow::Result<Outcome> {
 }
 
 /// Whether a command succeeds; what it prints is of no interest.
-pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program)
-        .args(arguments)
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

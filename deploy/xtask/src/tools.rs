@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::{cargo, process::succeeds};
+use crate::process::{cargo, succeeds};
 
 /// The version of buf that lints the contract: pinned, because its STANDARD rules grow.
 const BUF: &str = "1.75.0";
@@ -30,7 +30,7 @@ pub(crate) enum Buf {
 pub(crate) fn buf() -> anyhow::Result<Buf> {
     let folder = cache()?.join("buf").join(BUF);
     let program = folder.join("node_modules/.bin/buf");
-    if program.exists() && succeeds("node", &["--version"]) {
+    if program.exists() && succeeds(Command::new("node").args(["--version"])) {
         return Ok(Buf::Ready(program));
     }
     if let Err(line) = node() {
@@ -54,13 +54,12 @@ pub(crate) fn buf() -> anyhow::Result<Buf> {
 /// Whether cargo-nextest is there, after an attempt to install it. Without it `cargo test` runs the same tests.
 pub(crate) fn nextest() -> bool {
     static READY: LazyLock<bool> = LazyLock::new(|| {
-        let there = || succeeds(&cargo(), &["nextest", "--version"]);
+        let there = || succeeds(cargo().args(["nextest", "--version"]));
         if there() {
             return true;
         }
         println!("cargo-nextest is not there: cargo install --locked cargo-nextest");
-        let installed =
-            Command::new(cargo()).args(["install", "--locked", "cargo-nextest"]).status();
+        let installed = cargo().args(["install", "--locked", "cargo-nextest"]).status();
         let ready = installed.is_ok_and(|status| status.success()) && there();
         if !ready {
             println!("cargo-nextest could not be installed: the tests run with `cargo test`");
@@ -72,9 +71,9 @@ pub(crate) fn nextest() -> bool {
 
 /// Adds a component of the toolchain where rustup looks after it. Where it does not, cargo's own message says what is missing.
 pub(crate) fn component(name: &str, subcommand: &str) {
-    if !succeeds(&cargo(), &[subcommand, "--version"]) {
+    if !succeeds(cargo().args([subcommand, "--version"])) {
         println!("{name} is not there: rustup component add {name}");
-        succeeds("rustup", &["component", "add", name]);
+        succeeds(Command::new("rustup").args(["component", "add", name]));
     }
 }
 
@@ -89,12 +88,15 @@ fn cache() -> anyhow::Result<PathBuf> {
 
 /// Node.js and npm, installed where this user may; otherwise the line that would do it.
 fn node() -> Result<(), String> {
-    let there = || succeeds("node", &["--version"]) && succeeds("npm", &["--version"]);
+    let there = || {
+        succeeds(Command::new("node").args(["--version"]))
+            && succeeds(Command::new("npm").args(["--version"]))
+    };
     if there() {
         return Ok(());
     }
     let Some((manager, arguments)) =
-        MANAGERS.iter().find(|(manager, _)| succeeds(manager, &["--version"]))
+        MANAGERS.iter().find(|(manager, _)| succeeds(Command::new(manager).arg("--version")))
     else {
         return Err("install Node.js 20 or later with npm".to_owned());
     };

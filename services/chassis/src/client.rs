@@ -41,8 +41,6 @@ const DEMO_TIME: &str = "mf-demo-time";
 
 /// How long a server has to take the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// What the server's own answer about its deadline may be late before the client gives one itself.
-const GRACE: Duration = Duration::from_millis(250);
 /// Kept to be sent again; larger than anything that a server takes.
 const LARGEST_REQUEST: usize = 16 << 20;
 /// One try and two more.
@@ -84,7 +82,7 @@ impl Connection {
             .with_context(|| format!("reading the address {address:?}"))?
             .user_agent(concat!("mifeng/", env!("CARGO_PKG_VERSION")))?
             .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_keepalive(Some(Duration::from_secs(60)))
+            .tcp_keepalive(Some(Duration::from_mins(1)))
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(true);
@@ -158,13 +156,14 @@ impl Connection {
             let left = until.saturating_duration_since(Instant::now());
             parts.headers.insert("grpc-timeout", shape::timeout_header(left));
             let request = Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
-            let answered = tokio::time::timeout_at(until + GRACE, self.attempt(request, shape));
+            let answered = tokio::time::timeout_at(until, self.attempt(request, shape));
             let Ok(outcome) = answered.await else { return Err(late(deadline)) };
+            if matches!(&outcome, Err(status) if status.code() == Code::DeadlineExceeded) {
+                return Err(late(deadline));
+            }
             if !unavailable(&outcome) {
                 self.shared.budget.earn();
-                return outcome.map_err(|status| {
-                    if Instant::now() < until { status } else { late(deadline) }
-                });
+                return outcome;
             }
             let pause = retry::pause(tries);
             if !self.shared.budget.spend() || tries == TRIES || Instant::now() + pause >= until {
@@ -268,6 +267,9 @@ impl Connection {
         }
         if let Some(status) = cause.downcast_ref::<Status>() {
             return status.clone();
+        }
+        if cause.is::<tonic::TimeoutExpired>() {
+            return Status::deadline_exceeded("the channel's own clock was faster");
         }
         let address = &self.shared.address;
         Refusal::new(

@@ -175,7 +175,7 @@ pub enum LogError {
     )]
     Damaged { log: String, position: u64 },
     #[error("the log cannot be reached")]
-    Store(#[source] anyhow::Error),
+    Store(#[from] anyhow::Error),
 }
 
 /// A command that has taken effect.

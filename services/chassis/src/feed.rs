@@ -1,12 +1,24 @@
 //! One log as its consumers see it. In one process the feed is the log itself; between processes it is a relay and an
 //! inbox, and a consumer cannot tell the difference.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use async_trait::async_trait;
+use chrono::TimeDelta;
+use proto::{
+    access::v1::{Principal, Role},
+    event::v1::{GetHeadRequest, ReadRecordsRequest, event_log_service_client::EventLogServiceClient},
+};
 use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::event_log::{EventLog, Head, LogError, Record};
+use crate::{
+    Clock,
+    access::Tokens,
+    client::Connection,
+    event_log::{EventLog, Head, LogError, Record},
+};
 
 /// Records of one source in order, from any position, and a wake-up when there are more.
 #[async_trait]
@@ -40,5 +52,89 @@ impl Feed for InProcess {
 
     fn wake(&self) -> watch::Receiver<u64> {
         self.0.wake()
+    }
+}
+
+/// Another process's log, asked over gRPC. It is polled: the relay between services pushes, this is the plain way for a
+/// service that runs alone.
+pub struct Remote {
+    source: String,
+    service: String,
+    connection: Connection,
+    tokens: Tokens,
+    clock: Clock,
+    wake: watch::Sender<u64>,
+}
+
+/// How often a remote log is asked for its head.
+const POLL: Duration = Duration::from_millis(100);
+
+impl Remote {
+    /// Follows the head of `source` at `address` until `stop`.
+    pub fn follow(
+        source: &str,
+        address: &str,
+        service: &str,
+        tokens: Tokens,
+        clock: Clock,
+        tasks: (&TaskTracker, &CancellationToken),
+    ) -> anyhow::Result<Arc<Self>> {
+        let remote = Arc::new(Self {
+            source: source.to_owned(),
+            service: format!("service/{service}"),
+            connection: Connection::open(address, None)?,
+            tokens,
+            clock,
+            wake: watch::Sender::new(0),
+        });
+        let (tracker, stop) = tasks;
+        let (polled, stop) = (Arc::clone(&remote), stop.clone());
+        tracker.spawn(async move {
+            while !stop.is_cancelled() {
+                if let Ok(head) = polled.head().await {
+                    polled.wake.send_if_modified(|seen| std::mem::replace(seen, head.position) != head.position);
+                }
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                }
+            }
+        });
+        Ok(remote)
+    }
+
+    fn client(&self) -> anyhow::Result<EventLogServiceClient<Connection>> {
+        let person = Principal { subject: self.service.clone(), role: Role::Service.into(), ..Principal::default() };
+        let token = self.tokens.issue(&person, TimeDelta::minutes(5), self.clock.now())?;
+        Ok(EventLogServiceClient::new(self.connection.clone().with_token(&token.token)?))
+    }
+}
+
+#[async_trait]
+impl Feed for Remote {
+    fn source(&self) -> &str {
+        &self.source
+    }
+
+    async fn head(&self) -> Result<Head, LogError> {
+        let request = GetHeadRequest { log: self.source.clone() };
+        let head = self.client()?.get_head(request).await;
+        Ok(head.with_context(|| format!("asking for the head of the log {}", self.source))?.into_inner())
+    }
+
+    async fn read(&self, after_position: u64, limit: usize) -> Result<Vec<Arc<Record>>, LogError> {
+        let request = ReadRecordsRequest {
+            log: self.source.clone(),
+            after_position,
+            page_size: i32::try_from(limit).unwrap_or(i32::MAX).min(1_000),
+            ..ReadRecordsRequest::default()
+        };
+        let read = self.client()?.read_records(request).await;
+        let read = read.with_context(|| format!("reading the log {}", self.source))?.into_inner();
+        Ok(read.records.into_iter().map(Arc::new).collect())
+    }
+
+    fn wake(&self) -> watch::Receiver<u64> {
+        self.wake.subscribe()
     }
 }

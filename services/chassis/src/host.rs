@@ -13,9 +13,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Clock, Feed, Ledger, Projection, Reaction, Vault, Views,
+    access::Tokens,
     consumers::Consumers,
     event_log::{EventLog, sqlite::SqliteLog},
-    feed::InProcess,
+    feed::{InProcess, Remote},
     reactions::{self, Checkpoints},
     secrets::Secrets,
     views::{self, OnFailure},
@@ -32,6 +33,8 @@ pub struct Host {
 
 struct Inner {
     data: PathBuf,
+    /// Addresses of the services that run elsewhere, by their logs' names.
+    peers: BTreeMap<String, String>,
     logs: Mutex<BTreeMap<String, Arc<dyn EventLog>>>,
     views: Mutex<BTreeMap<String, Views>>,
     tracker: TaskTracker,
@@ -39,8 +42,14 @@ struct Inner {
 }
 
 impl Host {
-    /// Stands on a data folder, which it makes where it is missing.
-    pub fn open(data: &Path, secrets: Secrets, clock: Clock, stop: CancellationToken) -> anyhow::Result<Self> {
+    /// Stands on a data folder, which it makes where it is missing. Logs that are not among the `peers` are its own.
+    pub fn open(
+        data: &Path,
+        secrets: Secrets,
+        clock: Clock,
+        peers: BTreeMap<String, String>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data).with_context(|| format!("making the data folder {}", data.display()))?;
         Ok(Self {
             clock,
@@ -48,6 +57,7 @@ impl Host {
             consumers: Consumers::default(),
             inner: Arc::new(Inner {
                 data: data.to_owned(),
+                peers,
                 logs: Mutex::default(),
                 views: Mutex::default(),
                 tracker: TaskTracker::new(),
@@ -82,7 +92,7 @@ impl Host {
     pub async fn react(&self, service: &str, reaction: Box<dyn Reaction>) -> anyhow::Result<()> {
         let mut sources = Vec::new();
         for source in reaction.sources() {
-            sources.push(self.feed(source).await?);
+            sources.push(self.feed_for(service, source).await?);
         }
         reactions::start(reactions::Setup {
             service: service.to_owned(),
@@ -97,9 +107,14 @@ impl Host {
         .await
     }
 
-    /// Another service's log, to follow.
-    pub async fn feed(&self, source: &str) -> anyhow::Result<Arc<dyn Feed>> {
-        Ok(Arc::new(InProcess(self.log(source).await?)))
+    /// Another service's log, to follow: of this process, or of a peer.
+    pub async fn feed_for(&self, service: &str, source: &str) -> anyhow::Result<Arc<dyn Feed>> {
+        let Some(address) = self.inner.peers.get(source).filter(|_| service != source) else {
+            return Ok(Arc::new(InProcess(self.log(source).await?)));
+        };
+        let tokens = Tokens::new(&self.secrets);
+        let tasks = (&self.inner.tracker, &self.inner.stop);
+        Ok(Remote::follow(source, address, service, tokens, self.clock.clone(), tasks)?)
     }
 
     /// The logs that are open in this process, by name.
@@ -144,7 +159,7 @@ impl Host {
             projections.iter().flat_map(|projection| projection.sources()).copied().collect();
         let mut sources = Vec::new();
         for source in wanted {
-            sources.push(self.feed(source).await?);
+            sources.push(self.feed_for(service, source).await?);
         }
         let views = Views::open(views::Setup {
             service: service.to_owned(),

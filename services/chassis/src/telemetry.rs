@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{LazyLock, OnceLock},
+    sync::{LazyLock, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -50,32 +50,40 @@ pub enum Format {
 }
 
 /// Sends out what is not sent yet when it is dropped: keep it until the end of `main`.
-#[must_use = "telemetry ends when the guard is dropped"]
-#[derive(Debug)]
+#[must_use = "the last traces and metrics are sent when the guard is dropped"]
+#[derive(Clone, Debug)]
 pub struct Guard {
     traces: SdkTracerProvider,
     metrics: SdkMeterProvider,
 }
 
-/// Starts telemetry for the process, before anything is counted. Needs a tokio runtime where a collector is configured.
+/// Starts telemetry for the process, before anything is counted. Needs a tokio runtime where a collector is configured. A
+/// process that starts its services again, as tests do, keeps the telemetry that it has.
 pub fn start(config: &Config, service: &str) -> anyhow::Result<Guard> {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(guard) = &*started {
+        return Ok(guard.clone());
+    }
     let resource = Resource::builder().with_service_name(service.to_owned()).build();
     let collector = config.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
     let traces = traces(resource.clone(), collector)?;
-    let metrics = meters(resource, collector)?;
-    if METERS.set(metrics.clone()).is_err() {
-        anyhow::bail!("telemetry was started twice, or after something was counted");
+    // The registry takes one exporter: what was counted before the start stays where it is and is only scraped.
+    if METERS.get().is_none() {
+        let metrics = meters(resource, collector)?;
+        METERS.get_or_init(|| metrics);
     }
+    let metrics = METERS.get().expect("the cell is full by now").clone();
     opentelemetry::global::set_tracer_provider(traces.clone());
     opentelemetry::global::set_meter_provider(metrics.clone());
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     subscribe(config, &traces)?;
-    Ok(Guard { traces, metrics })
+    Ok(started.insert(Guard { traces, metrics }).clone())
 }
 
 impl Drop for Guard {
+    /// Flushed, not shut down: another part of the process may still be counting.
     fn drop(&mut self) {
-        for outcome in [self.traces.shutdown(), self.metrics.shutdown()] {
+        for outcome in [self.traces.force_flush(), self.metrics.force_flush()] {
             if let Err(error) = outcome {
                 tracing::warn!(
                     error = format!("{error:#}"),
@@ -127,6 +135,7 @@ pub const TRACEPARENT: &str = "traceparent";
 /// The process has one, whatever runs in it: `/metrics` shows all.
 static REGISTRY: LazyLock<prometheus::Registry> = LazyLock::new(prometheus::Registry::new);
 static METERS: OnceLock<SdkMeterProvider> = OnceLock::new();
+static STARTED: Mutex<Option<Guard>> = Mutex::new(None);
 
 /// A collector that is away must not hold up the end of the process for longer.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -217,6 +226,16 @@ mod tests {
     #[test]
     fn without_traces_there_is_no_traceparent() {
         assert_eq!(traceparent_of_current(), "");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_starts_again_keeps_its_telemetry() {
+        let config =
+            Config { log: "warn".to_owned(), log_format: Format::Json, otlp_endpoint: None };
+        drop(start(&config, "first").unwrap());
+        let _guard = start(&config, "second").unwrap();
+        meter().u64_counter("mifeng_started").build().add(1, &[]);
+        assert!(exposition().unwrap().contains("mifeng_started_total 1"));
     }
 
     #[test]

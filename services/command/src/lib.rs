@@ -24,7 +24,7 @@ pub async fn start(host: &chassis::Host, routes: &mut tonic::service::RoutesBuil
         host.figures("command", vec![Box::new(projections::people::People), Box::new(projections::measures::Measures)]);
     let mut feeds = Vec::new();
     for log in LOGS {
-        feeds.push(host.feed(log).await?);
+        feeds.push(host.feed_for("command", log).await?);
     }
     routes.add_service(CommandServiceServer::new(api::Api { views: views.await?, feeds, stop: host.stop().clone() }));
     Ok(())

@@ -11,7 +11,9 @@ use crate::domain::{
 pub(crate) fn order(id: &str, order: &Order, version: u64, now: DateTime<Utc>) -> Resource {
     let terms = &order.terms;
     let residence = terms.residence.clone().unwrap_or_default();
-    let named = |collection: &str, id: &str| if id.is_empty() { String::new() } else { format!("{collection}/{id}") };
+    let named = |collection: &str, id: &str| {
+        if id.is_empty() { String::new() } else { format!("{collection}/{id}") }
+    };
     let count = |slots: usize| i32::try_from(slots).unwrap_or(i32::MAX);
     let mut resource = Resource {
         name: format!("orders/{id}"),

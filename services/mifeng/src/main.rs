@@ -1,1 +1,42 @@
-fn main() {}
+//! mifeng (密缝): one binary with a role. `up` runs everything in one process, `serve` one service, everything else is an
+//! office's command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod serve;
+mod up;
+
+#[derive(Parser)]
+#[command(name = "mifeng", version, about = "密缝: keeps an epidemic out of a subdistrict's compounds, and its people fed and heard")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs every service in this process, on a data folder of its own
+    Up(up::Up),
+    /// Runs one service in this process
+    Serve(serve::Serve),
+    #[command(flatten)]
+    Office(office::Command),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Up(up) => up.run().await,
+        Command::Serve(serve) => serve.run().await,
+        Command::Office(command) => command.run().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            office::report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

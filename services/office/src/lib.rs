@@ -1,1 +1,118 @@
+//! The neighbourhoods' clients: the command line, and the story that shows what the system does. It knows the contract and
+//! nothing of the services' insides.
 
+/// Where the server is and who asks.
+pub mod connect;
+/// Tables for people, JSON for programs.
+pub mod output;
+/// Health, doctor, logs, tokens.
+pub mod operation;
+/// The desks of a neighbourhood: its registers, screening, passes, isolation.
+pub mod desk {
+    pub mod registry;
+    pub mod screening;
+    pub mod pass;
+    pub mod isolation;
+    pub mod command;
+}
+/// The eleventh of February 2020.
+pub mod story;
+
+use std::io::Write as _;
+
+use chassis::refusal::Spoken;
+use clap::{Args, Subcommand};
+
+pub use connect::{data_folder, demonstration_token_file, keep_token};
+
+/// Everything that asks a running server.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Demonstrations on a server started with `mifeng up --demo`
+    #[command(subcommand)]
+    Demo(Demo),
+    #[command(flatten)]
+    Operation(operation::Command),
+    #[command(flatten)]
+    Registry(desk::registry::Command),
+    #[command(flatten)]
+    Screening(desk::screening::Command),
+    #[command(flatten)]
+    Pass(desk::pass::Command),
+    #[command(flatten)]
+    Isolation(desk::isolation::Command),
+    #[command(flatten)]
+    Command(desk::command::Command),
+}
+
+#[derive(Subcommand)]
+pub enum Demo {
+    /// Plays the 11th of February 2020 in 长丰二村
+    Story(Story),
+}
+
+#[derive(Args)]
+pub struct Story {
+    #[command(flatten)]
+    connect: connect::Connect,
+    /// Another seed, other people: the same seed tells the same story
+    #[arg(long, default_value_t = 1)]
+    seed: u32,
+    /// Only the numbers, as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Demo(Demo::Story(story)) => story.run().await,
+            Self::Operation(command) => command.run().await,
+            Self::Registry(command) => command.run().await,
+            Self::Screening(command) => command.run().await,
+            Self::Pass(command) => command.run().await,
+            Self::Isolation(command) => command.run().await,
+            Self::Command(command) => command.run().await,
+        }
+    }
+}
+
+impl Story {
+    async fn run(self) -> anyhow::Result<()> {
+        let (address, token) = self.connect.demonstration()?;
+        let numbers = story::play(story::Playbill { address, token, seed: self.seed, json: self.json }).await?;
+        if self.json {
+            writeln!(std::io::stdout(), "{numbers}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells a failure to whoever sits at the terminal: what a server said in both languages, every field by name.
+pub fn report(error: &anyhow::Error) {
+    let mut err = std::io::stderr();
+    let status = error.chain().find_map(|cause| cause.downcast_ref::<tonic::Status>());
+    // Nobody is left to tell where the terminal is gone.
+    let told = match status {
+        Some(status) => tell_status(&mut err, error, status),
+        None => writeln!(err, "error: {error:#}"),
+    };
+    told.ok();
+}
+
+fn tell_status(err: &mut std::io::Stderr, error: &anyhow::Error, status: &tonic::Status) -> std::io::Result<()> {
+    let spoken = Spoken::from(status);
+    if error.downcast_ref::<tonic::Status>().is_none() {
+        writeln!(err, "error: {error}")?;
+    }
+    writeln!(err, "{}: {}", spoken.reason, spoken.zh)?;
+    writeln!(err, "{}: {}", spoken.reason, spoken.en)?;
+    for field in spoken.fields {
+        writeln!(err, "  {}: {}", field.field, field.zh)?;
+        writeln!(err, "  {}: {}", field.field, field.en)?;
+    }
+    for (name, value) in spoken.metadata {
+        writeln!(err, "  {name} = {value}")?;
+    }
+    Ok(())
+}

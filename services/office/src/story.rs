@@ -139,7 +139,7 @@ fn other_story(status: Status, doing: &'static str) -> anyhow::Error {
 
 fn table(overview: &Overview, figures: &Figures) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
     table.set_header(["figure", "", "of"]);
     let mut row = |name: &str, value: i64, of: String| {
         table.add_row([name.to_owned(), value.to_string(), of]);

@@ -3,22 +3,101 @@
 
 /// The code on a pass.
 pub mod credential {
-    /// The pass number, for typing.
-    pub mod number;
-    /// The 36 bytes that are signed.
-    pub mod payload;
     /// Signature and text.
     pub mod code;
     /// Where codes are made.
     pub mod desk;
+    /// The pass number, for typing.
+    pub mod number;
+    /// The 36 bytes that are signed.
+    pub mod payload;
 }
 pub mod domain {
-    /// A resident, what qualifies and what bars them, and their passes.
-    pub mod holder;
     /// What a gate decides.
     pub mod gate;
-    /// What the guard says.
-    mod words;
     /// What a gate has on record.
     pub mod gate_day;
+    /// A resident, what qualifies and what bars them, and their passes.
+    pub mod holder;
+    /// What the guard says.
+    mod words;
 }
+/// Records of the logs, read.
+mod facts;
+/// What is shown and looked up.
+mod projections {
+    pub(crate) mod crossings;
+    pub(crate) mod gates;
+    pub(crate) mod holders;
+    pub(crate) mod method;
+    pub(crate) mod residents;
+}
+/// The edge.
+mod api;
+/// Numbers and codes for those who are eligible.
+mod issuing;
+/// Who stands at the gate.
+mod passage;
+/// Verdicts, orders and move-outs, as they reach the holder.
+mod reactions;
+/// What a gate reports.
+mod report;
+/// Holders and passes as the API shows them.
+mod resources;
+
+use std::sync::Arc;
+
+use chassis::Host;
+use proto::pass::v1::pass_service_server::PassServiceServer;
+use secrecy::ExposeSecret as _;
+use tokio::sync::OnceCell;
+use tonic::service::RoutesBuilder;
+
+use crate::{
+    api::Api,
+    credential::desk::Desk,
+    issuing::Issuing,
+    projections::{
+        crossings::Crossings, gates::Gates, holders::Holders, method::MethodInForce,
+        residents::Residents,
+    },
+    reactions::Reactions,
+};
+
+/// Starts the service on this host and adds it to the routes.
+pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
+    let api = open(host).await?;
+    routes.add_service(PassServiceServer::new(api));
+    Ok(())
+}
+
+async fn open(host: &Host) -> anyhow::Result<Api> {
+    let ledger = host.ledger("pass").await?;
+    let views = host
+        .views(
+            "pass",
+            vec![
+                Box::new(Residents),
+                Box::new(Gates),
+                Box::new(MethodInForce),
+                Box::new(Holders),
+                Box::new(Crossings),
+            ],
+        )
+        .await?;
+    host.react("pass", Box::new(Reactions { ledger: ledger.clone() })).await?;
+    let desk = Desk::new(
+        host.secrets.derive("pass signing").expose_secret(),
+        *host.secrets.derive("pass tags").expose_secret(),
+    );
+    let issuing = Issuing {
+        ledger: ledger.clone(),
+        views: views.clone(),
+        desk: Arc::new(desk),
+        last_index: Arc::new(OnceCell::new()),
+    };
+    Ok(Api { ledger, views, issuing })
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,8 @@ use proto::{
 
 use crate::{domain::holder::Holder, facts::foreign};
 
-pub struct Reactions {
-    pub ledger: Ledger,
+pub(crate) struct Reactions {
+    pub(crate) ledger: Ledger,
 }
 
 #[async_trait]
@@ -40,7 +40,12 @@ impl Reaction for Reactions {
 impl Reactions {
     /// Clear: eligible. No measure, or a health watch: free, though not by a clear screening. Everything else bars, also
     /// a measure that is newer than this version.
-    async fn of_case(&self, record: &Record, call: &Call, event: case_event::Event) -> Result<(), Failure> {
+    async fn of_case(
+        &self,
+        record: &Record,
+        call: &Call,
+        event: case_event::Event,
+    ) -> Result<(), Failure> {
         let case_event::Event::Assessed(assessed) = event else { return Ok(()) };
         let case = format!("cases/{}", record.stream_id);
         let (outcome, measure) = (assessed.outcome(), assessed.measure());
@@ -54,7 +59,12 @@ impl Reactions {
     }
 
     /// A health watch leaves the person free to move.
-    async fn of_order(&self, record: &Record, call: &Call, event: order_event::Event) -> Result<(), Failure> {
+    async fn of_order(
+        &self,
+        record: &Record,
+        call: &Call,
+        event: order_event::Event,
+    ) -> Result<(), Failure> {
         let order = format!("orders/{}", record.stream_id);
         match event {
             order_event::Event::Ordered(ordered) => {
@@ -63,8 +73,8 @@ impl Reactions {
                     return Ok(());
                 }
                 let home = terms.residence.unwrap_or_default();
-                let cause =
-                    if terms.case_id.is_empty() { String::new() } else { format!("cases/{}", terms.case_id) };
+                let case = terms.case_id.trim_start_matches("cases/");
+                let cause = if case.is_empty() { String::new() } else { format!("cases/{case}") };
                 self.decide(call, &terms.resident_id, &home, |holder| {
                     holder.bar(&order, Reason::IsolationOrder, &cause, &home)
                 })
@@ -72,7 +82,10 @@ impl Reactions {
             }
             order_event::Event::Released(released) => {
                 let home = released.residence.unwrap_or_default();
-                self.decide(call, &released.resident_id, &home, |holder| holder.release(&order, &home)).await
+                self.decide(call, &released.resident_id, &home, |holder| {
+                    holder.release(&order, &home)
+                })
+                .await
             }
             order_event::Event::Proposed(_)
             | order_event::Event::Observed(_)
@@ -101,7 +114,9 @@ impl Reactions {
         decide: impl Fn(&Holder) -> Vec<holder_event::Event> + Send + Sync,
     ) -> Result<(), Failure> {
         let decision = |holder: &Holder, _| -> Result<_, Never> {
-            Ok(Decision::new(decide(holder)).office(home.neighbourhood_id.as_str()).subject(resident))
+            Ok(Decision::new(decide(holder))
+                .office(home.neighbourhood_id.as_str())
+                .subject(resident))
         };
         self.ledger.transact::<Holder, (), _, _, _>(call, resident, decision, |_, _| ()).await?;
         Ok(())

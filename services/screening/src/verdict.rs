@@ -4,6 +4,8 @@
 //! Risk and honesty are two axes. A proven visit to a key area outweighs every doubt, and a doubt outweighs *clear*: no
 //! data is not clean (R4), a lone visit over a border is a lead and no proof (R6), and a name that nobody can place is a
 //! question where the answer depends on it.
+//!
+//! Nothing of a person has a `Debug` outside of tests, so that no log line can show it.
 
 mod doubt;
 mod sentence;
@@ -22,6 +24,7 @@ use crate::{
 
 /// A place where the person says they have been; both days included.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Stay {
     /// A name as said, or a code.
     pub place: String,
@@ -31,6 +34,7 @@ pub struct Stay {
 
 /// A place where a phone was seen; both days included.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Visit {
     /// As the source writes it.
     pub place: String,
@@ -44,6 +48,7 @@ pub struct Visit {
 
 /// What one source saw of one number.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Scan {
     pub source: Source,
     /// Which of the person's numbers; `None` where every scan is of another number.
@@ -56,6 +61,7 @@ pub struct Scan {
 
 /// All that is known of a person on a day.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Person {
     pub as_of: NaiveDate,
     /// How many numbers they have (R5).
@@ -92,7 +98,8 @@ pub struct Rules {
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Judgement {
     pub outcome: Outcome,
     pub risk: Level,
@@ -107,7 +114,8 @@ pub struct Judgement {
     pub explanation: Explanation,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct JudgedVisit {
     /// Positions in `Person::scans` and in its visits.
     pub scan: usize,
@@ -136,11 +144,11 @@ pub fn judge(person: &Person, rules: &Rules) -> Judgement {
         .map(|(words, visit)| Named { what: visit, resolution: resolve(&visit.place, words) })
         .collect();
 
-    let said: Vec<Said> = stays.iter().filter_map(Said::resolved).collect();
+    let said: Vec<Said> = stays.iter().map(Said::strictly).collect();
     let seen: Vec<Seen> = visits.iter().filter_map(|visit| Seen::resolved(visit, rules)).collect();
     let windows = windows(person, rules);
     let mut weighed = weigh(&said, &seen, &windows, rules);
-    if !weighed.proven() && doubt::depends_on_a_name(&weighed, &stays, &visits, &windows, rules) {
+    if !weighed.proven() && doubt::depends_on_a_name(&weighed, (&stays, &said), (&visits, &seen), &windows, rules) {
         weighed.unresolved();
     }
 
@@ -216,9 +224,10 @@ fn unresolved(stays: &[Named<&Stay>], visits: &[Named<&Visit>]) -> Vec<String> {
 }
 
 impl Said {
-    fn resolved(stay: &Named<&Stay>) -> Option<Self> {
-        let codes = Arc::clone(stay.resolution.resolved()?);
-        Some(Self { codes, from: stay.what.from, to: stay.what.to })
+    /// A name that stands for no one place covers nothing that was seen.
+    fn strictly(stay: &Named<&Stay>) -> Self {
+        let codes = stay.resolution.resolved().map_or_else(|| [Code::ELSEWHERE].into(), Arc::clone);
+        Self { codes, from: stay.what.from, to: stay.what.to }
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
     Tokens,
     limits::{late, limit, timeout, until},
     rates::Rates,
-    tokens::service_of,
+    tokens::{TokenProblem, service_of},
 };
 use crate::{
     Clock, Kind, Principal, Refusal,
@@ -160,7 +160,7 @@ impl Gatekeeper {
         let principal = self
             .tokens
             .verify(token, service_of(rpc.path), self.clock.now())
-            .map_err(|problem| problem.refusal())?;
+            .map_err(TokenProblem::refusal)?;
         if !rpc.roles.contains(&principal.role) {
             return Err(role_not_allowed(&principal).into());
         }
@@ -208,7 +208,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(super::TokenProblem::Garbled.refusal()),
+        _ => Err(TokenProblem::Garbled.refusal()),
     }
 }
 

@@ -17,7 +17,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 /// The key to sign with, its key to verify with; makes this module the provider of the process.
 pub(super) fn keys(seed: &[u8; 32]) -> (EncodingKey, DecodingKey) {
     // A second call finds it installed.
-    drop(PROVIDER.install_default());
+    let _ = PROVIDER.install_default();
     let public = SigningKey::from_bytes(seed).verifying_key().to_bytes();
     (EncodingKey::from_ed_der(seed), DecodingKey::from_ed_der(&public))
 }
@@ -26,6 +26,7 @@ struct Ed25519Signer(SigningKey);
 
 struct Ed25519Verifier(VerifyingKey);
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that the provider asks for")]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     if *algorithm != Algorithm::EdDSA {
         return Err(new_error(ErrorKind::InvalidAlgorithm));
@@ -34,6 +35,7 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
     Ok(Box::new(Ed25519Signer(SigningKey::from_bytes(seed))))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that the provider asks for")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     if *algorithm != Algorithm::EdDSA {
         return Err(new_error(ErrorKind::InvalidAlgorithm));

@@ -53,8 +53,8 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let amount: u32 = digits.parse().ok().filter(|amount| *amount <= 99_999_999)?;
     let unit = match unit {
-        "H" => Duration::from_secs(3_600),
-        "M" => Duration::from_secs(60),
+        "H" => Duration::from_hours(1),
+        "M" => Duration::from_mins(1),
         "S" => Duration::from_secs(1),
         "m" => Duration::from_millis(1),
         "u" => Duration::from_micros(1),

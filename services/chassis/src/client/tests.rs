@@ -49,7 +49,7 @@ impl Fake {
             code: Code::Ok,
             failures: 0.into(),
             calls: 0.into(),
-            slow: Duration::from_secs(60),
+            slow: Duration::from_mins(1),
             metadata: Mutex::default(),
         };
         Self(Arc::new(state))

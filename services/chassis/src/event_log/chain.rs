@@ -81,7 +81,7 @@ mod tests {
     fn the_hash_is_pinned_for_ever() {
         let hex: String =
             link(&START, &record()).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "PINNED");
+        assert_eq!(hex, "9c3420796d1e87aae5f329ac14ddb4efc7ca58c77f8af42573e0ed69d9f9f480");
     }
 
     #[test]

@@ -31,8 +31,12 @@ use super::{
 };
 use crate::Clock;
 
+#[cfg(test)]
+mod full_disk;
 /// Rows to records.
 mod reader;
+/// One statement for many rows.
+mod statements;
 /// Plans to rows.
 mod writer;
 

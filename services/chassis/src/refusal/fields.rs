@@ -49,8 +49,9 @@ impl Fields {
             0 => return None,
             1..=NAMED => {}
             many => {
-                zh.push_str(&format!("；另有 {} 个字段需要更正", many - NAMED));
-                en.push_str(&format!("; {} more fields need correction", many - NAMED));
+                let more = many - NAMED;
+                zh = format!("{zh}；另有 {more} 个字段需要更正");
+                en = format!("{en}; {more} more to correct");
             }
         }
         Some(Refusal {
@@ -235,7 +236,7 @@ fn ids<const N: usize>(collections: [&str; N], value: &str) -> Option<[String; N
         if parts.next() != Some(collection) {
             return None;
         }
-        *id = parts.next().filter(|id| is_id(id))?.to_owned();
+        parts.next().filter(|id| is_id(id))?.clone_into(id);
     }
     parts.next().is_none().then_some(ids)
 }
@@ -268,7 +269,7 @@ mod tests {
         assert_eq!(spoken.fields[0].zh, "不能为空：请填写");
         assert_eq!(spoken.fields[0].en, "must not be empty: fill it in");
         assert!(spoken.zh.contains("另有 1 个字段"), "{}", spoken.zh);
-        assert!(spoken.en.contains("1 more field"), "{}", spoken.en);
+        assert!(spoken.en.contains("1 more to correct"), "{}", spoken.en);
     }
 
     #[test]

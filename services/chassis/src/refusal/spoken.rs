@@ -44,10 +44,10 @@ impl From<&Status> for Spoken {
                     spoken.metadata = info.metadata;
                 }
                 ErrorDetail::LocalizedMessage(message) if message.locale == "zh-CN" => {
-                    spoken.zh = message.message
+                    spoken.zh = message.message;
                 }
                 ErrorDetail::LocalizedMessage(message) if message.locale == "en" => {
-                    spoken.en = message.message
+                    spoken.en = message.message;
                 }
                 ErrorDetail::BadRequest(request) => {
                     spoken

@@ -22,7 +22,7 @@ const MOST_CONNECTIONS: usize = 4096;
 /// Requests at once on one connection.
 const MOST_STREAMS: u32 = 512;
 /// After this a client is asked to connect anew, so that load spreads over replicas that came later.
-const MOST_AGE: Duration = Duration::from_secs(30 * 60);
+const MOST_AGE: Duration = Duration::from_mins(30);
 /// How long running requests have at the end.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -134,14 +134,13 @@ impl Connection {
             () = self.stop.cancelled() => None,
             () = tokio::time::sleep(MOST_AGE) => None,
         };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = self.cut.cancelled() => return,
-                }
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = self.cut.cancelled() => return,
             }
         };
         if let Err(error) = ended {

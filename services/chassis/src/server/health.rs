@@ -93,7 +93,12 @@ impl Health {
 
     /// All that is in the way now.
     pub fn troubles(&self) -> Vec<Trouble> {
-        self.ask(|_| true).unwrap_or_default()
+        let mut troubles = self.ask(|_| true).unwrap_or_default();
+        if self.0.leaving.load(Ordering::Relaxed) {
+            troubles
+                .push(Trouble { part: "server".to_owned(), reason: "is shutting down".to_owned() });
+        }
+        troubles
     }
 
     /// From now on nothing more should be sent here.
@@ -118,26 +123,19 @@ impl Health {
             known = true;
             troubles.extend((check.ask)());
         }
-        if self.0.leaving.load(Ordering::Relaxed) {
-            troubles
-                .push(Trouble { part: "server".to_owned(), reason: "is shutting down".to_owned() });
-        }
         known.then_some(troubles)
     }
 
     /// The empty name is the whole process; "registry", "registry/views" and "registry.v1.RegistryService" are parts.
     fn status(&self, name: &str) -> Option<ServingStatus> {
         let troubles = if name.is_empty() {
-            Some(self.ask(|_| true).unwrap_or_default())
+            self.ask(|_| true).unwrap_or_default()
         } else {
             let service = name.split(['.', '/']).next().unwrap_or(name);
-            self.ask(|part| part == name || part.split('/').next() == Some(service))
+            self.ask(|part| part == name || part.split('/').next() == Some(service))?
         };
-        let leaving = self.0.leaving.load(Ordering::Relaxed);
-        troubles.map(|troubles| match troubles.is_empty() && !leaving {
-            true => ServingStatus::Serving,
-            false => ServingStatus::NotServing,
-        })
+        let works = troubles.is_empty() && !self.0.leaving.load(Ordering::Relaxed);
+        Some(if works { ServingStatus::Serving } else { ServingStatus::NotServing })
     }
 }
 

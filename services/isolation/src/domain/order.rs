@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chassis::{Aggregate, Fields, Refusal, Refuse, reason};
+use chassis::Aggregate;
 use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
     event::v1::Sealed,
     isolation::v1::{
-        Kind, Refusal as Reason, ReleaseReason, Terms, Vitals,
+        Kind, ReleaseReason, Terms, Vitals,
         order_event::{Breached, Event, HandedOver, Observed, Ordered, Proposed, Released},
     },
 };
 
-use super::period::{Part, Period, Slot, later, zh};
+use super::period::{Part, Period, Slot, later};
 
 // ---- State ----
 
@@ -95,7 +95,9 @@ impl Order {
     pub fn answers(&self, kind: Kind, last_exposure: Option<NaiveDate>, days: u64) -> bool {
         match &self.standing {
             Standing::InForce { .. } => {
-                let same_end = |day| Period::new(day, self.period.first, days).last_day == self.period.last_day;
+                let same_end = |day| {
+                    Period::new(day, self.period.first, days).last_day == self.period.last_day
+                };
                 self.terms.kind() == kind && last_exposure.is_none_or(same_end)
             }
             // Who completed the period is no longer treated as from the area for that exposure.
@@ -111,10 +113,8 @@ impl Order {
 /// The last half-day that had begun when the person was handed over.
 fn last_before(hand_over: &HandedOver) -> Slot {
     let date: NaiveDate = hand_over.date.parse().unwrap_or_default();
-    Part::of(hand_over.day_part()).map_or_else(
-        || Slot::evening(date.pred_opt().unwrap_or(date)),
-        |part| Slot { date, part },
-    )
+    Part::of(hand_over.day_part())
+        .map_or_else(|| Slot::evening(date.pred_opt().unwrap_or(date)), |part| Slot { date, part })
 }
 
 // ---- Events: `proto::isolation::v1::order_event::Event` ----
@@ -153,119 +153,8 @@ pub enum Refused {
     NoMethod,
 }
 
-impl Refuse for Refused {
-    fn refusal(&self) -> Refusal {
-        use chassis::Kind::{AlreadyExists, Denied, NotFound, Precondition};
-        let refuse = |kind, name: Reason, zh: &str, en: &str| Refusal::new(kind, reason(name.as_str_name()), zh, en);
-        match self {
-            Self::NotFound => refuse(
-                NotFound,
-                Reason::NotFound,
-                "没有找到，或者不在您的权限范围内：请核对编号",
-                "there is no such record within your reach: check the name",
-            ),
-            Self::AlreadyIsolated => refuse(
-                AlreadyExists,
-                Reason::AlreadyIsolated,
-                "此人已有生效的隔离或观察：请查看现有的隔离令，不要重复开具",
-                "the person is under an order already: see that order instead of writing another",
-            ),
-            Self::NotProposed => refuse(
-                Precondition,
-                Reason::NotProposed,
-                "这份隔离令不在待复核状态：请刷新后查看",
-                "the order does not wait for a second signature: read it again",
-            ),
-            Self::SamePerson => refuse(
-                Denied,
-                Reason::SamePerson,
-                "提出人不能自己复核：请另一单位的另一人复核",
-                "who proposed it cannot also approve it: ask somebody of another unit",
-            ),
-            Self::SameUnit => refuse(
-                Denied,
-                Reason::SameUnit,
-                "复核人与提出人属于同一单位：请另一单位的人复核",
-                "both signatures would be of one unit: ask somebody of another unit",
-            ),
-            Self::NotInForce => refuse(
-                Precondition,
-                Reason::NotInForce,
-                "这份隔离令没有生效或者已经解除：请刷新后查看",
-                "the order is not in force or was released: read it again",
-            ),
-            Self::OutsidePeriod { from, until } => refuse(
-                Precondition,
-                Reason::OutsidePeriod,
-                &format!("日期不在观察期内（{}至{}）：请核对日期", zh(*from), zh(*until)),
-                &format!("the day is outside the period of observation, {from} to {until}: check the date"),
-            ),
-            Self::NotBegun(slot) => not_begun(*slot),
-            Self::NotCentral => refuse(
-                Precondition,
-                Reason::NotCentral,
-                "只有集中隔离才移交卫生队：请核对隔离令",
-                "only central isolation is handed over to the health team: check the order",
-            ),
-            Self::AlreadyHandedOver => refuse(
-                Precondition,
-                Reason::AlreadyHandedOver,
-                "此人已经移交，移交记录不能改写：请查看现有记录",
-                "the person was handed over already, and that record stands: read it",
-            ),
-            Self::PeriodNotComplete { last_day } => refuse(
-                Precondition,
-                Reason::PeriodNotComplete,
-                &format!("隔离期未满：{}起可以解除", zh(*last_day)),
-                &format!("the period is not complete: release from {last_day} on"),
-            )
-            .about("last_day", last_day.to_string()),
-            Self::Symptoms { until } => refuse(
-                Precondition,
-                Reason::Symptoms,
-                &format!("最后几天有发热或症状：继续观察到{}，其间没有症状才可以解除", zh(*until)),
-                &format!("fever or symptoms in the last days: observe until {until}, and release when none came again"),
-            )
-            .about("until", until.to_string()),
-            Self::ObservationsMissing(missing) => observations_missing(missing),
-            Self::NoMethod => refuse(
-                Precondition,
-                Reason::NoMethod,
-                "还没有发布排查标准，无法确定隔离天数和发热界限：请先发布标准",
-                "no method is published, so the days of isolation and the limit of fever are unknown: publish one first",
-            ),
-        }
-    }
-}
-
-/// How many of the missing readings a sentence names; the metadata name more.
-const NAMED: usize = 8;
-const LISTED: usize = 120;
-
-fn observations_missing(missing: &[Slot]) -> Refusal {
-    let count = missing.len();
-    let zh: Vec<String> = missing.iter().take(NAMED).map(|slot| slot.zh()).collect();
-    let en: Vec<String> = missing.iter().take(NAMED).map(Slot::to_string).collect();
-    let (and_zh, and_en) = if count > NAMED { ("等", " and more") } else { ("", "") };
-    let all: Vec<String> = missing.iter().take(LISTED).map(Slot::to_string).collect();
-    Refusal::new(
-        chassis::Kind::Precondition,
-        reason(Reason::ObservationsMissing.as_str_name()),
-        format!("缺少{count}次观察记录（{}{and_zh}）：请补录后再解除", zh.join("、")),
-        format!("{count} readings are missing ({}{and_en}): record them, then release", en.join(", ")),
-    )
-    .about("missing", all.join(", "))
-}
-
-fn not_begun(slot: Slot) -> Refusal {
-    let mut fields = Fields::new();
-    fields.refuse(
-        "date",
-        format!("{}还没有到：只能记录已经开始的半天", slot.zh()),
-        format!("must not be in the future: {slot} has not begun"),
-    );
-    fields.refusal().expect("a field was refused just above")
-}
+/// What they say, in both languages.
+mod words;
 
 // ---- Decisions ----
 
@@ -293,7 +182,9 @@ impl Order {
                 let Signature { by, unit } = signature.clone();
                 Ok(vec![Event::Proposed(Proposed { terms: Some(terms), by, unit })])
             }
-            Standing::Proposed(first) if first == signature && self.terms == terms => Ok(Vec::new()),
+            Standing::Proposed(first) if first == signature && self.terms == terms => {
+                Ok(Vec::new())
+            }
             _ => Err(Refused::AlreadyIsolated),
         }
     }
@@ -317,7 +208,9 @@ impl Order {
     /// What a verdict or a fever at the gate causes. Nothing where this order was already written.
     pub fn order(&self, terms: Terms) -> Vec<Event> {
         match self.standing {
-            Standing::Unwritten => vec![Event::Ordered(Ordered { terms: Some(terms), ..Ordered::default() })],
+            Standing::Unwritten => {
+                vec![Event::Ordered(Ordered { terms: Some(terms), ..Ordered::default() })]
+            }
             _ => Vec::new(),
         }
     }
@@ -366,7 +259,8 @@ impl Order {
         }
         match &self.hand_over {
             Some(done)
-                if (&done.receiver, &done.vehicle, &done.receipt) == (&to.receiver, &to.vehicle, &to.receipt) =>
+                if (&done.receiver, &done.vehicle, &done.receipt)
+                    == (&to.receiver, &to.vehicle, &to.receipt) =>
             {
                 Ok(Vec::new())
             }
@@ -386,7 +280,10 @@ impl Order {
         if !self.in_force() || self.breaches.contains(crossing_id) {
             return Vec::new();
         }
-        vec![Event::Breached(Breached { crossing_id: crossing_id.to_owned(), gate_id: gate_id.to_owned() })]
+        vec![Event::Breached(Breached {
+            crossing_id: crossing_id.to_owned(),
+            gate_id: gate_id.to_owned(),
+        })]
     }
 
     /// R13: the period complete, no fever and no symptoms in its last days, all readings there, a person signs.
@@ -396,7 +293,8 @@ impl Order {
             Standing::Unwritten | Standing::Proposed(_) => return Err(Refused::NotInForce),
             Standing::InForce { .. } => {}
         }
-        let (today, last_day, until) = (chassis::day_of(now), self.period.last_day, self.observed_until());
+        let (today, last_day, until) =
+            (chassis::day_of(now), self.period.last_day, self.observed_until());
         if today < last_day {
             return Err(Refused::PeriodNotComplete { last_day });
         }
@@ -412,7 +310,11 @@ impl Order {
 
     /// The verdict that caused it no longer calls for it: nobody stays barred for a reading that nobody took.
     pub fn withdraw(&self, by: &str, now: DateTime<Utc>) -> Vec<Event> {
-        if self.in_force() { vec![self.released(ReleaseReason::VerdictChanged, by, now)] } else { Vec::new() }
+        if self.in_force() {
+            vec![self.released(ReleaseReason::VerdictChanged, by, now)]
+        } else {
+            Vec::new()
+        }
     }
 
     fn released(&self, reason: ReleaseReason, by: &str, now: DateTime<Utc>) -> Event {
@@ -439,7 +341,8 @@ impl Aggregate for Order {
         match event {
             Event::Proposed(Proposed { terms, by, unit }) => {
                 self.adopt(terms.as_ref());
-                self.standing = Standing::Proposed(Signature { by: by.clone(), unit: unit.clone() });
+                self.standing =
+                    Standing::Proposed(Signature { by: by.clone(), unit: unit.clone() });
             }
             Event::Ordered(Ordered { terms, approved_by, approved_unit: _ }) => {
                 self.adopt(terms.as_ref());

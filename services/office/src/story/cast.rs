@@ -7,53 +7,53 @@ use proto::access::v1::{IssueTokenRequest, Principal, Role, access_service_clien
 
 /// A seed's request ids: the same story told again is absorbed, whatever was interrupted.
 #[derive(Clone)]
-pub struct Ids {
-    seed: u64,
+pub(super) struct Ids {
+    seed: u32,
 }
 
 impl Ids {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u32) -> Self {
         Self { seed }
     }
 
-    pub fn of(&self, what: impl std::fmt::Display) -> String {
+    pub(super) fn of(&self, what: impl std::fmt::Display) -> String {
         format!("story-{}:{what}", self.seed)
     }
 }
 
 /// Somebody at a desk or a gate.
 #[derive(Clone)]
-pub struct Actor {
+pub(super) struct Actor {
     connection: Connection,
 }
 
 impl Actor {
     /// The connection at the story's time.
-    pub fn at(&self, time: DateTime<Utc>) -> Connection {
+    pub(super) fn at(&self, time: DateTime<Utc>) -> Connection {
         self.connection.at(time)
     }
 }
 
 /// A wall-clock time of 2020 in Asia/Shanghai.
-pub fn at(day: NaiveDate, hour: u32, minute: u32) -> DateTime<Utc> {
+pub(super) fn at(day: NaiveDate, hour: u32, minute: u32) -> DateTime<Utc> {
     let time = NaiveTime::from_hms_opt(hour, minute, 0).expect("the story's times are real");
     day.and_time(time).and_local_timezone(chassis::CALENDAR).single().expect("one offset all year").to_utc()
 }
 
 /// Gives out tokens in the administrator's name.
-pub struct Casting {
+pub(super) struct Casting {
     address: String,
-    pub administrator: Connection,
+    pub(super) administrator: Connection,
     ids: Ids,
 }
 
 impl Casting {
-    pub async fn open(address: &str, token: &str, ids: Ids) -> anyhow::Result<Self> {
-        let administrator = Connection::open(address, Some(token.to_owned())).await?;
+    pub(super) async fn open(address: &str, token: &str, ids: Ids) -> anyhow::Result<Self> {
+        let administrator = Connection::open(address, Some(token.to_owned()))?;
         Ok(Self { address: address.to_owned(), administrator, ids })
     }
 
-    pub async fn cast(&self, subject: &str, role: Role, unit: &str, neighbourhood: &str, gate: &str) -> anyhow::Result<Actor> {
+    pub(super) async fn cast(&self, subject: &str, role: Role, unit: &str, neighbourhood: &str, gate: &str) -> anyhow::Result<Actor> {
         let principal = Principal {
             subject: subject.to_owned(),
             role: role.into(),
@@ -72,11 +72,11 @@ impl Casting {
             .with_context(|| format!("casting {subject}"))?
             .into_inner();
         // Everybody sees what the others have done: the positions are shared.
-        let connection = self.administrator.with_token(Some(token.token));
+        let connection = self.administrator.clone().with_token(&token.token)?;
         Ok(Actor { connection })
     }
 
-    pub fn address(&self) -> &str {
+    pub(super) fn address(&self) -> &str {
         &self.address
     }
 }

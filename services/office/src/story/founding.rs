@@ -23,19 +23,19 @@ use super::{
 };
 
 /// Everybody and every place that the later chapters act with.
-pub struct Stage {
-    pub officer: Actor,
-    pub health: Actor,
-    pub director: Actor,
-    pub workers: Vec<Actor>,
-    pub guards: Vec<Actor>,
+pub(super) struct Stage {
+    pub(super) officer: Actor,
+    pub(super) health: Actor,
+    pub(super) director: Actor,
+    pub(super) workers: Vec<Actor>,
+    pub(super) guards: Vec<Actor>,
     /// compounds/{compound}, in the order of `COMPOUNDS`.
-    pub compounds: Vec<String>,
+    pub(super) compounds: Vec<String>,
     /// compounds/{compound}/gates/{gate}, in the order of `GATES`.
-    pub gates: Vec<String>,
+    pub(super) gates: Vec<String>,
 }
 
-pub async fn found(story: &Story) -> anyhow::Result<Stage> {
+pub(super) async fn found(story: &Story) -> anyhow::Result<Stage> {
     let (casting, ids, teller) = (&story.casting, &story.ids, story.teller);
     teller.chapter("金家漕社区：长丰二村、金家新村 / the community and its compounds");
     let officer = casting.cast("staff/officer", Role::Officer, "subdistrict", "", "").await?;
@@ -234,7 +234,7 @@ async fn method(story: &Story, stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// Does something for each, side by side; the first failure ends it.
-pub async fn side_by_side<T, F>(items: impl IntoIterator<Item = F>) -> anyhow::Result<Vec<T>>
+pub(super) async fn side_by_side<T, F>(items: impl IntoIterator<Item = F>) -> anyhow::Result<Vec<T>>
 where
     F: Future<Output = anyhow::Result<T>>,
 {

@@ -27,7 +27,7 @@ struct Passage {
     identity: Identity,
 }
 
-pub async fn cross(story: &Story, stage: &Stage, known: &[Known<'_>], passes: &[Handed]) -> anyhow::Result<()> {
+pub(super) async fn cross(story: &Story, stage: &Stage, known: &[Known<'_>], passes: &[Handed]) -> anyhow::Result<()> {
     let teller = story.teller;
     teller.chapter("门岗 / the gates on the eleventh");
     // Who got the pass earlier crosses all day; who got it tonight, from tomorrow on.

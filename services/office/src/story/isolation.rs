@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Isolated since the end of January, on paper so far: entered on 9 February with every reading, released on the eleventh.
-pub async fn release_the_four(story: &Story, stage: &Stage, known: &[Known<'_>]) -> anyhow::Result<Vec<Handed>> {
+pub(super) async fn release_the_four(story: &Story, stage: &Stage, known: &[Known<'_>]) -> anyhow::Result<Vec<Handed>> {
     let teller = story.teller;
     teller.chapter("居家隔离的四户 / four households since January");
     let isolated: Vec<&Known> = known.iter().filter(|known| known.home.part == Part::IsolatedSinceJanuary).collect();
@@ -109,7 +109,7 @@ async fn reading(story: &Story, stage: &Stage, order: &str, date: chrono::NaiveD
 }
 
 /// What the verdicts of the eleventh have ordered.
-pub async fn follow_the_orders(story: &Story, stage: &Stage) -> anyhow::Result<()> {
+pub(super) async fn follow_the_orders(story: &Story, stage: &Stage) -> anyhow::Result<()> {
     let teller = story.teller;
     teller.chapter("集中与居家隔离 / handed over, and at home");
     story.settled().await?;

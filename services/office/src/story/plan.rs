@@ -7,59 +7,59 @@ use chrono::{Days, NaiveDate};
 use rand::{Rng, RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
 /// DOMAIN section 1.
-pub const HOUSEHOLDS: usize = 1_729;
-pub const RENTED: usize = 1_300;
+pub(super) const HOUSEHOLDS: usize = 1_729;
+pub(super) const RENTED: usize = 1_300;
 /// Rooms of 长丰二村; the others are 金家新村's.
 const OLD_COMPOUND: usize = 1_430;
-pub const COMPOUNDS: [&str; 2] = ["长丰二村", "金家新村"];
+pub(super) const COMPOUNDS: [&str; 2] = ["长丰二村", "金家新村"];
 /// Three gates of the one, one of the other: the shares are DOMAIN section 6's.
-pub const GATES: [(usize, &str, u32); 4] = [(0, "东门", 45), (0, "南门", 30), (0, "西门", 15), (1, "北门", 10)];
+pub(super) const GATES: [(usize, &str, u32); 4] = [(0, "东门", 45), (0, "南门", 30), (0, "西门", 15), (1, "北门", 10)];
 /// Crossings of a compound by hour, per cent (DOMAIN section 6): market traders leave at three, cleaners return at midnight.
-pub const BY_HOUR: [u32; 24] = [1, 1, 2, 8, 6, 5, 6, 8, 6, 4, 4, 4, 4, 3, 3, 3, 4, 6, 6, 4, 4, 4, 3, 1];
+pub(super) const BY_HOUR: [u32; 24] = [1, 1, 2, 8, 6, 5, 6, 8, 6, 4, 4, 4, 4, 3, 3, 3, 4, 6, 6, 4, 4, 4, 3, 1];
 
-pub struct Plan {
-    pub homes: Vec<Home>,
+pub(super) struct Plan {
+    pub(super) homes: Vec<Home>,
     /// Crossings of the eleventh, beside the remarkable ones.
-    pub crossings: usize,
+    pub(super) crossings: usize,
 }
 
-pub struct Home {
+pub(super) struct Home {
     /// Index into `COMPOUNDS`.
-    pub compound: usize,
-    pub building: usize,
-    pub unit: usize,
-    pub room: usize,
-    pub landlord: Option<(String, String)>,
-    pub people: Vec<Someone>,
-    pub part: Part,
+    pub(super) compound: usize,
+    pub(super) building: usize,
+    pub(super) unit: usize,
+    pub(super) room: usize,
+    pub(super) landlord: Option<(String, String)>,
+    pub(super) people: Vec<Someone>,
+    pub(super) part: Part,
 }
 
 #[derive(Clone)]
-pub struct Someone {
-    pub name: String,
-    pub document: String,
-    pub phones: Vec<String>,
+pub(super) struct Someone {
+    pub(super) name: String,
+    pub(super) document: String,
+    pub(super) phones: Vec<String>,
     /// What they say, and what their phones were seen at.
-    pub travels: Travels,
+    pub(super) travels: Travels,
 }
 
 #[derive(Clone, Default)]
-pub struct Travels {
-    pub declared: Vec<Stay>,
+pub(super) struct Travels {
+    pub(super) declared: Vec<Stay>,
     /// One list for each phone.
-    pub seen: Vec<Vec<Stay>>,
+    pub(super) seen: Vec<Vec<Stay>>,
 }
 
 #[derive(Clone)]
-pub struct Stay {
-    pub place: &'static str,
-    pub from: NaiveDate,
-    pub to: NaiveDate,
+pub(super) struct Stay {
+    pub(super) place: &'static str,
+    pub(super) from: NaiveDate,
+    pub(super) to: NaiveDate,
 }
 
 /// What a household is in the story for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     /// Not back yet.
     Away,
     /// Back before the eleventh, or in the afternoon of the eleventh.
@@ -107,12 +107,12 @@ const GIVEN: &str = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞�
 const AREAS: [&str; 8] = ["330212", "330227", "330204", "341202", "522401", "361102", "411402", "513001"];
 
 /// A day of 2020.
-pub fn day(month: u32, day: u32) -> NaiveDate {
+pub(super) fn day(month: u32, day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2020, month, day).expect("the story's days are real")
 }
 
 impl Plan {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
         let mut people = People { taken: HashSet::new(), phones: 0 };
         let parts = parts(&mut dice);

@@ -25,23 +25,23 @@ use super::{
 };
 
 /// A person of the plan as the services know them.
-pub struct Known<'a> {
-    pub home: &'a Home,
-    pub person: &'a Someone,
-    pub resident: String,
-    pub case: String,
+pub(super) struct Known<'a> {
+    pub(super) home: &'a Home,
+    pub(super) person: &'a Someone,
+    pub(super) resident: String,
+    pub(super) case: String,
 }
 
 /// A pass as handed out.
-pub struct Handed {
-    pub resident: String,
-    pub compound: usize,
-    pub part: Part,
-    pub code: String,
+pub(super) struct Handed {
+    pub(super) resident: String,
+    pub(super) compound: usize,
+    pub(super) part: Part,
+    pub(super) code: String,
 }
 
 /// Everybody's resident and case names, found as an office finds them: by the room.
-pub async fn everybody<'a>(story: &'a Story, stage: &Stage) -> anyhow::Result<Vec<Known<'a>>> {
+pub(super) async fn everybody<'a>(story: &'a Story, stage: &Stage) -> anyhow::Result<Vec<Known<'a>>> {
     let connection = stage.director.at(at(day(2, 9), 7, 30));
     let mut registry = RegistryServiceClient::new(connection.clone());
     let mut screening = ScreeningServiceClient::new(connection);
@@ -102,7 +102,7 @@ fn room(household: &Household) -> (String, String, String) {
 }
 
 /// Declares, scans and, where the verdict is clear, hands out a pass. Returns the passes.
-pub async fn screen(story: &Story, stage: &Stage, known: &[Known<'_>]) -> anyhow::Result<Vec<Handed>> {
+pub(super) async fn screen(story: &Story, stage: &Stage, known: &[Known<'_>]) -> anyhow::Result<Vec<Handed>> {
     let teller = story.teller;
     teller.chapter("2 月 9 日至 10 日 / who came back before the eleventh");
     let earlier: Vec<&Known> = known.iter().filter(|known| known.home.part == Part::BackEarlier).collect();
@@ -304,7 +304,7 @@ async fn scan(
         .into_inner())
 }
 
-pub async fn issue(
+pub(super) async fn issue(
     story: &Story,
     stage: &Stage,
     desk: usize,
@@ -324,7 +324,7 @@ pub async fn issue(
 }
 
 /// What a refusal says, in both languages.
-pub fn spoken(error: &anyhow::Error) -> String {
+pub(super) fn spoken(error: &anyhow::Error) -> String {
     error.downcast_ref::<tonic::Status>().map_or_else(
         || format!("{error:#}"),
         |status| {
@@ -335,6 +335,6 @@ pub fn spoken(error: &anyhow::Error) -> String {
 }
 
 /// The id behind "residents/{id}".
-pub fn bare(name: &str) -> &str {
+pub(super) fn bare(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }

@@ -9,15 +9,15 @@ const HEADINGS: [&str; 10] =
     ["小区", "幢", "单元", "室", "性质", "房东姓名", "房东电话", "姓名", "证件号码", "手机号码"];
 
 /// Rows that somebody typed as Excel likes it: the last digits of the identity number are gone.
-pub const SPOILT: usize = 3;
+pub(super) const SPOILT: usize = 3;
 
-pub struct Sheet {
-    pub bytes: Vec<u8>,
-    pub rows: usize,
+pub(super) struct Sheet {
+    pub(super) bytes: Vec<u8>,
+    pub(super) rows: usize,
 }
 
 /// The homes' people. `spoilt`: the first rows come as Excel keeps long numbers.
-pub fn write<'a>(homes: impl IntoIterator<Item = &'a Home>, spoilt: usize) -> anyhow::Result<Sheet> {
+pub(super) fn write<'a>(homes: impl IntoIterator<Item = &'a Home>, spoilt: usize) -> anyhow::Result<Sheet> {
     let mut workbook = Workbook::new();
     let bold = Format::new().set_bold();
     let text = Format::new().set_num_format("@");

@@ -17,9 +17,13 @@ impl PassNumber {
 
     /// `None` when the index does not fit.
     pub fn new(index: u32, random: [u8; 5]) -> Option<Self> {
-        let [0, a, b, c] = index.to_be_bytes() else { return None };
-        let [d, e, f, g, h] = random;
-        Some(Self([a, b, c, d, e, f, g, h]))
+        if index > Self::MAX_INDEX {
+            return None;
+        }
+        let mut bytes = [0; 8];
+        bytes[..3].copy_from_slice(&index.to_be_bytes()[1..]);
+        bytes[3..].copy_from_slice(&random);
+        Some(Self(bytes))
     }
 
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
@@ -105,7 +109,9 @@ mod tests {
         let number = PassNumber::new(7, [1, 2, 3, 4, 5]).unwrap();
         let text = number.to_string();
         assert_eq!(text.len(), 14);
-        let typed = format!("{}-{} {}", &text[..4], &text[4..9], &text[9..]).to_lowercase().replace('0', "o");
+        let typed = format!("{}-{} {}", &text[..4], &text[4..9], &text[9..])
+            .to_lowercase()
+            .replace('0', "o");
         assert_eq!(typed.parse(), Ok(number));
         assert_eq!(number.index(), 7);
     }

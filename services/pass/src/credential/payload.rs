@@ -136,7 +136,8 @@ impl Hour {
     }
 }
 
-const EPOCH: DateTime<Utc> = DateTime::from_timestamp(1_577_836_800, 0).expect("2020-01-01 is a date");
+const EPOCH: DateTime<Utc> =
+    DateTime::from_timestamp(1_577_836_800, 0).expect("2020-01-01 is a date");
 
 impl Rule {
     fn to_byte(self) -> u8 {
@@ -231,8 +232,42 @@ mod tests {
         };
         let bytes = payload.to_bytes();
         let expected = [
-            0x11, 1, 1, 2, 3, 4, 5, 6, 7, 8, 0x09, 0x10, 0x11, 0x12, 0x13, 0x14, 0x82, 0x15, 0x16, 0x17, 0x5F, 0x20, 0,
-            0, 0b1010_1000, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0,
+            0x11,
+            1,
+            1,
+            2,
+            3,
+            4,
+            5,
+            6,
+            7,
+            8,
+            0x09,
+            0x10,
+            0x11,
+            0x12,
+            0x13,
+            0x14,
+            0x82,
+            0x15,
+            0x16,
+            0x17,
+            0x5F,
+            0x20,
+            0,
+            0,
+            0b1010_1000,
+            0x20,
+            0x20,
+            0x20,
+            0x20,
+            0x20,
+            0x20,
+            0x20,
+            0x20,
+            0x20,
+            0x20,
+            0,
         ];
         assert_eq!(bytes, expected);
         assert_eq!(Payload::from_bytes(&bytes), Some(payload));
@@ -243,7 +278,9 @@ mod tests {
         let mut known = [0; LENGTH];
         known[0] = 0x11;
         assert!(Payload::from_bytes(&known).is_some());
-        for (at, value) in [(0, 0x21), (0, 0x10), (0, 0x16), (16, 2), (16, 0x80), (24, 0x30), (24, 11), (35, 1)] {
+        for (at, value) in
+            [(0, 0x21), (0, 0x10), (0, 0x16), (16, 2), (16, 0x80), (24, 0x30), (24, 11), (35, 1)]
+        {
             let mut unknown = known;
             unknown[at] = value;
             assert_eq!(Payload::from_bytes(&unknown), None, "byte {at} = {value}");
@@ -270,7 +307,10 @@ mod tests {
     fn hours_are_counted_from_2020() {
         let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         assert_eq!(Hour::of(time("2020-01-01T00:59:59Z")), Some(Hour(0)));
-        assert_eq!(Hour::of(time("2020-02-11T06:30:00Z")).map(Hour::start), Some(time("2020-02-11T06:00:00Z")));
+        assert_eq!(
+            Hour::of(time("2020-02-11T06:30:00Z")).map(Hour::start),
+            Some(time("2020-02-11T06:00:00Z"))
+        );
         assert_eq!(Hour::of(time("2019-12-31T23:59:59Z")), None);
         assert_eq!(Hour::of(time("2027-07-01T00:00:00Z")), None);
     }

@@ -7,7 +7,7 @@ use chrono::DateTime;
 use proto::pass::v1::{Crossing, Verdict, gate_day_event::Event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-pub struct Crossings;
+pub(crate) struct Crossings;
 
 #[async_trait]
 impl Projection for Crossings {
@@ -32,10 +32,13 @@ impl Projection for Crossings {
     }
 
     async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
-        let Some(Event::Crossed(crossed)) = crate::facts::own::<Event>(record)? else { return Ok(()) };
+        let Some(Event::Crossed(crossed)) = crate::facts::own::<Event>(record)? else {
+            return Ok(());
+        };
         let findings: Vec<String> = crossed.findings.iter().map(ToString::to_string).collect();
         // People of another neighbourhood stay nameless here, though the record knows them.
-        let own = crossed.residence.as_ref().is_some_and(|home| home.neighbourhood_id == record.office);
+        let own =
+            crossed.residence.as_ref().is_some_and(|home| home.neighbourhood_id == record.office);
         sqlx::query(
             "INSERT INTO crossing (position, crossing_id, neighbourhood_id, compound_id, gate_id, crossed_at, direction,
                decision, findings, decicelsius, mask, resident_id)
@@ -60,7 +63,7 @@ impl Projection for Crossings {
 }
 
 /// One page of crossings and the position after which the next one begins; `gate` empty: of all the compound's gates.
-pub async fn list(
+pub(crate) async fn list(
     db: &mut AnyConnection,
     scope: &Scope,
     (compound, gate): (&str, &str),
@@ -88,8 +91,11 @@ pub async fn list(
 fn crossing(row: &AnyRow) -> Result<Crossing, sqlx::Error> {
     let number = |column: usize| row.try_get::<i64, _>(column);
     let small = |column: usize| number(column).map(|value| i32::try_from(value).unwrap_or(0));
-    let gate =
-        format!("compounds/{}/gates/{}", row.try_get::<String, _>(2)?, row.try_get::<String, _>(3)?);
+    let gate = format!(
+        "compounds/{}/gates/{}",
+        row.try_get::<String, _>(2)?,
+        row.try_get::<String, _>(3)?
+    );
     let findings: String = row.try_get(7)?;
     let resident: String = row.try_get(10)?;
     let verdict = Verdict {

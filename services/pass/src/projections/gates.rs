@@ -6,7 +6,7 @@ use chassis::{Projection, Record, Scope};
 use proto::registry::v1::compound_event::Event;
 use sqlx::{AnyConnection, Row as _};
 
-pub struct Gates;
+pub(crate) struct Gates;
 
 #[async_trait]
 impl Projection for Gates {
@@ -60,15 +60,15 @@ impl Projection for Gates {
 
 /// A gate within reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gate {
+pub(crate) struct Gate {
     pub neighbourhood_id: String,
     pub compound_id: String,
-    pub gate_id: String,
+    pub id: String,
     management_group: String,
 }
 
 /// `None` for a gate that is not there and for one out of reach alike; a guard reaches one gate.
-pub async fn find(
+pub(crate) async fn find(
     db: &mut AnyConnection,
     scope: &Scope,
     compound: &str,
@@ -91,7 +91,7 @@ pub async fn find(
     let found = Gate {
         neighbourhood_id: row.try_get(0)?,
         compound_id: compound.to_owned(),
-        gate_id: gate.to_owned(),
+        id: gate.to_owned(),
         management_group: row.try_get(1)?,
     };
     Ok(Some(found).filter(|gate| scope.allows(&gate.neighbourhood_id)))
@@ -99,7 +99,11 @@ pub async fn find(
 
 impl Gate {
     /// Whether the people of a compound use this gate.
-    pub async fn serves(&self, db: &mut AnyConnection, compound: &str) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn serves(
+        &self,
+        db: &mut AnyConnection,
+        compound: &str,
+    ) -> Result<bool, sqlx::Error> {
         if self.compound_id == compound || self.management_group.is_empty() {
             return Ok(self.compound_id == compound);
         }

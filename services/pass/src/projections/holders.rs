@@ -10,7 +10,7 @@ use proto::{
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-pub struct Holders;
+pub(crate) struct Holders;
 
 #[async_trait]
 impl Projection for Holders {
@@ -41,7 +41,8 @@ impl Projection for Holders {
         match event {
             Event::Qualified(qualified) => {
                 lives_at(db, resident, qualified.residence.unwrap_or_default()).await?;
-                update(db, resident, "UPDATE holder SET qualified = 1 WHERE resident_id = $1").await?;
+                update(db, resident, "UPDATE holder SET qualified = 1 WHERE resident_id = $1")
+                    .await?;
             }
             Event::Barred(barred) => {
                 lives_at(db, resident, barred.residence.unwrap_or_default()).await?;
@@ -75,11 +76,16 @@ impl Projection for Holders {
                 .execute(&mut *db)
                 .await?;
             }
-            Event::Suspended(suspended) => stand(db, resident, suspended.number, "suspended").await?,
-            Event::Reinstated(reinstated) => stand(db, resident, reinstated.number, "active").await?,
+            Event::Suspended(suspended) => {
+                stand(db, resident, suspended.number, "suspended").await?;
+            }
+            Event::Reinstated(reinstated) => {
+                stand(db, resident, reinstated.number, "active").await?;
+            }
             Event::Revoked(revoked) => {
                 if revoked.reason() == Reason::MovedOut {
-                    update(db, resident, "UPDATE holder SET qualified = 0 WHERE resident_id = $1").await?;
+                    update(db, resident, "UPDATE holder SET qualified = 0 WHERE resident_id = $1")
+                        .await?;
                 }
                 stand(db, resident, revoked.number, "revoked").await?;
             }
@@ -93,7 +99,11 @@ impl Projection for Holders {
     }
 }
 
-async fn lives_at(db: &mut AnyConnection, resident: &str, home: Residence) -> Result<(), sqlx::Error> {
+async fn lives_at(
+    db: &mut AnyConnection,
+    resident: &str,
+    home: Residence,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO holder (resident_id, neighbourhood_id, compound_id, household_id, qualified, status_index,
            pass_number, issued, expires, standing, version) VALUES ($1, $2, $3, $4, 0, 0, '', 0, 0, '', 0)
@@ -109,7 +119,11 @@ async fn lives_at(db: &mut AnyConnection, resident: &str, home: Residence) -> Re
     Ok(())
 }
 
-async fn update(db: &mut AnyConnection, resident: &str, statement: &'static str) -> Result<(), sqlx::Error> {
+async fn update(
+    db: &mut AnyConnection,
+    resident: &str,
+    statement: &'static str,
+) -> Result<(), sqlx::Error> {
     sqlx::query(statement).bind(resident.to_owned()).execute(db).await?;
     Ok(())
 }
@@ -130,13 +144,15 @@ async fn stand(
 }
 
 /// Where the numbering of passes goes on.
-pub async fn highest_index(db: &mut AnyConnection) -> Result<u32, sqlx::Error> {
-    let row = sqlx::query("SELECT CAST(COALESCE(MAX(status_index), 0) AS BIGINT) FROM holder").fetch_one(db).await?;
+pub(crate) async fn highest_index(db: &mut AnyConnection) -> Result<u32, sqlx::Error> {
+    let row = sqlx::query("SELECT CAST(COALESCE(MAX(status_index), 0) AS BIGINT) FROM holder")
+        .fetch_one(db)
+        .await?;
     Ok(u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
 }
 
 /// One page of holders, of one compound or (empty) of all within reach, in the order of their ids.
-pub async fn list(
+pub(crate) async fn list(
     db: &mut AnyConnection,
     scope: &Scope,
     compound: &str,
@@ -157,11 +173,13 @@ pub async fn list(
     let mut holders = rows.iter().map(holder).collect::<Result<Vec<_>, _>>()?;
     let Some(last) = holders.last() else { return Ok(holders) };
     let to = last.name.trim_start_matches("residents/").to_owned();
-    let bars = sqlx::query("SELECT resident_id, bar FROM holder_bar WHERE resident_id > $1 AND resident_id <= $2")
-        .bind(after.to_owned())
-        .bind(to)
-        .fetch_all(db)
-        .await?;
+    let bars = sqlx::query(
+        "SELECT resident_id, bar FROM holder_bar WHERE resident_id > $1 AND resident_id <= $2",
+    )
+    .bind(after.to_owned())
+    .bind(to)
+    .fetch_all(db)
+    .await?;
     for row in bars {
         let name = format!("residents/{}", row.try_get::<String, _>(0)?);
         if let Ok(index) = holders.binary_search_by(|holder| holder.name.cmp(&name)) {

@@ -6,7 +6,7 @@ use chassis::{Projection, Record};
 use proto::screening::v1::method_event::Event;
 use sqlx::{AnyConnection, Row as _};
 
-pub struct MethodInForce;
+pub(crate) struct MethodInForce;
 
 #[async_trait]
 impl Projection for MethodInForce {
@@ -29,7 +29,9 @@ impl Projection for MethodInForce {
 
     /// The last one published is in force.
     async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
-        let Some(Event::Published(published)) = crate::facts::foreign::<Event>(record)? else { return Ok(()) };
+        let Some(Event::Published(published)) = crate::facts::foreign::<Event>(record)? else {
+            return Ok(());
+        };
         let content = published.content.context("a method was published without content")?;
         sqlx::query(
             "INSERT INTO method (id, version, pass_days, fever_decicelsius) VALUES (1, $1, $2, $3)
@@ -46,18 +48,24 @@ impl Projection for MethodInForce {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Method {
+pub(crate) struct Method {
     pub version: String,
     pub pass_days: i32,
     pub fever_decicelsius: i32,
 }
 
 /// One method for everybody, so there is no scope to it.
-pub async fn in_force(db: &mut AnyConnection) -> Result<Option<Method>, sqlx::Error> {
+pub(crate) async fn in_force(db: &mut AnyConnection) -> Result<Option<Method>, sqlx::Error> {
     let row = sqlx::query("SELECT version, pass_days, fever_decicelsius FROM method WHERE id = 1")
         .fetch_optional(db)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let number = |column: usize| row.try_get::<i64, _>(column).map(|value| i32::try_from(value).unwrap_or(0));
-    Ok(Some(Method { version: row.try_get(0)?, pass_days: number(1)?, fever_decicelsius: number(2)? }))
+    let number = |column: usize| {
+        row.try_get::<i64, _>(column).map(|value| i32::try_from(value).unwrap_or(0))
+    };
+    Ok(Some(Method {
+        version: row.try_get(0)?,
+        pass_days: number(1)?,
+        fever_decicelsius: number(2)?,
+    }))
 }

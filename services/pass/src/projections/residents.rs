@@ -5,7 +5,7 @@ use chassis::{Projection, Record, Scope};
 use proto::registry::v1::{Residence, resident_event::Event};
 use sqlx::{AnyConnection, Row as _};
 
-pub struct Residents;
+pub(crate) struct Residents;
 
 #[async_trait]
 impl Projection for Residents {
@@ -57,13 +57,17 @@ impl Projection for Residents {
 
 /// A resident within reach.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Home {
+pub(crate) struct Home {
     pub residence: Residence,
     pub moved_out: bool,
 }
 
 /// `None` for somebody unknown and for somebody out of reach alike.
-pub async fn find(db: &mut AnyConnection, scope: &Scope, resident: &str) -> Result<Option<Home>, sqlx::Error> {
+pub(crate) async fn find(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    resident: &str,
+) -> Result<Option<Home>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT neighbourhood_id, compound_id, household_id, moved_out FROM resident WHERE resident_id = $1",
     )

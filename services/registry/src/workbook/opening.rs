@@ -60,7 +60,7 @@ fn unpacked(bytes: &[u8]) -> Result<(), Unreadable> {
     let mut left = MOST_UNPACKED;
     for index in 0..package.len() {
         let mut part = package.by_index(index).map_err(damaged)?;
-        let name = part.name().to_lowercase();
+        let name = part.name().map_err(damaged)?.to_lowercase();
         let cells = name.contains("worksheets/") || name.ends_with("sharedstrings.xml");
         // Pictures and the like are never unpacked by the reader.
         if !["xml", "rels"].iter().any(|ending| name.ends_with(ending)) {

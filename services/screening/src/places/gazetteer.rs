@@ -77,6 +77,11 @@ impl Gazetteer {
             })
         };
         let short = |(code, name): (Code, &'static str)| with_short_names(name).skip(1).map(move |name| (name, code));
+        // Nobody calls an autonomous county by the bare name of a province: 河南 is the province, the county is 河南县.
+        let bare_provinces: Vec<&str> = provinces().map(|(_, name)| stem(name)).collect();
+        let misleading = |code: Code, name: &str, short: &str| {
+            name.contains("自治") && !code.is_city() && !code.is_province() && bare_provinces.contains(&short)
+        };
         let full = |(code, name): (Code, &'static str)| (name.to_owned(), code);
         // A carrier may write any city with 市, as 恩施市 for the prefecture.
         let as_city = |(code, name): (Code, &'static str)| (format!("{}市", stem(name)), code);
@@ -86,7 +91,10 @@ impl Gazetteer {
             former_codes: moved.iter().map(|(old, _, codes)| (*old, Entry::any(codes.clone()))).collect(),
             declared: [
                 Index::of(in_force.iter().copied().map(full)),
-                Index::of(in_force.iter().copied().flat_map(short)),
+                Index::of(in_force.iter().copied().flat_map(|(code, name)| {
+                    let misleading = &misleading;
+                    short((code, name)).filter(move |(short, _)| !misleading(code, name, short))
+                })),
                 Index::of(former(false)),
             ],
             carrier: [

@@ -6,7 +6,8 @@ use proto::screening::v1::{Honesty, Mark, Measure, Outcome};
 
 use super::{JudgedVisit, Person, Rules, Visit, weighing::Weighed};
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Explanation {
     pub zh: String,
     pub en: String,

@@ -64,14 +64,8 @@ pub(crate) struct Weighed {
 }
 
 pub(crate) fn weigh(said: &[Said], seen: &[Seen], windows: &Windows, rules: &Rules) -> Weighed {
-    let mut findings: Vec<Finding> = seen.iter().map(|visit| Finding::of(visit, said, rules)).collect();
+    let findings: Vec<Finding> = seen.iter().map(|visit| Finding::of(visit, said, rules)).collect();
     let lone = lone_border_visit(&findings, seen);
-    if !lone {
-        for finding in &mut findings {
-            // A lead only where it is the only thing undeclared; the mark stays for whoever asks again.
-            finding.border &= finding.left_out();
-        }
-    }
     let proven = |finding: &&Finding| finding.counts && finding.key.is_some() && !(lone && finding.left_out());
     let keys: Vec<&Finding> = findings.iter().filter(proven).collect();
 

@@ -1,15 +1,13 @@
-//! The one connection that writes. Each step of a commit is one statement over all rows of the batch; statements are
-//! made for a power of two of rows, so that a few dozen stay prepared, and rows that are missing are NULL and left out.
+//! The one connection that writes. Each step of a commit is one statement over all rows of the batch.
 
-use std::{collections::HashMap, fs::File, sync::Arc};
+use std::fs::File;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite, SqliteConnection,
-    query::Query,
-    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow},
+    ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteRow},
 };
 
 use super::{
@@ -19,7 +17,9 @@ use super::{
         queue::{Store, StoreError},
         tail::Standing,
     },
-    classified, reader, writing,
+    classified, reader,
+    statements::{Binding, Statements, Table},
+    writing,
 };
 
 /// Writes one log.
@@ -49,6 +49,13 @@ impl Writer {
             statements: Statements::default(),
             _lock: lock,
         }
+    }
+
+    /// From the next batch on.
+    #[cfg(test)]
+    pub(super) fn reconnect_with(&mut self, options: SqliteConnectOptions) {
+        self.options = writing(options);
+        self.db = None;
     }
 
     /// Moves what is in the WAL into the database file.
@@ -93,7 +100,7 @@ impl Writer {
         if rows == 0 {
             return Ok(all);
         }
-        let query = bind(Binding(self.statements.query(table, rows)));
+        let query = bind(self.statements.query(table, rows));
         for row in query.0.fetch_all(self.connected().await?).await.map_err(classified)? {
             let place = row.try_get::<i64, _>(0).map_err(classified)?;
             let place = usize::try_from(place).ok().and_then(|place| all.get_mut(place));
@@ -113,7 +120,7 @@ impl Writer {
         if rows == 0 {
             return Ok(());
         }
-        let query = bind(Binding(self.statements.query(table, rows)));
+        let query = bind(self.statements.query(table, rows));
         let done = query.0.execute(self.connected().await?).await.map_err(classified)?;
         if done.rows_affected() == rows as u64 {
             Ok(())
@@ -303,111 +310,4 @@ pub(super) async fn standing(db: &mut SqliteConnection) -> anyhow::Result<Standi
         sqlx::query("SELECT position, chain FROM log_head WHERE id = 1").fetch_one(db).await?;
     let chain: Chain = reader::hash(&row, 1)?;
     Ok(Standing { position: row.try_get::<i64, _>(0)?.cast_unsigned(), chain })
-}
-
-/// What a statement over many rows does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Table {
-    FindCommand,
-    FindStream,
-    FindKey,
-    Stream,
-    Event,
-    Command,
-    Key,
-}
-
-impl Table {
-    /// How many values a row has, and the statement around the rows. `column1` is the first value of a row.
-    fn shape(self) -> (usize, &'static str, &'static str) {
-        match self {
-            Self::FindCommand => (
-                1,
-                "SELECT v.column1, c.fingerprint, c.first_position, c.last_position, c.reply FROM (VALUES ",
-                ") AS v CROSS JOIN command AS c ON c.command_id = v.column2",
-            ),
-            Self::FindStream => (
-                2,
-                "SELECT v.column1, s.stream_no, s.version FROM (VALUES ",
-                ") AS v CROSS JOIN stream AS s ON s.category = v.column2 AND s.stream_id = v.column3",
-            ),
-            Self::FindKey => (
-                2,
-                "SELECT v.column1, r.stream_id FROM (VALUES ",
-                ") AS v CROSS JOIN reservation AS r ON r.scope = v.column2 AND r.key = v.column3",
-            ),
-            Self::Stream => (
-                4,
-                "INSERT INTO stream (stream_no, category, stream_id, version) SELECT * FROM (VALUES ",
-                ") WHERE column1 IS NOT NULL ON CONFLICT (stream_no) DO UPDATE SET version = excluded.version",
-            ),
-            Self::Event => (
-                17,
-                "INSERT INTO event (position, stream_no, version, event_id, type, schema_version, payload, command_id, \
-                 correlation_id, causation_id, actor, office, subject_id, traceparent, occurred_at, recorded_at, chain) \
-                 SELECT * FROM (VALUES ",
-                ") WHERE column1 IS NOT NULL",
-            ),
-            Self::Command => (
-                6,
-                "INSERT INTO command (command_id, fingerprint, first_position, last_position, reply, recorded_at) \
-                 SELECT * FROM (VALUES ",
-                ") WHERE column1 IS NOT NULL",
-            ),
-            Self::Key => (
-                3,
-                "INSERT INTO reservation (scope, key, stream_id) SELECT * FROM (VALUES ",
-                ") WHERE column1 IS NOT NULL ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id",
-            ),
-        }
-    }
-
-    fn statement(self, rows: usize) -> Arc<str> {
-        let (values, before, after) = self.shape();
-        let looks_up = matches!(self, Self::FindCommand | Self::FindStream | Self::FindKey);
-        let placeholders = vec!["?"; values].join(",");
-        // What is looked up is numbered, so that each answer finds its question.
-        let row = |place| {
-            if looks_up { format!("({place},{placeholders})") } else { format!("({placeholders})") }
-        };
-        let rows: Vec<String> = (0..rows).map(row).collect();
-        format!("{before}{}{after}", rows.join(",")).into()
-    }
-}
-
-/// Statements by what they do and for how many rows.
-#[derive(Default)]
-struct Statements(HashMap<(Table, usize), Arc<str>>);
-
-impl Statements {
-    fn query(&mut self, table: Table, rows: usize) -> Query<'static, Sqlite, SqliteArguments> {
-        let rows = rows.next_power_of_two();
-        let sql = self.0.entry((table, rows)).or_insert_with(|| table.statement(rows));
-        sqlx::query(AssertSqlSafe(Arc::clone(sql)))
-    }
-}
-
-/// A statement that is getting its values; those that stay away are NULL.
-struct Binding(Query<'static, Sqlite, SqliteArguments>);
-
-impl Binding {
-    fn number(self, value: i64) -> Self {
-        Self(self.0.bind(value))
-    }
-
-    fn position(self, value: u64) -> Self {
-        self.number(value.cast_signed())
-    }
-
-    fn text(self, value: &str) -> Self {
-        Self(self.0.bind(value.to_owned()))
-    }
-
-    fn text_or_null(self, value: &str) -> Self {
-        Self(self.0.bind((!value.is_empty()).then(|| value.to_owned())))
-    }
-
-    fn bytes(self, value: &[u8]) -> Self {
-        Self(self.0.bind(value.to_vec()))
-    }
 }

@@ -1,0 +1,192 @@
+//! Puts services, access, health and the server together, whichever services a process runs.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use chassis::{
+    Clock, Host,
+    access::{AccessApi, AccessLayer, FirstAdministrator, Tokens, welcome},
+    log_service::LogApi,
+    secrets::Secrets,
+    server::{Health, Server},
+};
+use clap::ValueEnum;
+use proto::{access::v1::access_service_server::AccessServiceServer, event::v1::event_log_service_server::EventLogServiceServer};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::{Routes, RoutesBuilder};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Service {
+    Registry,
+    Screening,
+    Pass,
+    Isolation,
+    /// The command centre
+    Command,
+    /// Tokens, and the page of the first administrator
+    Office,
+}
+
+impl Service {
+    pub const ALL: [Self; 6] =
+        [Self::Registry, Self::Screening, Self::Pass, Self::Isolation, Self::Command, Self::Office];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Screening => "screening",
+            Self::Pass => "pass",
+            Self::Isolation => "isolation",
+            Self::Command => "command",
+            Self::Office => "office",
+        }
+    }
+}
+
+/// What a process runs, and where.
+pub struct Plan {
+    pub services: Vec<Service>,
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    /// In place of the data folder's own secret: shared by processes that must trust each other's tokens.
+    pub secret_file: Option<PathBuf>,
+    pub peers: BTreeMap<String, String>,
+    pub clock: Clock,
+    /// Believes the time that a request claims.
+    pub demonstration: bool,
+}
+
+/// A process that serves.
+pub struct Running {
+    pub address: String,
+    pub tokens: Tokens,
+    /// The first administrator's one-time code, while nobody has claimed it.
+    pub code: Option<String>,
+    host: Host,
+    server: tokio::task::JoinHandle<anyhow::Result<()>>,
+    stop: CancellationToken,
+    _lock: std::fs::File,
+}
+
+impl Plan {
+    pub async fn start(self) -> anyhow::Result<Running> {
+        std::fs::create_dir_all(&self.data).with_context(|| format!("making the data folder {}", self.data.display()))?;
+        let lock = lock(&self.data)?;
+        let secrets = match &self.secret_file {
+            Some(file) => Secrets::from_file(file)?,
+            None => Secrets::open_or_create(&self.data)?,
+        };
+        let (tokens, stop) = (Tokens::new(&secrets), CancellationToken::new());
+        let access = AccessLayer::new(tokens.clone(), &secrets, self.clock.clone(), self.demonstration);
+        let office = self.services.contains(&Service::Office);
+        let (first, code) = if office {
+            let (first, code) = FirstAdministrator::open(&self.data, &secrets, self.clock.clone())?;
+            (Some(first), code)
+        } else {
+            (None, None)
+        };
+        let host = Host::open(&self.data, secrets, self.clock.clone(), self.peers, stop.clone())?;
+        let health = Health::default();
+        let mut routes = Routes::builder();
+        for service in &self.services {
+            start(*service, &host, &mut routes).await.with_context(|| format!("starting {}", service.name()))?;
+            health.watch(service.name(), host.consumers.clone());
+        }
+        let mut pages = axum::Router::new();
+        if let Some(first) = first {
+            let api = AccessApi::new(tokens.clone(), first, self.clock);
+            pages = pages.merge(welcome(api.clone()));
+            routes.add_service(AccessServiceServer::new(api));
+        }
+        routes.add_service(EventLogServiceServer::new(LogApi::new(host.clone())));
+        let listener = TcpListener::bind(self.listen).await.with_context(|| {
+            format!("listening on {}: another process may have it; choose another with --listen", self.listen)
+        })?;
+        let address = format!("http://{}", listener.local_addr().context("reading the own address")?);
+        write_address(&self.data, &address)?;
+        let server = Server::new(routes.routes(), pages, access, health);
+        let server = tokio::spawn(server.serve(listener, stop.clone()));
+        Ok(Running { address, tokens, code, host, server, stop, _lock: lock })
+    }
+}
+
+impl Running {
+    /// Ends in order: what runs may finish, then the logs are closed.
+    pub async fn end(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        let served = self.server.await.context("the server's task failed")?;
+        self.host.close().await;
+        served
+    }
+
+    /// Everything that the process stands on.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Serves until Ctrl-C or SIGTERM, then ends in order.
+    pub async fn until_told(mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            ended = &mut self.server => {
+                self.host.close().await;
+                return ended.context("the server's task failed")?;
+            }
+            told = told() => told?,
+        }
+        tracing::info!("stopping: what runs may finish within 20 s");
+        self.end().await
+    }
+}
+
+async fn start(service: Service, host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
+    match service {
+        Service::Registry => registry::start(host, routes).await,
+        Service::Screening => screening::start(host, routes).await,
+        Service::Pass => pass::start(host, routes).await,
+        Service::Isolation => isolation::start(host, routes).await,
+        Service::Command => command::start(host, routes).await,
+        // Its one RPC service is wired with the access that everybody has.
+        Service::Office => Ok(()),
+    }
+}
+
+/// Two processes on one folder would write over each other.
+fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
+    let path = data.join("lock");
+    let file = std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("opening {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!(
+            "another mifeng process works in the data folder {}: stop it, or choose another folder with --data",
+            data.display()
+        ),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("locking the data folder {}", data.display()))
+        }
+    }
+}
+
+/// For the office commands of the same machine.
+fn write_address(data: &Path, address: &str) -> anyhow::Result<()> {
+    let path = data.join("address");
+    std::fs::write(&path, address).with_context(|| format!("writing {}", path.display()))
+}
+
+async fn told() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for Ctrl-C"),
+        _ = term.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,10 @@
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub enum Command {}
+
+impl Command {
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {}
+    }
+}

@@ -1,0 +1,101 @@
+//! Tables for people, JSON for programs: any message of the contract, by its descriptor.
+
+use std::{io::Write as _, sync::LazyLock};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use prost::{Message, Name};
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+
+#[derive(Args, Clone, Copy)]
+pub struct Output {
+    /// How the answer is shown
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+static CONTRACT: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(proto::DESCRIPTORS).expect("the descriptors were made from the contract that compiled")
+});
+
+impl Output {
+    pub fn is_json(self) -> bool {
+        self.output == Format::Json
+    }
+
+    /// One message: as JSON, or a line for each of its fields.
+    pub fn show<M: Message + Name>(self, message: &M) -> anyhow::Result<()> {
+        let json = json(message)?;
+        match self.output {
+            Format::Json => print(&serde_json::to_string_pretty(&json)?),
+            Format::Table => {
+                let mut table = table();
+                for (name, value) in json.as_object().into_iter().flatten() {
+                    table.add_row([name.clone(), cell(value)]);
+                }
+                print(&table.to_string())
+            }
+        }
+    }
+
+    /// Many of one kind: as JSON lines, or a row each with these fields as columns.
+    pub fn list<M: Message + Name>(self, messages: &[M], columns: &[&str]) -> anyhow::Result<()> {
+        let rows = messages.iter().map(json).collect::<anyhow::Result<Vec<_>>>()?;
+        match self.output {
+            Format::Json => {
+                let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+                if lines.is_empty() { Ok(()) } else { print(&lines.join("\n")) }
+            }
+            Format::Table => {
+                let mut table = table();
+                table.set_header(columns);
+                for row in &rows {
+                    table.add_row(columns.iter().map(|column| row.get(column).map(cell).unwrap_or_default()));
+                }
+                print(&table.to_string())?;
+                print(&format!("{} in all", rows.len()))
+            }
+        }
+    }
+}
+
+/// A message as JSON with the contract's field names.
+pub fn json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Value> {
+    let descriptor = CONTRACT
+        .get_message_by_name(&M::full_name())
+        .with_context(|| format!("{} is not in the contract", M::full_name()))?;
+    let dynamic = DynamicMessage::decode(descriptor, &*message.encode_to_vec())?;
+    let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(false);
+    Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options)?)
+}
+
+/// A value of a table: short, without quotes.
+fn cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
+        serde_json::Value::Object(fields) => {
+            let parts = fields.iter().map(|(name, value)| (name, cell(value))).filter(|(_, value)| !value.is_empty());
+            parts.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
+        }
+        other => other.to_string(),
+    }
+}
+
+pub fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
+
+pub fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("writing the answer")
+}

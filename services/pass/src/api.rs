@@ -1,0 +1,325 @@
+//! The edge: fields are parsed, the caller's place is checked, and the answer is put together. What happens in between is
+//! decided in `domain`.
+
+use chassis::{
+    Call, Decision, Failure, Fields, Ledger, Refusal, Refuse as _, Views, page, reason, timestamp,
+};
+use proto::pass::v1::{
+    self, CheckPassRequest, CheckPassResponse, Crossing, GetHolderRequest, IssuePassRequest,
+    ListCrossingsRequest, ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass,
+    Reason, RecordCrossingRequest, ReinstatePassRequest, RevokePassRequest, SuspendPassRequest,
+    holder_event, pass_service_server::PassService,
+};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    domain::{
+        gate::{Passage, judge},
+        gate_day::{self, Passed, Place},
+        holder::{Holder, Refused},
+    },
+    issuing::Issuing,
+    passage::{Found, Lookup},
+    projections::{
+        crossings,
+        gates::{self, Gate},
+        holders, method,
+        residents::{self, Home},
+    },
+    report::{Identified, MOST_CODE, Reported},
+    resources::{self, fault},
+};
+
+pub(crate) struct Api {
+    pub(crate) ledger: Ledger,
+    pub(crate) views: Views,
+    pub(crate) issuing: Issuing,
+}
+
+#[tonic::async_trait]
+impl PassService for Api {
+    async fn issue_pass(
+        &self,
+        request: Request<IssuePassRequest>,
+    ) -> Result<Response<Pass>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        let resident = fields.name("resident", "residents", &request.resident);
+        fields.at_most("surname", &request.surname, 20);
+        let resident = fields.read(resident)?;
+        let home = self.home(&call, &resident).await?;
+        Ok(self.issuing.issue(&call, &resident, &home, &request.surname).await?.into_response())
+    }
+
+    async fn suspend_pass(
+        &self,
+        request: Request<SuspendPassRequest>,
+    ) -> Result<Response<Pass>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        let reason = workers_reason(&mut fields, request.reason, &[Reason::Lost, Reason::Lent]);
+        let resident = fields.name("resident", "residents", &request.resident);
+        let (resident, reason) = fields.read(resident.zip(reason))?;
+        self.change(&call, &resident, |holder| holder.suspend(reason)).await
+    }
+
+    async fn reinstate_pass(
+        &self,
+        request: Request<ReinstatePassRequest>,
+    ) -> Result<Response<Pass>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
+        let mut fields = Fields::new();
+        let resident = fields.name("resident", "residents", &request.get_ref().resident);
+        let resident = fields.read(resident)?;
+        self.change(&call, &resident, Holder::reinstate).await
+    }
+
+    async fn revoke_pass(
+        &self,
+        request: Request<RevokePassRequest>,
+    ) -> Result<Response<Pass>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        let reasons = [Reason::Lost, Reason::Lent, Reason::IssuedInError];
+        let reason = workers_reason(&mut fields, request.reason, &reasons);
+        let resident = fields.name("resident", "residents", &request.resident);
+        let (resident, reason) = fields.read(resident.zip(reason))?;
+        self.change(&call, &resident, |holder| holder.revoke(reason)).await
+    }
+
+    async fn get_holder(
+        &self,
+        request: Request<GetHolderRequest>,
+    ) -> Result<Response<v1::Holder>, Status> {
+        let call = Call::query(&request)?;
+        let mut fields = Fields::new();
+        let resident = fields.name("name", "residents", &request.get_ref().name);
+        let resident = fields.read(resident)?;
+        let home = self.home(&call, &resident).await?;
+        let (holder, version) = self.ledger.load::<Holder>(&resident).await?;
+        Ok(Response::new(resources::holder(&resident, &home, &holder, version)))
+    }
+
+    async fn list_holders(
+        &self,
+        request: Request<ListHoldersRequest>,
+    ) -> Result<Response<ListHoldersResponse>, Status> {
+        let call = Call::query(&request)?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        let compound = fields.name_if_given("parent", "compounds", &request.parent);
+        fields.done()?;
+        let after = page::after(&request.page_token)?;
+        let size = page::size(request.page_size);
+        let mut db = self.views.read(&call).await?;
+        let compound = compound.unwrap_or_default();
+        let mut holders =
+            holders::list(&mut db, &call.principal.scope, &compound, &after, size + 1)
+                .await
+                .map_err(fault)?;
+        let next_page_token = cut(&mut holders, size)
+            .map(|last| page::token_after(last.name.trim_start_matches("residents/")))
+            .unwrap_or_default();
+        Ok(Response::new(ListHoldersResponse { holders, next_page_token }))
+    }
+
+    async fn check_pass(
+        &self,
+        request: Request<CheckPassRequest>,
+    ) -> Result<Response<CheckPassResponse>, Status> {
+        let call = Call::query(&request)?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        let code = fields.required("code", &request.code, MOST_CODE);
+        let gate = fields.path("gate", ["compounds", "gates"], &request.gate);
+        let gate = fields.read(gate)?;
+        let mut db = self.views.read(&call).await?;
+        let gate = find_gate(&mut db, &call, &gate).await?;
+        let found = self.lookup(&gate).scan(&mut db, code).await?;
+        let passage = Passage {
+            who: found.who(),
+            at: call.now,
+            direction: None,
+            measured: None,
+            fever_from: None,
+        };
+        let verdict = resources::verdict(&judge(&passage), found.shown_resident());
+        Ok(Response::new(CheckPassResponse { verdict: Some(verdict) }))
+    }
+
+    async fn record_crossing(
+        &self,
+        request: Request<RecordCrossingRequest>,
+    ) -> Result<Response<Crossing>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
+        let reported = Reported::read(request.get_ref(), call.now)?;
+        let mut db = self.views.read(&call).await?;
+        let gate = find_gate(&mut db, &call, &reported.gate).await?;
+        let fever_from =
+            method::in_force(&mut db).await.map_err(fault)?.map(|method| method.fever_decicelsius);
+        let found = self.identify(&mut db, &gate, &reported.identity).await?;
+        drop(db);
+        let Reported { at, direction, measured, .. } = reported;
+        let passage = Passage {
+            who: found.who(),
+            at,
+            direction: Some(direction),
+            measured: Some(measured),
+            fever_from,
+        };
+        let judgement = judge(&passage);
+        let crossing_id = call.id("crossing");
+        let gate_name = format!("compounds/{}/gates/{}", gate.compound_id, gate.id);
+        let crossing = Crossing {
+            name: format!("{gate_name}/crossings/{crossing_id}"),
+            gate: gate_name,
+            cross_time: Some(timestamp(at)),
+            direction: direction.into(),
+            verdict: Some(resources::verdict(&judgement, found.shown_resident())),
+            temperature_decicelsius: measured.decicelsius,
+            mask: measured.mask,
+        };
+        let decision = gate_day::record(Passed {
+            crossing_id,
+            gate: place(&gate),
+            at,
+            direction,
+            measured,
+            person: found.into_person(),
+            judgement: &judgement,
+        });
+        let stream = gate_day::stream_id(&gate.id, at);
+        Ok(self.ledger.collect(&call, &stream, decision, crossing).await?.into_response())
+    }
+
+    async fn list_crossings(
+        &self,
+        request: Request<ListCrossingsRequest>,
+    ) -> Result<Response<ListCrossingsResponse>, Status> {
+        let call = Call::query(&request)?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        let parent = if request.parent.contains("/gates/") {
+            fields.path("parent", ["compounds", "gates"], &request.parent)
+        } else {
+            fields
+                .name("parent", "compounds", &request.parent)
+                .map(|compound| [compound, String::new()])
+        };
+        let [compound, gate] = fields.read(parent)?;
+        let before = page::after(&request.page_token)?.parse().unwrap_or(i64::MAX);
+        let size = page::size(request.page_size);
+        let mut db = self.views.read(&call).await?;
+        let scope = &call.principal.scope;
+        let (crossings, last) = crossings::list(&mut db, scope, (&compound, &gate), before, size)
+            .await
+            .map_err(fault)?;
+        // A full page may be the last one: the next is empty then.
+        let full = i64::try_from(crossings.len()).is_ok_and(|rows| rows == size);
+        let next_page_token = last
+            .filter(|_| full)
+            .map(|last| page::token_after(&last.to_string()))
+            .unwrap_or_default();
+        Ok(Response::new(ListCrossingsResponse { crossings, next_page_token }))
+    }
+}
+
+impl Api {
+    /// A resident within the caller's reach.
+    async fn home(&self, call: &Call, resident: &str) -> Result<Home, Status> {
+        let mut db = self.views.read(call).await?;
+        let home =
+            residents::find(&mut db, &call.principal.scope, resident).await.map_err(fault)?;
+        home.ok_or_else(|| Refused::NotFound.refusal().into())
+    }
+
+    async fn change(
+        &self,
+        call: &Call,
+        resident: &str,
+        decide: impl Fn(&Holder) -> Result<Vec<holder_event::Event>, Refused> + Send + Sync,
+    ) -> Result<Response<Pass>, Status> {
+        let home = self.home(call, resident).await?;
+        let decide = |holder: &Holder, _| -> Result<_, Refused> {
+            let office = home.residence.neighbourhood_id.as_str();
+            Ok(Decision::new(decide(holder)?).office(office).subject(resident))
+        };
+        let reply = |holder: &Holder, _| resources::pass(resident, holder).unwrap_or_default();
+        Ok(self.ledger.transact(call, resident, decide, reply).await?.into_response())
+    }
+
+    fn lookup<'a>(&'a self, gate: &'a Gate) -> Lookup<'a> {
+        Lookup { ledger: &self.ledger, desk: &self.issuing.desk, gate }
+    }
+
+    async fn identify(
+        &self,
+        db: &mut sqlx::AnyConnection,
+        gate: &Gate,
+        identity: &Identified,
+    ) -> Result<Found, Status> {
+        let lookup = self.lookup(gate);
+        match identity {
+            Identified::Code(code) => lookup.scan(db, code).await,
+            Identified::Manual { resident, manual } => {
+                let found = lookup.by_hand(db, resident, manual).await?;
+                found.ok_or_else(|| Refused::NotFound.refusal().into())
+            }
+            Identified::Visitor { guarantor, visitor } => {
+                lookup.visitor(db, visitor, guarantor.as_deref()).await
+            }
+        }
+    }
+}
+
+/// The gate, if it is the caller's.
+async fn find_gate(
+    db: &mut sqlx::AnyConnection,
+    call: &Call,
+    [compound, gate]: &[String; 2],
+) -> Result<Gate, Status> {
+    let found = gates::find(db, &call.principal.scope, compound, gate).await.map_err(fault)?;
+    let missing = || {
+        Failure::Refused(Refusal::new(
+            chassis::Kind::NotFound,
+            reason(v1::Refusal::NotFound.as_str_name()),
+            "没有这个门岗，或不归您值守：请核对门岗编号",
+            "there is no such gate, or it is not yours: check the gate's name",
+        ))
+    };
+    Ok(found.ok_or_else(missing)?)
+}
+
+fn place(gate: &Gate) -> Place<'_> {
+    Place {
+        neighbourhood_id: &gate.neighbourhood_id,
+        compound_id: &gate.compound_id,
+        gate_id: &gate.id,
+    }
+}
+
+/// The reasons of the closed list that are a worker's to give; the others follow from verdicts, orders and the registry.
+fn workers_reason(fields: &mut Fields, value: i32, allowed: &[Reason]) -> Option<Reason> {
+    let reason = fields.one_of::<Reason>("reason", value)?;
+    let known = allowed.contains(&reason);
+    fields.check(
+        "reason",
+        known,
+        "这个原因只能由核查结论、隔离令或迁出登记产生：请选择遗失、出借等社工可用的原因",
+        "follows only from a verdict, an order or a move-out: choose a reason that a worker may give, such as LOST or LENT",
+    );
+    known.then_some(reason)
+}
+
+/// Cuts a list that was read one row too long, and gives the last row that stays where there is another page.
+fn cut<T>(rows: &mut Vec<T>, size: i64) -> Option<&T> {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    if rows.len() <= size {
+        return None;
+    }
+    rows.truncate(size);
+    rows.last()
+}

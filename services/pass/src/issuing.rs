@@ -1,0 +1,105 @@
+//! Gives out passes: numbers them in order of issue, and writes their codes. A number is held by a reservation on its
+//! index, which also leads from a scanned pass to its holder without any read model in between.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::{Context as _, anyhow};
+use chassis::{Call, Decision, Done, Failure, Ledger, Views};
+use proto::pass::v1::Pass;
+use tokio::sync::OnceCell;
+use tonic::Status;
+
+use crate::{
+    credential::{desk::Desk, number::PassNumber},
+    domain::holder::{Holder, Issue, Refused},
+    projections::{holders, method, residents::Home},
+    resources,
+};
+
+/// Scope of the reservations: a status index belongs to one holder, for ever.
+const STATUS_INDEX: &str = "status index";
+
+/// How many indices are tried when others have been taken since the numbering was read.
+const ATTEMPTS: usize = 10_000;
+
+#[derive(Clone)]
+pub(crate) struct Issuing {
+    pub(crate) ledger: Ledger,
+    pub(crate) views: Views,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) last_index: Arc<OnceCell<AtomicU32>>,
+}
+
+impl Issuing {
+    /// Issues a pass, or finds the one that is still good, and writes its code. The code holds the surname, so it is never
+    /// stored: the same pass always makes the same code.
+    pub(crate) async fn issue(
+        &self,
+        call: &Call,
+        resident: &str,
+        home: &Home,
+        surname: &str,
+    ) -> Result<Done<Pass>, Status> {
+        let mut done = self.number(call, resident, home).await?;
+        let (holder, _) = self.ledger.load::<Holder>(resident).await?;
+        let pass = holder.find_pass(&done.reply.number).context("finding the pass that was issued");
+        let code = pass.and_then(|pass| self.desk.code(pass, surname)).map_err(Failure::Fault)?;
+        done.reply.code = code;
+        Ok(done)
+    }
+
+    async fn number(&self, call: &Call, resident: &str, home: &Home) -> Result<Done<Pass>, Status> {
+        let mut db = self.views.read(call).await?;
+        let method = method::in_force(&mut db).await.map_err(resources::fault)?;
+        drop(db);
+        let pass_days = method.map(|method| method.pass_days);
+        for _ in 0..ATTEMPTS {
+            let index = self.next_index().await?;
+            let number = self.desk.number(index, &call.id("pass number"));
+            let number =
+                number.ok_or_else(|| Failure::Fault(anyhow!("all status indices are used up")))?;
+            let issue = Issue { number, now: call.now, pass_days };
+            let decide = |holder: &Holder, _| -> Result<_, Refused> {
+                let events = holder.issue(issue)?;
+                let new = !events.is_empty();
+                let decision = Decision::new(events)
+                    .office(home.residence.neighbourhood_id.as_str())
+                    .subject(resident);
+                Ok(if new { decision.reserve(STATUS_INDEX, index.to_be_bytes()) } else { decision })
+            };
+            let reply = |holder: &Holder, _| resources::pass(resident, holder).unwrap_or_default();
+            match self.ledger.transact(call, resident, decide, reply).await {
+                Err(Failure::Reserved { scope, .. }) if scope == STATUS_INDEX => {}
+                outcome => return Ok(outcome?),
+            }
+        }
+        Err(Failure::Contended.into())
+    }
+
+    /// One that was handed out and not used leaves a gap, which harms nobody.
+    async fn next_index(&self) -> Result<u32, Status> {
+        let highest = || async {
+            let mut db = self.views.connection().await?;
+            holders::highest_index(&mut db).await.map(AtomicU32::new).map_err(resources::fault)
+        };
+        let last = self.last_index.get_or_try_init(highest).await?;
+        Ok(last.fetch_add(1, Ordering::Relaxed).saturating_add(1))
+    }
+}
+
+/// The resident whose pass has this number; `None` when it is none of ours. A number is only as good as its random part,
+/// so the index alone finds nobody.
+pub(crate) async fn holder_of(
+    ledger: &Ledger,
+    number: PassNumber,
+) -> Result<Option<(String, Arc<Holder>)>, Failure> {
+    let Some(resident) = ledger.reserved(STATUS_INDEX, number.index().to_be_bytes()).await? else {
+        return Ok(None);
+    };
+    let (holder, _) = ledger.load::<Holder>(&resident).await?;
+    let ours = holder.find_pass(&number.to_string()).is_some();
+    Ok(ours.then_some((resident, holder)))
+}

@@ -1,0 +1,8 @@
+//! The service on its chassis, as other services' facts and people's requests reach it.
+
+/// Checked and recorded.
+mod gates;
+/// Qualified, issued, barred, taken away.
+mod passes;
+/// Other services' facts, people's requests.
+mod world;

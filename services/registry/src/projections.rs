@@ -1,0 +1,133 @@
+//! What the registry shows. Personal fields stay sealed in these tables too and are opened and masked on reading; they are
+//! found by blind index. Every query takes the caller's `Scope` and sees nothing outside it.
+
+/// Neighbourhoods by id.
+pub(crate) mod neighbourhoods;
+/// Compounds with their gates and regime.
+pub(crate) mod compounds;
+/// Households in the order of their doors.
+pub(crate) mod households;
+/// Residents in the order of their doors, and by blind index.
+pub(crate) mod residents;
+/// Who looked at whom.
+pub(crate) mod reveals;
+/// Staff of a neighbourhood.
+pub(crate) mod staff;
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use chassis::{Projection, Record, Scope, Vault, page};
+use prost::Message as _;
+use proto::{Fact, event::v1::Sealed};
+use sqlx::{Any, any::AnyArguments, query::Query};
+
+/// The service's own log is all that they are made of.
+const SOURCES: &[&str] = &["registry"];
+
+pub(crate) fn all(vault: &Vault) -> Vec<Box<dyn Projection>> {
+    vec![
+        Box::new(neighbourhoods::Neighbourhoods),
+        Box::new(compounds::Compounds),
+        // Residents look up where their household stands in the order of the doors.
+        Box::new(households::Households),
+        Box::new(residents::Residents { vault: vault.clone() }),
+        Box::new(reveals::Reveals),
+        Box::new(staff::StaffMembers),
+    ]
+}
+
+/// One page of a list, and the token of the next; empty after the last.
+pub(crate) struct Page<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) next: String,
+}
+
+/// What a list is asked for.
+pub(crate) struct Asked {
+    /// The key after which the page begins.
+    after: String,
+    size: i64,
+}
+
+impl Asked {
+    pub(crate) fn new(page_size: i32, page_token: &str) -> Result<Self, tonic::Status> {
+        Ok(Self { after: page::after(page_token)?, size: page::size(page_size) })
+    }
+
+    /// Of one row more than the page has, which says whether there is a next one.
+    fn page<T>(&self, mut rows: Vec<(String, T)>) -> Page<T> {
+        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let next = rows.last().filter(|_| more).map(|(key, _)| page::token_after(key)).unwrap_or_default();
+        Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
+    }
+}
+
+/// A scope as conditions: an empty text binds nothing.
+struct Reach {
+    neighbourhood: String,
+    compound: String,
+    resident: String,
+}
+
+impl From<&Scope> for Reach {
+    fn from(scope: &Scope) -> Self {
+        let neighbourhood = scope.neighbourhood().unwrap_or_default().to_owned();
+        let (compound, resident) = match scope {
+            Scope::Gate { compound, .. } => (compound.clone(), String::new()),
+            Scope::Own { resident, .. } => (String::new(), resident.clone()),
+            Scope::Everywhere | Scope::Neighbourhood(_) | Scope::Nobody => (String::new(), String::new()),
+        };
+        Self { neighbourhood, compound, resident }
+    }
+}
+
+/// Matches no id: a resident sees no list of others' things.
+const NONE: &str = "\u{1}";
+
+impl Reach {
+    /// Neighbourhood and compound, for what is nobody's own.
+    fn places(self) -> (String, String) {
+        if self.resident.is_empty() { (self.neighbourhood, self.compound) } else { (NONE.to_owned(), NONE.to_owned()) }
+    }
+
+    /// Neighbourhood and resident, for what is about a person: none of a gate's business.
+    fn people(self) -> (String, String) {
+        if self.compound.is_empty() { (self.neighbourhood, self.resident) } else { (NONE.to_owned(), NONE.to_owned()) }
+    }
+}
+
+/// The event in a record, where it is one of this aggregate.
+fn event<E: Fact>(record: &Record) -> anyhow::Result<Option<E>> {
+    if record.category != E::CATEGORY {
+        return Ok(None);
+    }
+    E::from_payload(&record.payload).map(Some).with_context(|| format!("reading a {}", record.r#type))
+}
+
+fn version(record: &Record) -> i64 {
+    i64::try_from(record.version).unwrap_or(i64::MAX)
+}
+
+fn written(sealed: Option<&Sealed>) -> String {
+    sealed.map(|sealed| STANDARD_NO_PAD.encode(sealed.encode_to_vec())).unwrap_or_default()
+}
+
+fn sealed(written: &str) -> anyhow::Result<Option<Sealed>> {
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let bytes = STANDARD_NO_PAD.decode(written).context("reading a sealed text")?;
+    Ok(Some(Sealed::decode(&*bytes).context("reading a sealed message")?))
+}
+
+/// A blind index as text.
+pub(crate) fn index(blind: [u8; 32]) -> String {
+    STANDARD_NO_PAD.encode(blind)
+}
+
+/// Rows change only in the tables of this service: every statement is a constant.
+fn statement(sql: &'static str) -> Query<'static, Any, AnyArguments> {
+    sqlx::query(sql)
+}

@@ -1,0 +1,136 @@
+//! Which households are behind the doors of a compound, and who holds them?
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope};
+use proto::{
+    event::v1::Sealed,
+    registry::v1::{Household, household_event::Event},
+};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+use super::{Asked, Page, Reach, SOURCES, event, sealed, statement, version, written};
+use crate::place;
+
+pub(crate) struct Households;
+
+/// A household whose landlord is still sealed.
+pub(crate) struct Stored {
+    pub(crate) household: Household,
+    pub(crate) landlord: Option<Sealed>,
+}
+
+#[async_trait]
+impl Projection for Households {
+    fn name(&self) -> &'static str {
+        "households"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE registry_household (
+            id TEXT PRIMARY KEY,
+            neighbourhood TEXT NOT NULL,
+            compound TEXT NOT NULL,
+            building TEXT NOT NULL,
+            unit TEXT NOT NULL,
+            room TEXT NOT NULL,
+            tenure BIGINT NOT NULL,
+            landlord TEXT NOT NULL,
+            door TEXT NOT NULL,
+            version BIGINT NOT NULL
+        );
+        CREATE INDEX registry_household_door ON registry_household (door);
+        CREATE INDEX registry_household_compound ON registry_household (compound, door)"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        SOURCES
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        let Some(Event::Registered(registered)) = event::<Event>(record)? else { return Ok(()) };
+        let order = place::order(&registered.building, &registered.unit, &registered.room);
+        let door = format!("{}/{order}/{}", registered.compound_id, record.stream_id);
+        statement(
+            "INSERT INTO registry_household
+                (id, neighbourhood, compound, building, unit, room, tenure, landlord, door, version)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version",
+        )
+        .bind(record.stream_id.clone())
+        .bind(registered.neighbourhood_id)
+        .bind(registered.compound_id)
+        .bind(registered.building)
+        .bind(registered.unit)
+        .bind(registered.room)
+        .bind(i64::from(registered.tenure))
+        .bind(written(registered.landlord.as_ref()))
+        .bind(door)
+        .bind(version(record))
+        .execute(db)
+        .await
+        .context("writing a household")?;
+        Ok(())
+    }
+}
+
+const SELECT: &str = "SELECT h.id, h.compound, h.building, h.unit, h.room, h.tenure, h.landlord, h.door, h.version,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM registry_resident r WHERE r.household = h.id AND r.moved_out = 0) AS residents
+     FROM registry_household h
+     WHERE ($1 = '' OR h.neighbourhood = $1) AND ($2 = '' OR h.compound = $2) AND h.door > $3 ORDER BY h.door LIMIT $4";
+
+/// The households of a compound, or of all where it is empty, in the order of their doors.
+pub(crate) async fn list(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    compound: &str,
+    asked: &Asked,
+) -> anyhow::Result<Page<Stored>> {
+    let (within, _) = Reach::from(scope).people();
+    let rows = statement(SELECT)
+        .bind(within)
+        .bind(compound.to_owned())
+        .bind(asked.after.clone())
+        .bind(asked.size + 1)
+        .fetch_all(db)
+        .await
+        .context("reading households")?;
+    Ok(asked.page(rows.iter().map(read).collect::<anyhow::Result<_>>()?))
+}
+
+pub(crate) async fn get(db: &mut AnyConnection, scope: &Scope, id: &str) -> anyhow::Result<Option<Stored>> {
+    let (within, _) = Reach::from(scope).people();
+    let row = statement(
+        "SELECT h.id, h.compound, h.building, h.unit, h.room, h.tenure, h.landlord, h.door, h.version,
+            (SELECT CAST(COUNT(*) AS BIGINT) FROM registry_resident r WHERE r.household = h.id AND r.moved_out = 0) AS residents
+         FROM registry_household h WHERE ($1 = '' OR h.neighbourhood = $1) AND h.id = $2",
+    )
+    .bind(within)
+    .bind(id.to_owned())
+    .fetch_optional(db)
+    .await
+    .context("reading a household")?;
+    row.as_ref().map(|row| read(row).map(|(_, stored)| stored)).transpose()
+}
+
+fn read(row: &AnyRow) -> anyhow::Result<(String, Stored)> {
+    let id: String = row.try_get("id")?;
+    let compound: String = row.try_get("compound")?;
+    let household = Household {
+        name: format!("households/{id}"),
+        compound: format!("compounds/{compound}"),
+        building: row.try_get("building")?,
+        unit: row.try_get("unit")?,
+        room: row.try_get("room")?,
+        tenure: i32::try_from(row.try_get::<i64, _>("tenure")?).unwrap_or_default(),
+        landlord: String::new(),
+        residents: i32::try_from(row.try_get::<i64, _>("residents")?).unwrap_or(i32::MAX),
+        etag: row.try_get::<i64, _>("version")?.to_string(),
+    };
+    let landlord = sealed(&row.try_get::<String, _>("landlord")?)?;
+    Ok((row.try_get("door")?, Stored { household, landlord }))
+}

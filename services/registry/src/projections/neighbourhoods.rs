@@ -1,0 +1,79 @@
+//! Which neighbourhoods are there?
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope};
+use proto::registry::v1::{Neighbourhood, neighbourhood_event::Event};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+use super::{Asked, Page, Reach, SOURCES, event, statement, version};
+
+pub(crate) struct Neighbourhoods;
+
+#[async_trait]
+impl Projection for Neighbourhoods {
+    fn name(&self) -> &'static str {
+        "neighbourhoods"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE registry_neighbourhood (
+            id TEXT PRIMARY KEY,
+            display_name TEXT NOT NULL,
+            code TEXT NOT NULL,
+            version BIGINT NOT NULL
+        )"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        SOURCES
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        let Some(Event::Opened(opened)) = event::<Event>(record)? else { return Ok(()) };
+        statement(
+            "INSERT INTO registry_neighbourhood (id, display_name, code, version) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (id) DO UPDATE SET
+                display_name = excluded.display_name, code = excluded.code, version = excluded.version",
+        )
+        .bind(record.stream_id.clone())
+        .bind(opened.display_name)
+        .bind(opened.code)
+        .bind(version(record))
+        .execute(db)
+        .await
+        .context("writing a neighbourhood")?;
+        Ok(())
+    }
+}
+
+pub(crate) async fn list(db: &mut AnyConnection, scope: &Scope, asked: &Asked) -> anyhow::Result<Page<Neighbourhood>> {
+    let (neighbourhood, _) = Reach::from(scope).places();
+    let rows = statement(
+        "SELECT id, display_name, code, version FROM registry_neighbourhood
+         WHERE ($1 = '' OR id = $1) AND id > $2 ORDER BY id LIMIT $3",
+    )
+    .bind(neighbourhood)
+    .bind(asked.after.clone())
+    .bind(asked.size + 1)
+    .fetch_all(db)
+    .await
+    .context("reading neighbourhoods")?;
+    let rows: Result<Vec<_>, sqlx::Error> = rows.iter().map(read).collect();
+    Ok(asked.page(rows?))
+}
+
+fn read(row: &AnyRow) -> Result<(String, Neighbourhood), sqlx::Error> {
+    let id: String = row.try_get("id")?;
+    let neighbourhood = Neighbourhood {
+        name: format!("neighbourhoods/{id}"),
+        display_name: row.try_get("display_name")?,
+        code: row.try_get("code")?,
+        etag: row.try_get::<i64, _>("version")?.to_string(),
+    };
+    Ok((id, neighbourhood))
+}

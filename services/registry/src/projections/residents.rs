@@ -1,0 +1,231 @@
+//! Who lives behind which door, and whose phone or document is this?
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope, Vault};
+use proto::{
+    event::v1::Sealed,
+    registry::v1::{
+        Person, Resident,
+        resident_event::{Event, Registered},
+    },
+};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+use super::{Asked, Page, Reach, SOURCES, event, index, sealed, statement, version, written};
+use crate::keys;
+
+/// Opens the sealed person for as long as it takes to make the blind indexes.
+pub(crate) struct Residents {
+    pub(crate) vault: Vault,
+}
+
+/// A resident whose person is still sealed.
+pub(crate) struct Stored {
+    pub(crate) resident: Resident,
+    pub(crate) person: Option<Sealed>,
+}
+
+#[async_trait]
+impl Projection for Residents {
+    fn name(&self) -> &'static str {
+        "residents"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE registry_resident (
+            id TEXT PRIMARY KEY,
+            neighbourhood TEXT NOT NULL,
+            compound TEXT NOT NULL,
+            household TEXT NOT NULL,
+            person TEXT NOT NULL,
+            document_index TEXT NOT NULL,
+            moved_out BIGINT NOT NULL,
+            erased BIGINT NOT NULL,
+            door TEXT NOT NULL,
+            version BIGINT NOT NULL
+        );
+        CREATE INDEX registry_resident_door ON registry_resident (door);
+        CREATE INDEX registry_resident_compound ON registry_resident (compound, door);
+        CREATE INDEX registry_resident_household ON registry_resident (household, door);
+        CREATE INDEX registry_resident_document ON registry_resident (document_index);
+        CREATE TABLE registry_phone (
+            resident TEXT NOT NULL,
+            phone_index TEXT NOT NULL,
+            PRIMARY KEY (resident, phone_index)
+        );
+        CREATE INDEX registry_phone_index ON registry_phone (phone_index)"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        SOURCES
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        match event::<Event>(record)? {
+            None => return Ok(()),
+            Some(Event::Registered(registered)) => self.register(db, record, registered).await?,
+            Some(Event::MovedOut(_)) => {
+                change(db, "UPDATE registry_resident SET moved_out = 1 WHERE id = $1", record).await?;
+            }
+            Some(Event::Revealed(_)) => {}
+            Some(Event::Erased(_)) => {
+                let erase = "UPDATE registry_resident SET erased = 1, person = '', document_index = '' WHERE id = $1";
+                change(db, erase, record).await?;
+                change(db, "DELETE FROM registry_phone WHERE resident = $1", record).await?;
+            }
+        }
+        statement("UPDATE registry_resident SET version = $2 WHERE id = $1")
+            .bind(record.stream_id.clone())
+            .bind(version(record))
+            .execute(db)
+            .await
+            .context("writing a resident's version")?;
+        Ok(())
+    }
+}
+
+impl Residents {
+    async fn register(&self, db: &mut AnyConnection, record: &Record, registered: Registered) -> anyhow::Result<()> {
+        let residence = registered.residence.unwrap_or_default();
+        let person = match &registered.person {
+            // Without a key the person was erased later on: there is nothing to find them by.
+            Some(sealed) => self.vault.reveal::<Person>(sealed).await?.unwrap_or_default(),
+            None => Person::default(),
+        };
+        let document = person.document.as_ref().and_then(|document| keys::document_index(&self.vault, document));
+        let door = door(db, &residence.household_id).await?;
+        statement(
+            "INSERT INTO registry_resident
+                (id, neighbourhood, compound, household, person, document_index, moved_out, erased, door, version)
+             VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8)
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version",
+        )
+        .bind(record.stream_id.clone())
+        .bind(residence.neighbourhood_id)
+        .bind(residence.compound_id)
+        .bind(residence.household_id)
+        .bind(written(registered.person.as_ref()))
+        .bind(document.map(index).unwrap_or_default())
+        .bind(format!("{door}/{}", record.stream_id))
+        .bind(version(record))
+        .execute(&mut *db)
+        .await
+        .context("writing a resident")?;
+        for phone in &person.phones {
+            statement("INSERT INTO registry_phone (resident, phone_index) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(record.stream_id.clone())
+                .bind(index(keys::phone_index(&self.vault, phone)))
+                .execute(&mut *db)
+                .await
+                .context("writing a resident's phone")?;
+        }
+        Ok(())
+    }
+}
+
+async fn change(db: &mut AnyConnection, sql: &'static str, record: &Record) -> anyhow::Result<()> {
+    statement(sql).bind(record.stream_id.clone()).execute(db).await.context("changing a resident")?;
+    Ok(())
+}
+
+async fn door(db: &mut AnyConnection, household: &str) -> anyhow::Result<String> {
+    let row = statement("SELECT door FROM registry_household WHERE id = $1")
+        .bind(household.to_owned())
+        .fetch_optional(db)
+        .await
+        .context("reading a household's door")?;
+    Ok(row.map(|row| row.try_get("door")).transpose()?.unwrap_or_default())
+}
+
+/// Whose home is asked for; empty texts bind nothing.
+#[derive(Default)]
+pub(crate) struct Home {
+    pub(crate) compound: String,
+    pub(crate) household: String,
+}
+
+/// The residents of a compound or a household, or of all, in the order of their doors.
+pub(crate) async fn list(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    home: Home,
+    asked: &Asked,
+) -> anyhow::Result<Page<Stored>> {
+    let (within, own) = Reach::from(scope).people();
+    let rows = statement(
+        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
+         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2) AND ($3 = '' OR compound = $3)
+           AND ($4 = '' OR household = $4) AND door > $5 ORDER BY door LIMIT $6",
+    )
+    .bind(within)
+    .bind(own)
+    .bind(home.compound)
+    .bind(home.household)
+    .bind(asked.after.clone())
+    .bind(asked.size + 1)
+    .fetch_all(db)
+    .await
+    .context("reading residents")?;
+    Ok(asked.page(rows.iter().map(read).collect::<anyhow::Result<_>>()?))
+}
+
+pub(crate) async fn get(db: &mut AnyConnection, scope: &Scope, id: &str) -> anyhow::Result<Option<Stored>> {
+    let (within, own) = Reach::from(scope).people();
+    let row = statement(
+        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
+         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2) AND id = $3",
+    )
+    .bind(within)
+    .bind(own)
+    .bind(id.to_owned())
+    .fetch_optional(db)
+    .await
+    .context("reading a resident")?;
+    row.as_ref().map(|row| read(row).map(|(_, stored)| stored)).transpose()
+}
+
+/// Who has this phone or this document; a hundred at most, since phones are shared within a family and no further.
+pub(crate) async fn find(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    phone_index: &str,
+    document_index: &str,
+) -> anyhow::Result<Vec<Stored>> {
+    let (within, own) = Reach::from(scope).people();
+    let rows = statement(
+        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
+         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2)
+           AND (($3 <> '' AND id IN (SELECT resident FROM registry_phone WHERE phone_index = $3))
+             OR ($4 <> '' AND document_index = $4))
+         ORDER BY door LIMIT 100",
+    )
+    .bind(within)
+    .bind(own)
+    .bind(phone_index.to_owned())
+    .bind(document_index.to_owned())
+    .fetch_all(db)
+    .await
+    .context("finding residents")?;
+    rows.iter().map(|row| read(row).map(|(_, stored)| stored)).collect()
+}
+
+fn read(row: &AnyRow) -> anyhow::Result<(String, Stored)> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let number = |column: &str| row.try_get::<i64, _>(column);
+    let resident = Resident {
+        name: format!("residents/{}", text("id")?),
+        household: format!("households/{}", text("household")?),
+        compound: format!("compounds/{}", text("compound")?),
+        neighbourhood: format!("neighbourhoods/{}", text("neighbourhood")?),
+        moved_out: number("moved_out")? != 0,
+        erased: number("erased")? != 0,
+        etag: number("version")?.to_string(),
+        ..Resident::default()
+    };
+    Ok((text("door")?, Stored { resident, person: sealed(&text("person")?)? }))
+}

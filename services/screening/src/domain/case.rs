@@ -1,0 +1,253 @@
+//! One occasion on which one person is screened: declared before anything is seen, seen number by number, judged once all
+//! is there; disputed, and judged again by the finding. The verdict itself is made beforehand by a pure function on what
+//! was opened; whoever made it on an older version of the case makes it again.
+
+use chassis::{Aggregate, Decision};
+use proto::{
+    event::v1::Sealed,
+    registry::v1::Residence,
+    screening::v1::{
+        Outcome, StruckVisit, case,
+        case_event::{Assessed, Declared, DisputeResolved, Disputed, Event, EvidenceRecorded, Opened},
+    },
+};
+use uuid::Uuid;
+
+mod refused;
+#[cfg(test)]
+mod tests;
+
+pub use refused::{Refused, not_found};
+
+// State
+
+#[derive(Clone, Debug, Default)]
+pub struct Case {
+    opened: Option<Opened>,
+    declaration: Option<Sealed>,
+    evidence: Vec<EvidenceRecorded>,
+    verdict: Option<Assessed>,
+    dispute: Option<Disputed>,
+    resolution: Option<DisputeResolved>,
+    struck: Vec<StruckVisit>,
+}
+
+/// Under which the ids of first cases are named: a random UUID.
+const NAMESPACE: Uuid = Uuid::from_u128(0x1f0c_6c0e_5a3b_4d27_9a77_40c6_2f51_83be);
+
+/// A reservation that a resident's case holds while it waits for its verdict.
+const OPEN: &str = "open case";
+
+/// The case that opens when a resident registers: everybody can name it.
+pub fn first_case_of(resident_id: &str) -> String {
+    Uuid::new_v5(&NAMESPACE, resident_id.as_bytes()).to_string()
+}
+
+impl Case {
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_ref()
+    }
+
+    /// Empty for a case that was never opened.
+    pub fn neighbourhood(&self) -> &str {
+        self.residence().map_or("", |residence| &residence.neighbourhood_id)
+    }
+
+    pub fn residence(&self) -> Option<&Residence> {
+        self.opened.as_ref().and_then(|opened| opened.residence.as_ref())
+    }
+
+    pub fn declaration(&self) -> Option<&Sealed> {
+        self.declaration.as_ref()
+    }
+
+    pub fn evidence(&self) -> &[EvidenceRecorded] {
+        &self.evidence
+    }
+
+    pub fn struck(&self) -> &[StruckVisit] {
+        &self.struck
+    }
+
+    pub fn verdict(&self) -> Option<&Assessed> {
+        self.verdict.as_ref()
+    }
+
+    pub fn dispute(&self) -> Option<&Disputed> {
+        self.dispute.as_ref()
+    }
+
+    pub fn standing(&self) -> case::State {
+        match (&self.opened, &self.declaration, &self.verdict, &self.dispute) {
+            (None, ..) => case::State::Unspecified,
+            (.., Some(_)) => case::State::Disputed,
+            (_, _, Some(_), None) => case::State::Assessed,
+            (_, Some(_), None, None) => case::State::Declared,
+            (_, None, None, None) => case::State::Due,
+        }
+    }
+
+    pub fn phones(&self) -> i32 {
+        self.opened.as_ref().map_or(0, |opened| opened.phones)
+    }
+
+    /// How many of the person's numbers somebody has asked a carrier about.
+    pub fn scanned(&self) -> i32 {
+        self.scanned_with(None)
+    }
+
+    /// R5: with a scan of this number, none is left.
+    pub fn completes(&self, phone: i32) -> bool {
+        self.scanned_with(Some(phone)) >= self.phones()
+    }
+
+    fn scanned_with(&self, phone: Option<i32>) -> i32 {
+        let scanned = |number: &i32| {
+            Some(*number) == phone || self.evidence.iter().any(|evidence| evidence.phone == *number)
+        };
+        i32::try_from((1..=self.phones()).filter(scanned).count()).unwrap_or(i32::MAX)
+    }
+
+    /// Judged, and more evidence would change nothing: only a verdict for want of evidence waits for more of it.
+    fn is_closed(&self) -> bool {
+        self.verdict.as_ref().is_some_and(|verdict| verdict.outcome() != Outcome::InsufficientEvidence)
+    }
+}
+
+// Decisions
+
+impl Case {
+    pub fn open(&self, opened: &Opened) -> Result<Decision<Event>, Refused> {
+        match &self.opened {
+            Some(known) if known == opened => Ok(self.decision(Vec::new())),
+            Some(_) => Err(Refused::AlreadyOpen),
+            None => {
+                let neighbourhood = opened.residence.as_ref().map_or("", |residence| &residence.neighbourhood_id);
+                Ok(Decision::new(vec![Event::Opened(opened.clone())])
+                    .office(neighbourhood)
+                    .subject(opened.resident_id.clone())
+                    .reserve(OPEN, &opened.resident_id))
+            }
+        }
+    }
+
+    /// Before anything was seen it can be said anew; afterwards it is frozen.
+    pub fn declare(&self, declaration: &Sealed) -> Result<Decision<Event>, Refused> {
+        self.is_known()?;
+        if self.declaration.as_ref() == Some(declaration) {
+            return Ok(self.decision(Vec::new()));
+        }
+        if !self.evidence.is_empty() || self.verdict.is_some() {
+            return Err(Refused::Frozen);
+        }
+        Ok(self.decision(vec![Event::Declared(Declared { declaration: Some(declaration.clone()) })]))
+    }
+
+    /// What may stand in the way of a scan, before anybody goes to the trouble of judging it.
+    pub fn accepts(&self, phone: i32) -> Result<(), Refused> {
+        self.is_known()?;
+        if self.declaration.is_none() {
+            return Err(Refused::NotDeclared);
+        }
+        if self.is_closed() || self.dispute.is_some() {
+            return Err(Refused::AlreadyAssessed);
+        }
+        if !(1..=self.phones()).contains(&phone) {
+            return Err(Refused::NoSuchPhone { phones: self.phones() });
+        }
+        Ok(())
+    }
+
+    /// A scan, and the verdict on all that is there where it was the last number's.
+    pub fn record(&self, evidence: &EvidenceRecorded, verdict: Option<&Assessed>) -> Result<Decision<Event>, Refused> {
+        if self.evidence.iter().any(|known| known.evidence_id == evidence.evidence_id) {
+            return Ok(self.decision(Vec::new()));
+        }
+        self.accepts(evidence.phone)?;
+        let mut events = vec![Event::EvidenceRecorded(evidence.clone())];
+        events.extend(verdict.cloned().map(Event::Assessed));
+        Ok(self.decision(events))
+    }
+
+    /// A verdict on what there is. Without every number's scan it cannot be clear (R4, R5).
+    pub fn assess(&self, verdict: &Assessed) -> Result<Decision<Event>, Refused> {
+        self.is_known()?;
+        if self.verdict.as_ref() == Some(verdict) {
+            return Ok(self.decision(Vec::new()));
+        }
+        if self.declaration.is_none() {
+            return Err(Refused::NotDeclared);
+        }
+        if self.verdict.is_some() {
+            return Err(Refused::AlreadyAssessed);
+        }
+        Ok(self.decision(vec![Event::Assessed(verdict.clone())]))
+    }
+
+    /// R24.
+    pub fn dispute_verdict(&self, disputed: &Disputed) -> Result<Decision<Event>, Refused> {
+        self.is_known()?;
+        match &self.dispute {
+            Some(known) if known == disputed => Ok(self.decision(Vec::new())),
+            Some(_) => Err(Refused::AlreadyDisputed),
+            None if self.verdict.is_none() => Err(Refused::NotAssessed),
+            None => Ok(self.decision(vec![Event::Disputed(disputed.clone())])),
+        }
+    }
+
+    /// What may stand in the way of a finding by this person.
+    pub fn can_be_resolved_by(&self, by: &str) -> Result<(), Refused> {
+        self.is_known()?;
+        if self.dispute.is_none() {
+            return Err(Refused::NotDisputed);
+        }
+        if self.evidence.iter().any(|evidence| evidence.by == by) {
+            return Err(Refused::SamePerson);
+        }
+        Ok(())
+    }
+
+    /// The finding, and the verdict without the visits that were found wrong.
+    pub fn resolve(&self, resolved: &DisputeResolved, verdict: Option<&Assessed>) -> Result<Decision<Event>, Refused> {
+        if self.dispute.is_none() && self.resolution.as_ref() == Some(resolved) {
+            return Ok(self.decision(Vec::new()));
+        }
+        self.can_be_resolved_by(&resolved.by)?;
+        let mut events = vec![Event::DisputeResolved(resolved.clone())];
+        events.extend(verdict.cloned().map(Event::Assessed));
+        Ok(self.decision(events))
+    }
+
+    fn is_known(&self) -> Result<(), Refused> {
+        if self.opened.is_some() { Ok(()) } else { Err(Refused::NotFound) }
+    }
+
+    /// Events of this case, which is nobody's open one once it is judged.
+    fn decision(&self, events: Vec<Event>) -> Decision<Event> {
+        let resident = self.opened.as_ref().map_or("", |opened| &opened.resident_id);
+        let judged = events.iter().any(|event| matches!(event, Event::Assessed(_)));
+        let decision = Decision::new(events).office(self.neighbourhood()).subject(resident);
+        if judged { decision.release(OPEN, resident) } else { decision }
+    }
+}
+
+// Evolve
+
+impl Aggregate for Case {
+    type Event = Event;
+
+    fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::Opened(opened) => self.opened = Some(opened.clone()),
+            Event::Declared(declared) => self.declaration.clone_from(&declared.declaration),
+            Event::EvidenceRecorded(evidence) => self.evidence.push(evidence.clone()),
+            Event::Assessed(verdict) => self.verdict = Some(verdict.clone()),
+            Event::Disputed(disputed) => self.dispute = Some(disputed.clone()),
+            Event::DisputeResolved(resolved) => {
+                self.dispute = None;
+                self.struck.extend(resolved.struck.iter().cloned());
+                self.resolution = Some(resolved.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+use chassis::Aggregate as _;
+use prost_types::Timestamp;
+use proto::screening::v1::{Level, Measure, Source};
+
+use super::*;
+
+fn opened(phones: i32) -> Opened {
+    let residence = Residence {
+        neighbourhood_id: "n1".to_owned(),
+        compound_id: "c1".to_owned(),
+        household_id: "h1".to_owned(),
+    };
+    Opened { resident_id: "r1".to_owned(), residence: Some(residence), phones, occasion: "registered".to_owned() }
+}
+
+fn sealed(text: &str) -> Sealed {
+    Sealed { subject_id: "r1".to_owned(), nonce: Vec::new(), ciphertext: text.as_bytes().to_vec() }
+}
+
+fn declared() -> Event {
+    Event::Declared(Declared { declaration: Some(sealed("said")) })
+}
+
+fn evidence(id: &str, phone: i32) -> EvidenceRecorded {
+    EvidenceRecorded {
+        evidence_id: id.to_owned(),
+        source: Source::Mobile.into(),
+        phone,
+        window_from: "2020-01-01".to_owned(),
+        window_to: "2020-02-11".to_owned(),
+        itinerary: Some(sealed("seen")),
+        by: "staff/worker".to_owned(),
+    }
+}
+
+fn verdict(outcome: Outcome) -> Assessed {
+    let mut verdict = Assessed { resident_id: "r1".to_owned(), method_version: "2020-02-09".to_owned(), ..Default::default() };
+    verdict.set_outcome(outcome);
+    verdict.set_risk(Level::None);
+    verdict.set_measure(Measure::Ask);
+    verdict
+}
+
+fn disputed() -> Disputed {
+    Disputed { statement: Some(sealed("never there")), due: Some(Timestamp { seconds: 86_400, nanos: 0 }) }
+}
+
+fn finding(by: &str) -> DisputeResolved {
+    let struck = vec![StruckVisit { evidence_id: "e1".to_owned(), index: 0 }];
+    DisputeResolved { upheld: true, struck, finding: Some(sealed("a ticket")), by: by.to_owned() }
+}
+
+fn given(events: &[Event]) -> Case {
+    let mut case = Case::default();
+    for event in events {
+        case.evolve(event);
+    }
+    case
+}
+
+/// Decides, and again on the outcome, which must add nothing.
+#[track_caller]
+fn decided(before: &[Event], decide: impl Fn(&Case) -> Result<Decision<Event>, Refused>) -> Vec<Event> {
+    let mut case = given(before);
+    let events = decide(&case).unwrap().events;
+    assert!(!events.is_empty());
+    for event in &events {
+        case.evolve(event);
+    }
+    assert!(decide(&case).unwrap().events.is_empty(), "deciding again on its own outcome adds no event");
+    [before, &events].concat()
+}
+
+#[track_caller]
+fn refused(before: &[Event], decide: impl Fn(&Case) -> Result<Decision<Event>, Refused>) -> Refused {
+    decide(&given(before)).unwrap_err()
+}
+
+fn assessed(outcome: Outcome) -> Vec<Event> {
+    let scan = evidence("e1", 1);
+    vec![Event::Opened(opened(1)), declared(), Event::EvidenceRecorded(scan), Event::Assessed(verdict(outcome))]
+}
+
+#[test]
+fn a_case_is_opened_declared_scanned_and_judged_at_once_with_the_last_number() {
+    let events = decided(&[], |case| case.open(&opened(2)));
+    assert_eq!(given(&events).standing(), case::State::Due);
+    let events = decided(&events, |case| case.declare(&sealed("said")));
+    let events = decided(&events, |case| case.record(&evidence("e1", 1), None));
+    assert!(!given(&events).completes(1) && given(&events).completes(2));
+    assert_eq!((given(&events).standing(), given(&events).scanned()), (case::State::Declared, 1));
+    let events = decided(&events, |case| case.record(&evidence("e2", 2), Some(&verdict(Outcome::Clear))));
+    assert_eq!((given(&events).standing(), given(&events).scanned()), (case::State::Assessed, 2));
+}
+
+#[test]
+fn nothing_is_looked_at_before_it_was_asked_about() {
+    let events = [Event::Opened(opened(1))];
+    assert_eq!(refused(&events, |case| case.record(&evidence("e1", 1), None)), Refused::NotDeclared);
+    assert_eq!(refused(&events, |case| case.assess(&verdict(Outcome::Clear))), Refused::NotDeclared);
+}
+
+#[test]
+fn a_declaration_can_be_said_anew_until_the_first_evidence_freezes_it() {
+    let events = [Event::Opened(opened(2)), declared()];
+    let events = decided(&events, |case| case.declare(&sealed("said better")));
+    let events = decided(&events, |case| case.record(&evidence("e1", 1), None));
+    assert_eq!(refused(&events, |case| case.declare(&sealed("oh, that too"))), Refused::Frozen);
+}
+
+#[test]
+fn only_numbers_on_record_are_scanned() {
+    let events = [Event::Opened(opened(1)), declared()];
+    for phone in [0, 2, -1] {
+        let refusal = refused(&events, |case| case.record(&evidence("e1", phone), None));
+        assert_eq!(refusal, Refused::NoSuchPhone { phones: 1 });
+    }
+}
+
+#[test]
+fn a_verdict_for_want_of_evidence_waits_for_more_and_any_other_is_closed() {
+    let waiting = assessed(Outcome::InsufficientEvidence);
+    let events = decided(&waiting, |case| case.record(&evidence("e2", 1), Some(&verdict(Outcome::Clear))));
+    assert_eq!(given(&events).verdict().unwrap().outcome(), Outcome::Clear);
+    let refusal = refused(&events, |case| case.record(&evidence("e3", 1), Some(&verdict(Outcome::Clear))));
+    assert_eq!(refusal, Refused::AlreadyAssessed);
+    assert_eq!(refused(&events, |case| case.assess(&verdict(Outcome::OverDeclared))), Refused::AlreadyAssessed);
+}
+
+#[test]
+fn a_verdict_can_be_given_on_what_there_is() {
+    let events = [Event::Opened(opened(2)), declared(), Event::EvidenceRecorded(evidence("e1", 1))];
+    let events = decided(&events, |case| case.assess(&verdict(Outcome::InsufficientEvidence)));
+    assert_eq!(given(&events).standing(), case::State::Assessed);
+}
+
+#[test]
+fn a_dispute_is_resolved_by_another_person_and_judged_again_without_the_struck_visits() {
+    let events = decided(&assessed(Outcome::ConcealedKeyArea), |case| case.dispute_verdict(&disputed()));
+    assert_eq!(given(&events).standing(), case::State::Disputed);
+    assert_eq!(refused(&events, |case| case.resolve(&finding("staff/worker"), None)), Refused::SamePerson);
+    let again = verdict(Outcome::Clear);
+    let events = decided(&events, |case| case.resolve(&finding("staff/director"), Some(&again)));
+    let case = given(&events);
+    assert_eq!((case.standing(), case.struck().len()), (case::State::Assessed, 1));
+    assert_eq!(case.verdict().unwrap().outcome(), Outcome::Clear);
+    assert_eq!(refused(&events, |case| case.resolve(&finding("staff/other"), None)), Refused::NotDisputed);
+}
+
+#[test]
+fn only_a_verdict_is_disputed_and_one_dispute_at_a_time() {
+    let before = [Event::Opened(opened(1)), declared()];
+    assert_eq!(refused(&before, |case| case.dispute_verdict(&disputed())), Refused::NotAssessed);
+    let events = decided(&assessed(Outcome::Clear), |case| case.dispute_verdict(&disputed()));
+    let other = Disputed { statement: Some(sealed("another")), ..disputed() };
+    assert_eq!(refused(&events, |case| case.dispute_verdict(&other)), Refused::AlreadyDisputed);
+}
+
+#[test]
+fn a_case_that_was_never_opened_is_not_there() {
+    assert_eq!(refused(&[], |case| case.declare(&sealed("said"))), Refused::NotFound);
+    assert_eq!(refused(&[], |case| case.record(&evidence("e1", 1), None)), Refused::NotFound);
+    assert_eq!(refused(&[], |case| case.dispute_verdict(&disputed())), Refused::NotFound);
+    assert_eq!(refused(&[], |case| case.resolve(&finding("staff/d"), None)), Refused::NotFound);
+}
+
+#[test]
+fn the_first_case_of_a_resident_has_the_same_id_everywhere() {
+    assert_eq!(first_case_of("r1"), first_case_of("r1"));
+    assert_ne!(first_case_of("r1"), first_case_of("r2"));
+}
