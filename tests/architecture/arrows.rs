@@ -19,7 +19,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "tests",
-        &["chassis", "proto", "registry", "screening", "pass", "isolation", "command", "office"],
+        &[
+            "chassis",
+            "proto",
+            "registry",
+            "screening",
+            "pass",
+            "isolation",
+            "command",
+            "office",
+            "mifeng",
+        ],
     ),
     ("xtask", &[]),
 ];

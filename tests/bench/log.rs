@@ -50,9 +50,7 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
     }
     let (append, single) = (median_of(&together), median_of(&alone));
     let mut results = Map::new();
-    let mut note = |name: &str, value: f64| {
-        results.insert(name.to_owned(), json!((value * 100.0).round() / 100.0))
-    };
+    let mut note = |name: &str, value: f64| results.insert(name.to_owned(), json!((value * 100.0).round() / 100.0));
     note("sqlite_append_per_s", append);
     note("sqlite_single_per_s", single);
     note("ratio_sqlite_append", append / single);
@@ -60,9 +58,7 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
     note("sqlite_append_p99_ms", percentile(&together, 99));
     note("sqlite_single_p50_ms", percentile(&alone, 50));
     note("sqlite_single_p99_ms", percentile(&alone, 99));
-    for (name, value) in
-        [("callers", options.callers), ("rounds", options.rounds), ("seconds", options.seconds)]
-    {
+    for (name, value) in [("callers", options.callers), ("rounds", options.rounds), ("seconds", options.seconds)] {
         results.insert(name.to_owned(), json!(value));
     }
     results.insert("event_bytes".to_owned(), json!(options.bytes));
@@ -119,11 +115,7 @@ fn command(caller: u64, version: u64, bytes: usize) -> Append {
             expected: Expected::Version(version),
             office: "n1".to_owned(),
             subject_id: String::new(),
-            events: vec![NewEvent {
-                event_type: "bench.happened",
-                schema_version: 1,
-                payload: vec![5; bytes],
-            }],
+            events: vec![NewEvent { event_type: "bench.happened", schema_version: 1, payload: vec![5; bytes] }],
         }],
         reserve: Vec::new(),
         release: Vec::new(),

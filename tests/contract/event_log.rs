@@ -5,9 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chassis::{
     Clock,
-    event_log::{
-        Append, AppendError, Appended, Claim, EventLog, Expected, NewEvent, Record, Write,
-    },
+    event_log::{Append, AppendError, Appended, Claim, EventLog, Expected, NewEvent, Record, Write},
 };
 use chrono::{DateTime, Utc};
 
@@ -107,33 +105,20 @@ pub(crate) fn write(stream: &str, expected: Expected, events: usize) -> Write {
         stream_id: stream.to_owned(),
         expected,
         office: "n1".to_owned(),
-        subject_id: if stream.len().is_multiple_of(2) {
-            String::new()
-        } else {
-            "resident 1".to_owned()
-        },
+        subject_id: if stream.len().is_multiple_of(2) { String::new() } else { "resident 1".to_owned() },
         events: (1..=events).map(event).collect(),
     }
 }
 
 pub(crate) fn claim(key: &str, stream: &str) -> Claim {
-    Claim {
-        scope: "document".to_owned(),
-        key: key.as_bytes().to_vec(),
-        stream_id: stream.to_owned(),
-    }
+    Claim { scope: "document".to_owned(), key: key.as_bytes().to_vec(), stream_id: stream.to_owned() }
 }
 
 fn at(time: &str) -> DateTime<Utc> {
     time.parse().unwrap()
 }
 
-async fn add(
-    log: &Arc<dyn EventLog>,
-    id: &str,
-    stream: &str,
-    version: u64,
-) -> Result<Appended, AppendError> {
+async fn add(log: &Arc<dyn EventLog>, id: &str, stream: &str, version: u64) -> Result<Appended, AppendError> {
     log.append(command(id, vec![write(stream, Expected::Version(version), 1)])).await
 }
 

@@ -21,22 +21,16 @@ struct Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let writes = vec((0..4_u8, proptest::option::of(0..6_u8), 0..4_u8), 0..3);
-    (
-        0..60_u8,
-        0..10_u8,
-        writes,
-        vec((0..3_u8, 0..4_u8), 0..2),
-        vec((0..3_u8, 0..4_u8), 0..2),
-        any::<bool>(),
-    )
-        .prop_map(|(command, fingerprint, writes, reserve, release, together)| Step {
+    (0..60_u8, 0..10_u8, writes, vec((0..3_u8, 0..4_u8), 0..2), vec((0..3_u8, 0..4_u8), 0..2), any::<bool>()).prop_map(
+        |(command, fingerprint, writes, reserve, release, together)| Step {
             command,
             fingerprint: u8::from(fingerprint == 0),
             writes,
             reserve,
             release,
             together,
-        })
+        },
+    )
 }
 
 fn append_of(step: &Step) -> Append {
@@ -45,9 +39,8 @@ fn append_of(step: &Step) -> Append {
         let expected = version.map_or(Expected::Any, |version| Expected::Version(version.into()));
         write(&stream(*name), expected, usize::from(*events))
     });
-    let claims = |claims: &[(u8, u8)]| {
-        claims.iter().map(|(key, holder)| claim(&format!("k{key}"), &stream(*holder))).collect()
-    };
+    let claims =
+        |claims: &[(u8, u8)]| claims.iter().map(|(key, holder)| claim(&format!("k{key}"), &stream(*holder))).collect();
     Append {
         fingerprint: [step.fingerprint; 32],
         reserve: claims(&step.reserve),
@@ -73,11 +66,7 @@ type Outcome = Result<(u64, u64, bool), &'static str>;
 impl Model {
     fn append(&mut self, append: &Append) -> Outcome {
         if let Some((fingerprint, first, last)) = self.commands.get(&append.command_id) {
-            return if *fingerprint == append.fingerprint {
-                Ok((*first, *last, true))
-            } else {
-                Err("reused")
-            };
+            return if *fingerprint == append.fingerprint { Ok((*first, *last, true)) } else { Err("reused") };
         }
         let mut next = self.clone();
         for write in &append.writes {
@@ -98,8 +87,7 @@ impl Model {
             }
         }
         for claim in &append.reserve {
-            let holder =
-                next.holders.entry(claim.key.clone()).or_insert_with(|| claim.stream_id.clone());
+            let holder = next.holders.entry(claim.key.clone()).or_insert_with(|| claim.stream_id.clone());
             if *holder != claim.stream_id {
                 return Err("reserved");
             }
@@ -114,11 +102,8 @@ impl Model {
 
 pub(crate) fn random_appends_agree_with_the_model<S: Store>() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut runner = TestRunner::new(ProptestConfig {
-        cases: 64,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() });
     runner.run(&vec(step(), 1..60), |steps| runtime.block_on(agree::<S>(steps))).unwrap();
 }
 
@@ -129,14 +114,10 @@ async fn agree<S: Store>(steps: Vec<Step>) -> Result<(), TestCaseError> {
     for together in steps.chunk_by(|step, _| step.together) {
         let appends: Vec<Append> = together.iter().map(append_of).collect();
         // Joined futures send in their order, so that the model can follow.
-        let answers =
-            futures::future::join_all(appends.iter().cloned().map(|append| log.append(append)))
-                .await;
+        let answers = futures::future::join_all(appends.iter().cloned().map(|append| log.append(append))).await;
         for (append, answer) in appends.iter().zip(answers) {
             let outcome = match answer {
-                Ok(done) => {
-                    Ok((done.first_position, done.last_position, done.earlier_reply.is_some()))
-                }
+                Ok(done) => Ok((done.first_position, done.last_position, done.earlier_reply.is_some())),
                 Err(AppendError::Conflict) => Err("conflict"),
                 Err(AppendError::CommandReused) => Err("reused"),
                 Err(AppendError::Reserved { .. }) => Err("reserved"),
@@ -148,8 +129,7 @@ async fn agree<S: Store>(steps: Vec<Step>) -> Result<(), TestCaseError> {
     log.close().await;
     let log = store.open().await;
     let records = log.read(0, 5_000).await.unwrap();
-    let events: Vec<_> =
-        records.iter().map(|record| (record.stream_id.clone(), record.version)).collect();
+    let events: Vec<_> = records.iter().map(|record| (record.stream_id.clone(), record.version)).collect();
     prop_assert_eq!(events, model.events);
     for key in ["k0", "k1", "k2"] {
         let holder = log.find_reservation("document", key.as_bytes()).await.unwrap();

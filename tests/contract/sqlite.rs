@@ -44,12 +44,10 @@ impl Store for Folder {
 
     async fn tamper(&self, sql: &'static str) {
         let mut db = self.connect().await;
-        sqlx::raw_sql(
-            "DROP TRIGGER IF EXISTS event_never_changes; DROP TRIGGER IF EXISTS event_never_goes",
-        )
-        .execute(&mut db)
-        .await
-        .unwrap();
+        sqlx::raw_sql("DROP TRIGGER IF EXISTS event_never_changes; DROP TRIGGER IF EXISTS event_never_goes")
+            .execute(&mut db)
+            .await
+            .unwrap();
         assert!(sqlx::raw_sql(sql).execute(&mut db).await.unwrap().rows_affected() > 0, "{sql}");
         db.close().await.unwrap();
     }
@@ -76,8 +74,7 @@ async fn refusal(path: &Path, name: &str) -> String {
 #[tokio::test]
 async fn sqlite_is_new_enough() {
     let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
-    let version: String =
-        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut db).await.unwrap();
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut db).await.unwrap();
     let version: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
     assert!(version >= [3, 51, 3].to_vec(), "{version:?}");
 }
@@ -87,10 +84,8 @@ async fn a_second_process_is_told_which_folder_is_taken_and_what_to_do() {
     let folder = with_events(1).await;
     let log = folder.open().await;
     let message = refusal(&folder.path(), "registry").await;
-    let expected = format!(
-        "the data folder {} is in use by another process",
-        folder.path().parent().unwrap().display()
-    );
+    let expected =
+        format!("the data folder {} is in use by another process", folder.path().parent().unwrap().display());
     assert!(message.contains(&expected) && message.contains("stop that process"), "{message}");
     log.close().await;
     folder.open().await.close().await;
@@ -100,16 +95,9 @@ async fn a_second_process_is_told_which_folder_is_taken_and_what_to_do() {
 async fn garbage_is_not_taken_for_a_log() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path().parent().unwrap()).unwrap();
-    std::fs::write(
-        folder.path(),
-        "this is not a database, and long enough to be read as one. ".repeat(100),
-    )
-    .unwrap();
+    std::fs::write(folder.path(), "this is not a database, and long enough to be read as one. ".repeat(100)).unwrap();
     let message = refusal(&folder.path(), "registry").await;
-    assert!(
-        message.contains("log.db") && message.contains("restore it from a backup"),
-        "{message}"
-    );
+    assert!(message.contains("log.db") && message.contains("restore it from a backup"), "{message}");
 }
 
 #[tokio::test]
@@ -135,12 +123,7 @@ async fn a_log_is_not_taken_for_another_one() {
 async fn the_database_of_another_program_is_left_alone() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path().parent().unwrap()).unwrap();
-    let mut db = SqliteConnectOptions::new()
-        .filename(folder.path())
-        .create_if_missing(true)
-        .connect()
-        .await
-        .unwrap();
+    let mut db = SqliteConnectOptions::new().filename(folder.path()).create_if_missing(true).connect().await.unwrap();
     sqlx::raw_sql("CREATE TABLE diary (day TEXT)").execute(&mut db).await.unwrap();
     db.close().await.unwrap();
     let message = refusal(&folder.path(), "registry").await;
@@ -162,10 +145,7 @@ async fn a_head_that_does_not_fit_the_last_event_is_found_at_the_start() {
     let folder = with_events(3).await;
     folder.tamper("UPDATE log_head SET position = 2").await;
     let message = refusal(&folder.path(), "registry").await;
-    assert!(
-        message.contains("position 2") && message.contains("restore it from a backup"),
-        "{message}"
-    );
+    assert!(message.contains("position 2") && message.contains("restore it from a backup"), "{message}");
 }
 
 #[tokio::test]
@@ -180,9 +160,7 @@ async fn a_row_that_the_file_refuses_fails_its_request_alone() {
         .await;
     let log = folder.open().await;
     let streams = ["a", "b", "bad", "d"];
-    let append = |stream: &'static str| {
-        log.append(command(stream, vec![write(stream, Expected::Version(0), 1)]))
-    };
+    let append = |stream: &'static str| log.append(command(stream, vec![write(stream, Expected::Version(0), 1)]));
     let answers = futures::future::join_all(streams.map(append)).await;
     for (stream, answer) in streams.iter().zip(&answers) {
         assert_eq!(answer.is_err(), *stream == "bad", "{answer:?}");

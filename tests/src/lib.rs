@@ -1,5 +1,8 @@
 //! The harness: a whole house on port 0 with stores of its own, and people with tokens to act in it.
 
+/// A neighbourhood to try things in.
+pub mod village;
+
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use chassis::{Clock, client::Connection};
@@ -85,6 +88,18 @@ impl House {
         self.connection.clone().with_token(&token).expect("a token is ASCII")
     }
 
+    /// What a page of the server shows.
+    pub async fn page(&self, path: &str) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let authority = self.running.address.trim_start_matches("http://");
+        let mut socket = tokio::net::TcpStream::connect(authority).await.expect("the server listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.expect("a request is sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("a page is text");
+        answer
+    }
+
     /// Waits until every consumer has done what the logs call for, twice in a row without anything new.
     pub async fn settled(&self) {
         let mut logs = EventLogServiceClient::new(self.central("staff/settling", Role::Administrator, "subdistrict"));
@@ -106,7 +121,7 @@ impl House {
 }
 
 /// As a demonstration, so that each request says when it happens.
-fn plan(data: &Path) -> Plan {
+pub fn plan(data: &Path) -> Plan {
     Plan {
         services: Service::ALL.to_vec(),
         listen: ([127, 0, 0, 1], 0).into(),

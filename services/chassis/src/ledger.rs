@@ -5,6 +5,7 @@
 use std::{
     any::Any,
     collections::HashMap,
+    hash::{Hash as _, Hasher as _},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -190,6 +191,7 @@ impl From<Failure> for Status {
 pub struct Ledger {
     log: Arc<dyn EventLog>,
     states: Arc<States>,
+    turns: Arc<Turns>,
     consumers: Consumers,
 }
 
@@ -201,7 +203,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Ledger {
     pub fn new(log: Arc<dyn EventLog>, consumers: Consumers) -> Self {
-        Self { log, states: Arc::default(), consumers }
+        Self { log, states: Arc::default(), turns: Arc::default(), consumers }
     }
 
     pub fn log(&self) -> &Arc<dyn EventLog> {
@@ -225,6 +227,7 @@ impl Ledger {
         F: Fn(&A, u64) -> R + Send + Sync,
     {
         self.settle(&call.after).await;
+        let _turn = self.turns.take(A::Event::CATEGORY, stream_id).await;
         for _ in 0..ATTEMPTS {
             let (state, version) = self.load::<A>(stream_id).await?;
             let decision = match decide(&state, version) {
@@ -379,6 +382,28 @@ impl Ledger {
         let reply = R::decode(&*known.reply)
             .map_err(|error| anyhow::Error::new(error).context("reading a stored reply"))?;
         Ok(Done { reply, log: self.log.name().to_owned(), position: known.last_position })
+    }
+}
+
+/// Commands of this process on one stream go one after the other: deciding side by side, all but one would be in vain. It
+/// is only a courtesy. What keeps a stream right is the version that append checks, against other processes too.
+struct Turns(Vec<tokio::sync::Mutex<()>>);
+
+impl Turns {
+    /// Streams share turns by their hash; so many that strangers seldom meet.
+    const COUNT: usize = 4_096;
+
+    async fn take(&self, category: &'static str, stream_id: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut hasher = std::hash::DefaultHasher::new();
+        (category, stream_id).hash(&mut hasher);
+        let turn = usize::try_from(hasher.finish() % Self::COUNT as u64).unwrap_or(0);
+        self.0[turn].lock().await
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self((0..Self::COUNT).map(|_| tokio::sync::Mutex::default()).collect())
     }
 }
 

@@ -179,7 +179,7 @@ fn subscribe(config: &Config, traces: &SdkTracerProvider) -> anyhow::Result<()> 
         format!("h2=warn,hyper_util=warn,opentelemetry=warn,opentelemetry_sdk=warn,{}", config.log);
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("reading the log filter {:?}", config.log))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     let lines = match config.log_format {
         Format::Text => lines.compact().with_target(false).boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),

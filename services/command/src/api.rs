@@ -250,7 +250,7 @@ const COUNTS: &[Counting] = &[
         into: &["released_persons", "released_households"],
         at: At::Any,
         sql: "SELECT neighbourhood_id, COUNT(*), COUNT(DISTINCT household_id) FROM isolation_order
-              WHERE kind IN (1, 2) AND state = 3 GROUP BY neighbourhood_id",
+              WHERE kind IN (1, 2) AND state = 3 AND completed = 1 GROUP BY neighbourhood_id",
     },
 ];
 

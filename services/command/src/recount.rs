@@ -8,7 +8,7 @@ use proto::{
     Fact, UnreadableFact,
     command::v1::Figures,
     event::v1::Record,
-    isolation::v1::{Kind, order_event},
+    isolation::v1::{Kind, ReleaseReason, order_event},
     pass::v1::{Decision, Finding, gate_day_event, holder_event},
     registry::v1::{Tenure, household_event, neighbourhood_event, resident_event},
     screening::v1::{Outcome, case_event},
@@ -62,13 +62,15 @@ struct Order {
     kind: Kind,
     state: OrderState,
     handed_over: bool,
+    /// Ended because its period was over, not because the verdict behind it changed.
+    completed: bool,
     breaches: i64,
 }
 
 #[derive(PartialEq)]
 enum OrderState {
     InForce,
-    Released,
+    Ended,
 }
 
 struct Crossing {
@@ -182,13 +184,17 @@ impl Recount {
                     kind,
                     state: OrderState::InForce,
                     handed_over: false,
+                    completed: false,
                     breaches: 0,
                 };
                 self.orders.insert(id, order);
             }
             (order_event::Event::HandedOver(_), Some(order)) => order.handed_over = true,
             (order_event::Event::Breached(_), Some(order)) => order.breaches += 1,
-            (order_event::Event::Released(_), Some(order)) => order.state = OrderState::Released,
+            (order_event::Event::Released(event), Some(order)) => {
+                order.state = OrderState::Ended;
+                order.completed = event.reason() == ReleaseReason::PeriodComplete;
+            }
             _ => {}
         }
     }
@@ -240,11 +246,11 @@ impl Recount {
                 }
                 (OrderState::InForce, Kind::Central) => figures.central_isolation_persons += 1,
                 (OrderState::InForce, Kind::Watch) => figures.watched_persons += 1,
-                (OrderState::Released, Kind::Home | Kind::Central) => {
+                (OrderState::Ended, Kind::Home | Kind::Central) if order.completed => {
                     figures.released_persons += 1;
                     released.insert(household);
                 }
-                (_, Kind::Unspecified | Kind::Watch) => {}
+                _ => {}
             }
         }
         for (neighbourhood, _) in home {

@@ -80,14 +80,19 @@ fn request<T>(content: T, by: Principal, time: &str) -> Request<T> {
     request
 }
 
+/// A process of its own.
+fn host() -> (tempfile::TempDir, Host) {
+    let data = tempfile::tempdir().unwrap();
+    let secrets = Secrets::open_or_create(data.path()).unwrap();
+    let (clock, _) = Clock::manual(moment("2020-02-11T08:00"));
+    let host =
+        Host::open(data.path(), secrets, clock, BTreeMap::new(), CancellationToken::new()).unwrap();
+    (data, host)
+}
+
 impl World {
     async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open_or_create(data.path()).unwrap();
-        let (clock, _) = Clock::manual(moment("2020-02-11T08:00"));
-        let host =
-            Host::open(data.path(), secrets, clock, BTreeMap::new(), CancellationToken::new())
-                .unwrap();
+        let (data, host) = host();
         let ledger = host.ledger("isolation").await.unwrap();
         let vault = host.vault("isolation").await.unwrap();
         let views = host
@@ -106,17 +111,7 @@ impl World {
     /// A world in which the method is published.
     async fn with_method() -> Self {
         let world = Self::new().await;
-        let content = MethodContent {
-            isolation_days: 14,
-            fever_decicelsius: 373,
-            ..MethodContent::default()
-        };
-        let published = method_event::Published {
-            by: "staff/1".into(),
-            version: "m1".into(),
-            content: Some(content),
-        };
-        world.tell("m1", "2020-02-09T08:00", method_event::Event::Published(published)).await;
+        world.tell("m1", "2020-02-09T08:00", published()).await;
         world
     }
 
@@ -207,6 +202,16 @@ impl World {
         let release = ReleaseRequest { request_id: format!("release-{time}"), order: order.into() };
         Ok(self.api.release(request(release, by, time)).await?.into_inner())
     }
+}
+
+fn published() -> method_event::Event {
+    let content =
+        MethodContent { isolation_days: 14, fever_decicelsius: 373, ..MethodContent::default() };
+    method_event::Event::Published(method_event::Published {
+        by: "staff/1".into(),
+        version: "m1".into(),
+        content: Some(content),
+    })
 }
 
 fn registered() -> resident_event::Event {

@@ -90,7 +90,9 @@ impl Plan {
         } else {
             (None, None)
         };
-        let host = Host::open(&self.data, secrets, self.clock.clone(), self.peers, stop.clone())?;
+        // Followers go on while the last requests finish: they wait for what they have written.
+        let following = CancellationToken::new();
+        let host = Host::open(&self.data, secrets, self.clock.clone(), self.peers, following)?;
         let health = Health::default();
         let mut routes = Routes::builder();
         for service in &self.services {

@@ -9,6 +9,10 @@ pub mod output;
 pub mod operation;
 /// The desks of a neighbourhood: its registers, screening, passes, isolation.
 pub mod desk {
+    /// Whom a command asks, how it shows the answer, how it may be said twice.
+    pub mod ask;
+    /// What people type.
+    pub mod typed;
     pub mod registry;
     pub mod screening;
     pub mod pass;
@@ -17,6 +21,8 @@ pub mod desk {
 }
 /// The eleventh of February 2020.
 pub mod story;
+#[cfg(test)]
+mod tests;
 
 use std::io::Write as _;
 
@@ -100,9 +106,14 @@ pub fn report(error: &anyhow::Error) {
     told.ok();
 }
 
+/// Whether something was said about a status on its way up.
+fn has_context(error: &anyhow::Error) -> bool {
+    !error.chain().next().is_some_and(|outermost| outermost.is::<tonic::Status>())
+}
+
 fn tell_status(err: &mut std::io::Stderr, error: &anyhow::Error, status: &tonic::Status) -> std::io::Result<()> {
     let spoken = Spoken::from(status);
-    if error.downcast_ref::<tonic::Status>().is_none() {
+    if has_context(error) {
         writeln!(err, "error: {error}")?;
     }
     writeln!(err, "{}: {}", spoken.reason, spoken.zh)?;

@@ -1,12 +1,12 @@
 //! Tables for people, JSON for programs: any message of the contract, by its descriptor.
 
-use std::{io::Write as _, sync::LazyLock};
+use std::{collections::HashMap, io::Write as _, sync::LazyLock};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
 #[derive(Args, Clone, Copy)]
 pub struct Output {
@@ -23,6 +23,21 @@ enum Format {
 
 static CONTRACT: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(proto::DESCRIPTORS).expect("the descriptors were made from the contract that compiled")
+});
+
+/// The contract's enumerated values as the short words that people read and type.
+static WORDS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
+    let mut words = HashMap::new();
+    for enumeration in CONTRACT.all_enums() {
+        let zero = enumeration.default_value();
+        let Some(prefix) = zero.name().strip_suffix("UNSPECIFIED") else { continue };
+        for value in enumeration.values() {
+            let short = value.name().strip_prefix(prefix).unwrap_or(value.name());
+            words.insert(value.name().to_owned(), short.to_lowercase().replace('_', "-"));
+        }
+        words.insert(zero.name().to_owned(), String::new());
+    }
+    words
 });
 
 impl Output {
@@ -68,19 +83,26 @@ impl Output {
 
 /// A message as JSON with the contract's field names.
 pub fn json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Value> {
-    let descriptor = CONTRACT
-        .get_message_by_name(&M::full_name())
-        .with_context(|| format!("{} is not in the contract", M::full_name()))?;
-    let dynamic = DynamicMessage::decode(descriptor, &*message.encode_to_vec())?;
+    let dynamic = DynamicMessage::decode(descriptor::<M>()?, &*message.encode_to_vec())?;
     let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(false);
     Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options)?)
+}
+
+/// What the contract says of a message.
+pub fn descriptor<M: Name>() -> anyhow::Result<MessageDescriptor> {
+    CONTRACT.get_message_by_name(&M::full_name()).with_context(|| format!("{} is not in the contract", M::full_name()))
+}
+
+/// An enumerated value as a short word: REGIME_CLOSED is `closed`; any other text as it is.
+pub fn word(name: &str) -> &str {
+    WORDS.get(name).map_or(name, String::as_str)
 }
 
 /// A value of a table: short, without quotes.
 fn cell(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::String(text) => word(text).to_owned(),
         serde_json::Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
         serde_json::Value::Object(fields) => {
             let parts = fields.iter().map(|(name, value)| (name, cell(value))).filter(|(_, value)| !value.is_empty());

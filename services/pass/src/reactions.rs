@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use async_trait::async_trait;
 use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Refusal, Refuse};
 use proto::{
-    isolation::v1::{Kind, order_event},
+    isolation::v1::{Kind, ReleaseReason, order_event},
     pass::v1::{Reason, holder_event},
     registry::v1::{Residence, resident_event},
     screening::v1::{Measure, Outcome, case_event},
@@ -81,9 +81,17 @@ impl Reactions {
                 .await
             }
             order_event::Event::Released(released) => {
+                let (kind, reason) = (released.kind(), released.reason());
                 let home = released.residence.unwrap_or_default();
-                self.decide(call, &released.resident_id, &home, |holder| {
-                    holder.release(&order, &home)
+                // Who was only watched was never barred, and a watch proves nothing that a screening would have to.
+                if kind == Kind::Watch {
+                    return Ok(());
+                }
+                self.decide(call, &released.resident_id, &home, |holder| match reason {
+                    ReleaseReason::PeriodComplete => holder.release(&order, &home),
+                    ReleaseReason::VerdictChanged | ReleaseReason::Unspecified => {
+                        holder.withdraw(&order)
+                    }
                 })
                 .await
             }

@@ -2,24 +2,33 @@
 //! another's are answered alike. Replies are kept with their commands, so masks are put on afterwards: nothing of a person
 //! stays there.
 
-/// Neighbourhoods.
-mod neighbourhoods;
 /// Compounds, gates, regime.
 mod compounds;
 /// Households and landlords.
 mod households;
+/// A workbook of residents, row by row.
+mod import;
+/// Neighbourhoods.
+mod neighbourhoods;
 /// Residents, masked and revealed.
 mod residents;
 /// Staff.
 mod staff;
-/// A workbook of residents, row by row.
-mod import;
 
 use std::{pin::Pin, sync::Arc};
 
 use chassis::{Call, Decision, Done, Failure, Kind, Ledger, Refusal, Refuse, Vault, Views, ledger::Aggregate, reason};
 use futures::Stream;
-use proto::registry::v1::{self as contract, registry_service_server::RegistryService, *};
+use proto::registry::v1::{
+    self as contract, AddGateRequest, Compound, CreateCompoundRequest, CreateHouseholdRequest,
+    CreateNeighbourhoodRequest, CreateResidentRequest, EnrolStaffRequest, EraseResidentRequest, FindResidentsRequest,
+    GetCompoundRequest, GetHouseholdRequest, GetResidentRequest, Household, ImportHouseholdsRequest,
+    ImportHouseholdsResponse, ListCompoundsRequest, ListCompoundsResponse, ListHouseholdsRequest,
+    ListHouseholdsResponse, ListNeighbourhoodsRequest, ListNeighbourhoodsResponse, ListResidentsRequest,
+    ListResidentsResponse, ListRevealsRequest, ListRevealsResponse, ListStaffRequest, ListStaffResponse,
+    MoveOutResidentRequest, Neighbourhood, Residence, Resident, RevealResidentRequest, RevealResidentResponse,
+    SetRegimeRequest, Staff, registry_service_server::RegistryService,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 
@@ -48,7 +57,10 @@ impl RegistryService for Api {
         neighbourhoods::create(self, request).await
     }
 
-    async fn list_neighbourhoods(&self, request: Request<ListNeighbourhoodsRequest>) -> Answer<ListNeighbourhoodsResponse> {
+    async fn list_neighbourhoods(
+        &self,
+        request: Request<ListNeighbourhoodsRequest>,
+    ) -> Answer<ListNeighbourhoodsResponse> {
         neighbourhoods::list(self, request).await
     }
 
@@ -164,7 +176,7 @@ impl Api {
         Ok((resident, home))
     }
 
-    /// Runs a command whose outcome outlives its caller: an answered append and a cancelled handler must not disagree.
+    /// Decides and appends, and says in words which record is in the way of a new one.
     async fn decide<A, R, D>(
         &self,
         call: &Call,
@@ -198,7 +210,9 @@ fn fresh<E>(events: Vec<E>, etag: &str, version: u64) -> Result<Vec<E>, Refusal>
 fn clash(failure: Failure) -> Status {
     let Failure::Reserved { scope, stream_id } = failure else { return failure.into() };
     let (zh, en) = match scope.as_str() {
-        keys::NEIGHBOURHOOD_CODE => ("已有使用该代码的社区：请核对代码", "there is a neighbourhood with this code: check the code"),
+        keys::NEIGHBOURHOOD_CODE => {
+            ("已有使用该代码的社区：请核对代码", "there is a neighbourhood with this code: check the code")
+        }
         keys::COMPOUND_NAME => (
             "本社区已有同名小区：请使用已有的小区，或换一个名称",
             "the neighbourhood has a compound of this name: use that one, or give this one another name",
@@ -226,6 +240,7 @@ fn fault(error: anyhow::Error) -> Status {
 }
 
 /// A refusal of the domain, as it is answered.
+#[expect(clippy::needless_pass_by_value, reason = "it stands behind `map_err`")]
 fn refused(refusal: impl Refuse) -> Refusal {
     refusal.refusal()
 }

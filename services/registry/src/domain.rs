@@ -1,11 +1,11 @@
 //! What may be decided, and what it leads to. Pure: no clock, no store, no server.
 
-/// The office that keeps its own people's records.
-pub mod neighbourhood;
 /// Gates and regime.
 pub mod compound;
 /// A room, its tenure, its landlord.
 pub mod household;
+/// The office that keeps its own people's records.
+pub mod neighbourhood;
 /// Where somebody lives, and their sealed person.
 pub mod resident;
 /// Workers, guards, directors, the health team, volunteers.

@@ -144,8 +144,8 @@ fn modern(old: &str) -> String {
 
 /// GB/T 2260, first two digits, with the permits of Hong Kong, Macau and Taiwan and those who were born abroad.
 const PROVINCES: &[&str] = &[
-    "11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44", "45", "46",
-    "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82", "83", "91",
+    "11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44",
+    "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82", "83", "91",
 ];
 
 impl Fault {
@@ -229,7 +229,8 @@ mod tests {
 
     #[test]
     fn a_small_x_full_width_digits_and_blanks_are_the_same_number() {
-        for typed in ["11010519491231002x", "１１０１０５１９４９１２３１００２Ｘ", " 110105 19491231 002x "] {
+        for typed in ["11010519491231002x", "１１０１０５１９４９１２３１００２Ｘ", " 110105 19491231 002x "]
+        {
             assert_eq!(read(typed), Ok((Kind::IdCard, "11010519491231002X".into(), None)), "{typed}");
         }
     }
@@ -269,7 +270,9 @@ mod tests {
     fn a_number_that_ends_in_000_and_fits_is_taken_with_a_warning() {
         let fits = (100..1000)
             .step_by(100)
-            .flat_map(|sequence| (1..=28).map(move |day| number("330212", &format!("196803{day:02}"), &sequence.to_string())))
+            .flat_map(|sequence| {
+                (1..=28).map(move |day| number("330212", &format!("196803{day:02}"), &sequence.to_string()))
+            })
             .find(|number| number.ends_with("000"));
         assert_eq!(read(&fits.unwrap()).unwrap().2, Some(Doubt::EndsIn000));
     }

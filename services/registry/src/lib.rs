@@ -2,32 +2,32 @@
 //! residents with their sealed person, staff. Other services know a resident by id alone and copy the residence from this
 //! log, so that they need not ask.
 
-/// State, events, refusals, decisions, evolve of each aggregate.
-pub mod domain;
-/// What is there only once, and how somebody is found.
-mod keys;
 /// The RPCs.
 mod api;
-/// When somebody is erased, then their key is destroyed.
-mod reactions;
-/// What the registry shows.
-mod projections;
-/// Workbooks of residents.
-pub mod workbook;
-/// A person as they come in and as they are kept.
-mod person;
+/// State, events, refusals, decisions, evolve of each aggregate.
+pub mod domain;
 /// Numbers of identity documents.
 pub mod identity;
+/// What is there only once, and how somebody is found.
+mod keys;
+/// What a screen shows of a person.
+pub mod mask;
+/// A person as they come in and as they are kept.
+mod person;
 /// Mobile numbers.
 pub mod phone;
 /// Buildings, units and rooms.
 mod place;
-/// What a screen shows of a person.
-pub mod mask;
-/// What people type.
-mod typing;
+/// What the registry shows.
+mod projections;
+/// When somebody is erased, then their key is destroyed.
+mod reactions;
 /// What is wrong and what to do, in both languages.
 mod sentence;
+/// What people type.
+mod typing;
+/// Workbooks of residents.
+pub mod workbook;
 
 use chassis::Host;
 use proto::registry::v1::registry_service_server::RegistryServiceServer;
@@ -38,14 +38,18 @@ const LARGEST_REQUEST: usize = 9 << 20;
 
 /// Starts the service on this host and adds its RPCs to the routes.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
+    let api = open(host).await?;
+    routes.add_service(RegistryServiceServer::new(api).max_decoding_message_size(LARGEST_REQUEST));
+    Ok(())
+}
+
+async fn open(host: &Host) -> anyhow::Result<api::Api> {
     let ledger = host.ledger("registry").await?;
     let vault = host.vault("registry").await?;
     let views = host.views("registry", projections::all(&vault)).await?;
     host.react("registry", Box::new(reactions::Erasure { vault: vault.clone() })).await?;
     let (tracker, stop) = (host.tracker().clone(), host.stop().clone());
-    let api = api::Api { ledger, vault, views, tracker, stop };
-    routes.add_service(RegistryServiceServer::new(api).max_decoding_message_size(LARGEST_REQUEST));
-    Ok(())
+    Ok(api::Api { ledger, vault, views, tracker, stop })
 }
 
 #[cfg(test)]

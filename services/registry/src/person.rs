@@ -6,22 +6,23 @@ use proto::registry::v1::{IdentityDocument, Landlord, Person};
 
 use crate::{identity, phone, sentence::Sentence, typing};
 
-pub const MOST_PHONES: usize = 10;
+pub(crate) const MOST_PHONES: usize = 10;
 const LONGEST_NAME: usize = 60;
 
-pub const NAME: Sentence = Sentence::new(
+pub(crate) const NAME: Sentence = Sentence::new(
     "不是姓名：最多 60 个字，不含数字和换行；生僻字可以",
     "is no name: at most 60 characters without digits and line breaks; rare characters are welcome",
 );
-pub const PHONES: Sentence = Sentence::new("最多 10 个号码：请只留本人使用的", "has more than 10 numbers: keep those in use");
+pub(crate) const PHONES: Sentence =
+    Sentence::new("最多 10 个号码：请只留本人使用的", "has more than 10 numbers: keep those in use");
 
 /// Rare characters are never a reason to refuse a name; digits and control characters are no part of one.
-pub fn name_is_legible(name: &str) -> bool {
+pub(crate) fn name_is_legible(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(|c| c.is_control() || c.is_ascii_digit())
 }
 
 /// A person from a request, as they are kept. Says in `fields` what is wrong, under "<prefix>full_name" and so on.
-pub fn read(fields: &mut Fields, prefix: &str, person: &Person, today: NaiveDate) -> Person {
+pub(crate) fn read(fields: &mut Fields, prefix: &str, person: &Person, today: NaiveDate) -> Person {
     let full_name = name(fields, &format!("{prefix}full_name"), &person.full_name);
     let mut phones = Vec::new();
     for (index, typed) in person.phones.iter().enumerate() {
@@ -44,7 +45,7 @@ pub fn read(fields: &mut Fields, prefix: &str, person: &Person, today: NaiveDate
 }
 
 /// A landlord from a request; the phone may be missing.
-pub fn landlord(fields: &mut Fields, landlord: &Landlord) -> Landlord {
+pub(crate) fn landlord(fields: &mut Fields, landlord: &Landlord) -> Landlord {
     let phone = match landlord.phone.trim() {
         "" => String::new(),
         typed => one_phone(fields, "landlord.phone", typed),
@@ -53,14 +54,14 @@ pub fn landlord(fields: &mut Fields, landlord: &Landlord) -> Landlord {
 }
 
 /// A name from a request.
-pub fn name(fields: &mut Fields, field: &str, typed: &str) -> String {
+pub(crate) fn name(fields: &mut Fields, field: &str, typed: &str) -> String {
     let name = typing::name(typed);
     fields.check(field, name_is_legible(&name), NAME.zh, NAME.en);
     name
 }
 
 /// A mobile number from a request.
-pub fn one_phone(fields: &mut Fields, field: &str, typed: &str) -> String {
+pub(crate) fn one_phone(fields: &mut Fields, field: &str, typed: &str) -> String {
     let number = phone::normalise(typed);
     fields.check(field, number.is_some(), phone::NOT_MOBILE.zh, phone::NOT_MOBILE.en);
     number.unwrap_or_default()

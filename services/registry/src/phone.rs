@@ -9,22 +9,18 @@ pub const NOT_MOBILE: Sentence = Sentence::new(
 
 /// Eleven digits, from however it was typed; `None` where it is no mainland mobile number.
 pub fn normalise(typed: &str) -> Option<String> {
-    let mut number: String =
-        typing::compact(typed).chars().filter(|c| !matches!(c, '-' | '‐' | '‑' | '–' | '—' | '(' | ')' | '.')).collect();
-    for prefix in ["+86", "0086", "86"] {
-        if let Some(rest) = number.strip_prefix(prefix)
-            && rest.len() == 11
-        {
-            number = rest.to_owned();
-            break;
-        }
-    }
+    let compact = typing::compact(typed);
+    let plain: String =
+        compact.chars().filter(|c| !matches!(c, '-' | '‐' | '‑' | '–' | '—' | '(' | ')' | '.')).collect();
+    let prefixes = ["+86", "0086", "86"].into_iter();
+    let number =
+        prefixes.filter_map(|prefix| plain.strip_prefix(prefix)).find(|rest| rest.len() == 11).unwrap_or(&plain);
     let digits = number.as_bytes();
     let mobile = digits.len() == 11
         && digits.iter().all(u8::is_ascii_digit)
         && digits[0] == b'1'
         && (b'3'..=b'9').contains(&digits[1]);
-    mobile.then_some(number)
+    mobile.then(|| number.to_owned())
 }
 
 /// Every number in a cell. Blanks may stand between numbers and within one; `None` where anything is left over.
@@ -61,9 +57,14 @@ mod tests {
 
     #[test]
     fn a_number_is_the_same_however_it_was_typed() {
-        for typed in
-            ["13800001234", "+86 138 0000 1234", "0086-138-0000-1234", "8613800001234", "１３８００００１２３４", "138-0000-1234 "]
-        {
+        for typed in [
+            "13800001234",
+            "+86 138 0000 1234",
+            "0086-138-0000-1234",
+            "8613800001234",
+            "１３８００００１２３４",
+            "138-0000-1234 ",
+        ] {
             assert_eq!(normalise(typed).as_deref(), Some("13800001234"), "{typed}");
         }
     }

@@ -3,27 +3,27 @@
 use crate::typing;
 
 /// Characters of a building, a unit or a room.
-pub const LONGEST: usize = 20;
+pub(crate) const LONGEST: usize = 20;
 
-pub fn building(typed: &str) -> String {
+pub(crate) fn building(typed: &str) -> String {
     bare(typed, &["号楼", "幢", "栋", "楼", "#"])
 }
 
-pub fn unit(typed: &str) -> String {
+pub(crate) fn unit(typed: &str) -> String {
     bare(typed, &["单元"])
 }
 
-pub fn room(typed: &str) -> String {
+pub(crate) fn room(typed: &str) -> String {
     bare(typed, &["室", "房", "号"])
 }
 
 /// The text by which a room is the same one within its compound.
-pub fn key(building: &str, unit: &str, room: &str) -> String {
+pub(crate) fn key(building: &str, unit: &str, room: &str) -> String {
     format!("{building}|{unit}|{room}")
 }
 
 /// The text by which lists stand in the order of the doors: numbers by value, not by their first digit.
-pub fn order(building: &str, unit: &str, room: &str) -> String {
+pub(crate) fn order(building: &str, unit: &str, room: &str) -> String {
     format!("{building:0>6}/{unit:0>4}/{room:0>6}")
 }
 

@@ -1,12 +1,12 @@
 //! What the registry shows. Personal fields stay sealed in these tables too and are opened and masked on reading; they are
 //! found by blind index. Every query takes the caller's `Scope` and sees nothing outside it.
 
-/// Neighbourhoods by id.
-pub(crate) mod neighbourhoods;
 /// Compounds with their gates and regime.
 pub(crate) mod compounds;
 /// Households in the order of their doors.
 pub(crate) mod households;
+/// Neighbourhoods by id.
+pub(crate) mod neighbourhoods;
 /// Residents in the order of their doors, and by blind index.
 pub(crate) mod residents;
 /// Who looked at whom.

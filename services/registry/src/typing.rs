@@ -1,18 +1,18 @@
 //! What people type: full-width digits, blanks of every width, invisible marks that were pasted along.
 
 /// The same text in half-width letters and digits, without invisible marks and without blanks around it.
-pub fn tidy(typed: &str) -> String {
+pub(crate) fn tidy(typed: &str) -> String {
     let plain: String = typed.chars().filter_map(plain).collect();
     plain.trim().to_owned()
 }
 
 /// `tidy` without any blank inside either: for numbers and rooms.
-pub fn compact(typed: &str) -> String {
+pub(crate) fn compact(typed: &str) -> String {
     typed.chars().filter_map(plain).filter(|c| !c.is_whitespace()).collect()
 }
 
 /// A name as it is kept. Names are padded with blanks to line up on paper (张　三); those of other scripts need theirs.
-pub fn name(typed: &str) -> String {
+pub(crate) fn name(typed: &str) -> String {
     let dotted: String =
         tidy(typed).chars().map(|c| if matches!(c, '•' | '・' | '‧' | '∙' | '⋅') { '·' } else { c }).collect();
     let words: Vec<&str> = dotted.split_whitespace().collect();

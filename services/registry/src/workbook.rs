@@ -6,14 +6,14 @@
 pub mod headings;
 /// Bounds: what is unpacked and how much of it, before anything is built.
 mod opening;
-/// Cells into rows under headings.
-mod sheet;
-/// One row into a resident and a room.
-mod rows;
-/// Rows into households; what contradicts itself within the file.
-mod rooms;
 /// The refused rows as a workbook of the same shape.
 mod refused;
+/// Rows into households; what contradicts itself within the file.
+mod rooms;
+/// One row into a resident and a room.
+mod rows;
+/// Cells into rows under headings.
+mod sheet;
 
 use chrono::NaiveDate;
 use proto::registry::v1::{Landlord, Person, RefusedRow, RowWarning, Tenure};

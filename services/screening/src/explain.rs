@@ -163,7 +163,13 @@ impl Evidence {
             let Seen { place, first, last, hours } = visit.clone();
             visits.push(Visit { place, first, last, hours, struck: false });
         }
-        Ok(Scan { source: source(&self.source)?, phone: self.phone, from: self.window_from, to: self.window_to, visits })
+        Ok(Scan {
+            source: source(&self.source)?,
+            phone: self.phone,
+            from: self.window_from,
+            to: self.window_to,
+            visits,
+        })
     }
 }
 
@@ -229,7 +235,10 @@ mod tests {
                            "visits": [{"place": "信阳", "first": "2020-01-19", "last": "2020-01-19", "hours": 6}]}]}"#;
         let answer = answer(text).unwrap();
         assert_eq!(answer.outcome, "concealed_key_area");
-        assert_eq!((answer.risk.as_str(), answer.honesty.as_str(), answer.measure.as_str()), ("medium", "concealed", "home"));
+        assert_eq!(
+            (answer.risk.as_str(), answer.honesty.as_str(), answer.measure.as_str()),
+            ("medium", "concealed", "home")
+        );
         assert_eq!(answer.visits[0].codes, ["411500"]);
         assert_eq!(answer.visits[0].marks, ["undeclared", "key_area"]);
         assert_eq!(answer.method_version, "t1");
@@ -242,7 +251,9 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_says_why() {
         let with = |method: &str, evidence: &str| {
-            answer(&format!(r#"{{"as_of": "2020-02-11", "method": {method}, "evidence": [{evidence}]}}"#)).unwrap_err().to_string()
+            answer(&format!(r#"{{"as_of": "2020-02-11", "method": {method}, "evidence": [{evidence}]}}"#))
+                .unwrap_err()
+                .to_string()
         };
         assert!(with("\"mine\"", "").contains("mine"));
         let upside_down = r#"{"source": "mobile", "window_from": "2020-02-11", "window_to": "2020-01-01"}"#;

@@ -17,5 +17,46 @@ pub mod domain {
     /// One occasion on which one person is screened.
     pub mod case;
 }
+/// What is shown.
+pub mod projections {
+    /// Which version of the method is in force.
+    pub mod methods;
+    /// Cases by resident, compound and state.
+    pub mod cases;
+}
+/// Evidence and declaration opened, judged, and the reasons sealed again.
+mod assessor;
+/// Requests in, decisions out.
+pub mod api;
+/// When somebody registers, a screening is due.
+pub mod reactions;
+
 pub use explain::explain;
 
+use api::Api;
+use chassis::{Host, Projection};
+use proto::screening::v1::screening_service_server::ScreeningServiceServer;
+use tonic::service::RoutesBuilder;
+
+/// The service's log, keys and folder.
+pub const SERVICE: &str = "screening";
+
+/// Largest request of the table of RPCs; the access layer enforces each row's own limit.
+const MOST_BYTES: usize = 256 << 10;
+
+/// Opens the log, follows the registry, and answers.
+pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
+    let api = open(host).await?;
+    routes.add_service(ScreeningServiceServer::new(api).max_decoding_message_size(MOST_BYTES));
+    Ok(())
+}
+
+async fn open(host: &Host) -> anyhow::Result<Api> {
+    let ledger = host.ledger(SERVICE).await?;
+    let vault = host.vault(SERVICE).await?;
+    let views: Vec<Box<dyn Projection>> =
+        vec![Box::new(projections::methods::Methods), Box::new(projections::cases::Cases)];
+    let views = host.views(SERVICE, views).await?;
+    host.react(SERVICE, Box::new(reactions::Reactions::new(ledger.clone(), vault.clone()))).await?;
+    Ok(Api::new(ledger, vault, views))
+}

@@ -39,18 +39,22 @@ pub fn rules(version: &str, content: &MethodContent) -> anyhow::Result<Rules> {
 }
 
 pub fn stays(declaration: &Declaration) -> anyhow::Result<Vec<Stay>> {
-    let stay = |stay: &v1::DeclaredStay| {
-        Ok(Stay { place: stay.place.clone(), from: day(&stay.from)?, to: day(&stay.to)? })
-    };
+    let stay =
+        |stay: &v1::DeclaredStay| Ok(Stay { place: stay.place.clone(), from: day(&stay.from)?, to: day(&stay.to)? });
     declaration.stays.iter().map(stay).collect::<anyhow::Result<_>>().context("reading a declaration")
 }
 
 /// A scan with what it brought; `None` where the carrier had no data.
-pub fn scan(evidence: &EvidenceRecorded, itinerary: Option<&Itinerary>, struck: &[StruckVisit]) -> anyhow::Result<Scan> {
+pub fn scan(
+    evidence: &EvidenceRecorded,
+    itinerary: Option<&Itinerary>,
+    struck: &[StruckVisit],
+) -> anyhow::Result<Scan> {
     let visits = itinerary.map(|itinerary| itinerary.visits.as_slice()).unwrap_or_default();
     let is_struck = |index: usize| {
         struck.iter().any(|struck| {
-            struck.evidence_id == evidence.evidence_id && usize::try_from(struck.index).is_ok_and(|struck| struck == index)
+            struck.evidence_id == evidence.evidence_id
+                && usize::try_from(struck.index).is_ok_and(|struck| struck == index)
         })
     };
     let visit = |(index, visit): (usize, &v1::Visit)| {

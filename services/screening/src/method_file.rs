@@ -85,7 +85,8 @@ pub fn sample_content() -> v1::MethodContent {
         level: level(&area.level).unwrap_or_default().into(),
         measure: area.measure.as_deref().and_then(|word| measure(word).ok()).unwrap_or_default().into(),
     };
-    let pair = |(place, neighbour): &(String, String)| v1::BorderPair { place: place.clone(), neighbour: neighbour.clone() };
+    let pair =
+        |(place, neighbour): &(String, String)| v1::BorderPair { place: place.clone(), neighbour: neighbour.clone() };
     v1::MethodContent {
         key_areas: sample.key_areas.iter().map(area).collect(),
         border_pairs: sample.border_pairs.iter().map(pair).collect(),
@@ -194,7 +195,13 @@ mod tests {
             rules.key_areas.iter().map(|area| format!("{} {:?} {:?}", area.place, area.level, area.measure)).collect();
         assert_eq!(
             areas,
-            ["420000 High Central", "330300 High Central", "411500 Medium Home", "411700 Medium Home", "411300 Medium Home"]
+            [
+                "420000 High Central",
+                "330300 High Central",
+                "411500 Medium Home",
+                "411700 Medium Home",
+                "411300 Medium Home"
+            ]
         );
         assert!(rules.key_areas.iter().all(|area| area.place.to_string() != "331000"), "台州 is the dry run's to add");
         let content = sample_content();
@@ -210,6 +217,9 @@ mod tests {
         assert!(refused(r#"{"place": "朝阳", "level": "high"}"#).contains("朝阳"));
         assert!(refused(r#"{"place": "420000", "level": "severe"}"#).contains("severe"));
         assert!(refused(r#"{"place": "420000", "level": "low", "measure": "jail"}"#).contains("jail"));
-        assert!(refused(r#"{"place": "420000", "level": "low", "from": "2020-02-01", "to": "2020-01-01"}"#).contains("ends before"));
+        assert!(
+            refused(r#"{"place": "420000", "level": "low", "from": "2020-02-01", "to": "2020-01-01"}"#)
+                .contains("ends before")
+        );
     }
 }

@@ -189,10 +189,7 @@ fn windows(person: &Person, rules: &Rules) -> Windows {
             None => scanned += 1,
         }
     }
-    Windows {
-        spans: with_data().map(|scan| (scan.from, scan.to)).collect(),
-        suffice: scanned >= person.phones.max(1),
-    }
+    Windows { spans: with_data().map(|scan| (scan.from, scan.to)).collect(), suffice: scanned >= person.phones.max(1) }
 }
 
 fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed) -> Vec<JudgedVisit> {
@@ -216,7 +213,8 @@ fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed) -> Vec<J
 fn unresolved(stays: &[Named<&Stay>], visits: &[Named<&Visit>]) -> Vec<String> {
     let open = |resolution: &Resolution| resolution.resolved().is_none();
     let said = stays.iter().filter(|stay| open(&stay.resolution)).map(|stay| &stay.what.place);
-    let seen = visits.iter().filter(|visit| !visit.what.struck && open(&visit.resolution)).map(|visit| &visit.what.place);
+    let seen =
+        visits.iter().filter(|visit| !visit.what.struck && open(&visit.resolution)).map(|visit| &visit.what.place);
     let mut names: Vec<String> = said.chain(seen).cloned().collect();
     names.sort_unstable();
     names.dedup();

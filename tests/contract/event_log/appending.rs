@@ -24,21 +24,17 @@ pub(crate) async fn a_command_takes_effect_once(store: impl Store) {
     assert_eq!(log.find_command("d").await.unwrap(), None);
 }
 
-pub(crate) async fn a_command_that_is_sent_twenty_times_at_once_takes_effect_once(
-    store: impl Store,
-) {
+pub(crate) async fn a_command_that_is_sent_twenty_times_at_once_takes_effect_once(store: impl Store) {
     let log = store.open().await;
     let answers = join_all((0..20).map(|_| add(&log, "c", "h", 0))).await;
-    let new =
-        answers.iter().filter(|answer| answer.as_ref().unwrap().earlier_reply.is_none()).count();
+    let new = answers.iter().filter(|answer| answer.as_ref().unwrap().earlier_reply.is_none()).count();
     assert_eq!(new, 1);
     assert_eq!(log.head().await.unwrap().position, 1);
 }
 
 pub(crate) async fn a_command_id_with_other_content_is_refused(store: impl Store) {
     let log = store.open().await;
-    let other =
-        || Append { fingerprint: [2; 32], ..command("c", vec![write("h", Expected::Any, 1)]) };
+    let other = || Append { fingerprint: [2; 32], ..command("c", vec![write("h", Expected::Any, 1)]) };
     let (one, two) = tokio::join!(add(&log, "c", "h", 0), log.append(other()));
     one.unwrap();
     assert!(matches!(two, Err(AppendError::CommandReused)));
@@ -69,24 +65,17 @@ pub(crate) async fn of_many_decisions_on_one_version_one_is_taken(store: impl St
 pub(crate) async fn decisions_on_one_stream_chain_within_a_batch(store: impl Store) {
     let log = store.open().await;
     let ids: Vec<String> = (0..50).map(|n| format!("c{n}")).collect();
-    let answers =
-        join_all(ids.iter().zip(0..).map(|(id, version)| add(&log, id, "h", version))).await;
+    let answers = join_all(ids.iter().zip(0..).map(|(id, version)| add(&log, id, "h", version))).await;
     assert!(answers.iter().all(Result::is_ok));
-    let versions: Vec<u64> = log
-        .read_stream("household", "h", 0)
-        .await
-        .unwrap()
-        .iter()
-        .map(|record| record.version)
-        .collect();
+    let versions: Vec<u64> =
+        log.read_stream("household", "h", 0).await.unwrap().iter().map(|record| record.version).collect();
     assert_eq!(versions, (1..=50).collect::<Vec<u64>>());
 }
 
 pub(crate) async fn a_conflict_fails_its_request_alone(store: impl Store) {
     let log = store.open().await;
     let ids: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
-    let answers =
-        join_all(ids.iter().zip(0..).map(|(id, n)| add(&log, id, id, u64::from(n % 5 == 0)))).await;
+    let answers = join_all(ids.iter().zip(0..).map(|(id, n)| add(&log, id, id, u64::from(n % 5 == 0)))).await;
     for (answer, n) in answers.iter().zip(0..) {
         assert_eq!(matches!(answer, Err(AppendError::Conflict)), n % 5 == 0, "{answer:?}");
     }

@@ -21,12 +21,9 @@ pub(crate) async fn positions_have_no_hole_however_callers_hang_up(store: impl S
             for n in 0..EACH {
                 // Hangs up sooner or later, and sends the same command again.
                 let mut patience = Duration::from_micros(50 * (caller % 40));
-                while tokio::time::timeout(
-                    patience,
-                    add(&log, &format!("{caller}-{n}"), &format!("h{caller}"), n),
-                )
-                .await
-                .map_or(true, |answer| answer.is_err())
+                while tokio::time::timeout(patience, add(&log, &format!("{caller}-{n}"), &format!("h{caller}"), n))
+                    .await
+                    .map_or(true, |answer| answer.is_err())
                 {
                     patience = patience * 2 + Duration::from_micros(300);
                 }
@@ -48,9 +45,7 @@ pub(crate) async fn what_was_acknowledged_survives_without_a_close(store: impl S
     for life in 0..4 {
         let log = store.open().await;
         let ids: Vec<String> = (0..30).map(|n| format!("{life}-{n}")).collect();
-        for (id, answer) in
-            ids.iter().zip(join_all(ids.iter().map(|id| add(&log, id, id, 0))).await)
-        {
+        for (id, answer) in ids.iter().zip(join_all(ids.iter().map(|id| add(&log, id, id, 0))).await) {
             acknowledged.insert(id.clone(), answer.unwrap().first_position);
         }
         // One more that nobody waits for: it may be there or not.

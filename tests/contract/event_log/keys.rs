@@ -18,50 +18,34 @@ pub(crate) async fn a_key_is_held_by_one_stream(store: impl Store) {
         match answer {
             Ok(done) => assert_eq!(done.records[0].stream_id, held),
             Err(AppendError::Reserved { scope, stream_id }) => {
-                assert_eq!((&*scope, stream_id), ("document", held.clone()))
+                assert_eq!((&*scope, stream_id), ("document", held.clone()));
             }
             Err(error) => panic!("{error}"),
         }
     }
     assert_eq!(log.head().await.unwrap().position, 1);
     // Who holds it may say so again; another cannot give it back.
-    log.append(Append { reserve: vec![claim("id card 1", &held)], ..command("again", Vec::new()) })
-        .await
-        .unwrap();
-    log.append(Append {
-        release: vec![claim("id card 1", "x")],
-        ..command("not mine", Vec::new())
-    })
-    .await
-    .unwrap();
+    log.append(Append { reserve: vec![claim("id card 1", &held)], ..command("again", Vec::new()) }).await.unwrap();
+    log.append(Append { release: vec![claim("id card 1", "x")], ..command("not mine", Vec::new()) }).await.unwrap();
     assert_eq!(log.find_reservation("document", b"id card 1").await.unwrap(), Some(held));
     assert_eq!(log.find_reservation("phone", b"id card 1").await.unwrap(), None);
 }
 
 pub(crate) async fn a_key_is_handed_on_within_one_request(store: impl Store) {
     let log = store.open().await;
-    log.append(Append { reserve: vec![claim("k", "a")], ..command("c1", Vec::new()) })
-        .await
-        .unwrap();
-    let hand_on = Append {
-        release: vec![claim("k", "a")],
-        reserve: vec![claim("k", "b")],
-        ..command("c2", Vec::new())
-    };
+    log.append(Append { reserve: vec![claim("k", "a")], ..command("c1", Vec::new()) }).await.unwrap();
+    let hand_on =
+        Append { release: vec![claim("k", "a")], reserve: vec![claim("k", "b")], ..command("c2", Vec::new()) };
     log.append(hand_on).await.unwrap();
     assert_eq!(log.find_reservation("document", b"k").await.unwrap().unwrap(), "b");
     // Within one batch: given back, then taken.
-    let release =
-        log.append(Append { release: vec![claim("k", "b")], ..command("c3", Vec::new()) });
-    let reserve =
-        log.append(Append { reserve: vec![claim("k", "c")], ..command("c4", Vec::new()) });
+    let release = log.append(Append { release: vec![claim("k", "b")], ..command("c3", Vec::new()) });
+    let reserve = log.append(Append { reserve: vec![claim("k", "c")], ..command("c4", Vec::new()) });
     let (release, reserve) = tokio::join!(release, reserve);
     release.unwrap();
     reserve.unwrap();
     assert_eq!(log.find_reservation("document", b"k").await.unwrap().unwrap(), "c");
-    log.append(Append { release: vec![claim("k", "c")], ..command("c5", Vec::new()) })
-        .await
-        .unwrap();
+    log.append(Append { release: vec![claim("k", "c")], ..command("c5", Vec::new()) }).await.unwrap();
     assert_eq!(log.find_reservation("document", b"k").await.unwrap(), None);
 }
 

@@ -20,12 +20,7 @@ pub(crate) async fn no_reader_sees_a_position_before_the_one_before(store: impl 
                     // Even readers begin anew each time and so read from the store as well.
                     let after = if reader % 2 == 0 { 0 } else { seen };
                     let records = log.read(after, 5_000).await.unwrap();
-                    assert!(
-                        records
-                            .iter()
-                            .map(|record| record.position)
-                            .eq(after + 1..=after + records.len() as u64)
-                    );
+                    assert!(records.iter().map(|record| record.position).eq(after + 1..=after + records.len() as u64));
                     seen = after + records.len() as u64;
                 }
             }
@@ -111,10 +106,7 @@ pub(crate) async fn records_are_read_by_position_and_by_stream(store: impl Store
         (&*record.log, &*record.category, &*record.stream_id, record.version),
         ("registry", "household", "h0", 1)
     );
-    assert_eq!(
-        (&*record.command_id, &*record.office, &*record.payload),
-        ("c0", "n1", &b"event 1 of h0"[..])
-    );
+    assert_eq!((&*record.command_id, &*record.office, &*record.payload), ("c0", "n1", &b"event 1 of h0"[..]));
     let occurred_at = record.occurred_at.as_ref().and_then(chassis::instant).unwrap();
     assert_eq!(occurred_at, at("2020-02-10T08:00:00.123456Z"));
 }
@@ -138,8 +130,7 @@ pub(crate) async fn a_sleeping_reader_is_woken(store: impl Store) {
     let log = store.open().await;
     let mut wake = log.wake();
     assert_eq!(*wake.borrow_and_update(), 0);
-    let reader =
-        tokio::spawn(async move { *wake.wait_for(|position| *position >= 3).await.unwrap() });
+    let reader = tokio::spawn(async move { *wake.wait_for(|position| *position >= 3).await.unwrap() });
     six_events(&log).await;
     let woken = tokio::time::timeout(Duration::from_secs(5), reader).await.unwrap().unwrap();
     assert!((3..=6).contains(&woken));

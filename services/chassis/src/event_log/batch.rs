@@ -17,11 +17,15 @@ use crate::{Clock, timestamp};
 pub(super) struct Batch<'a> {
     pub(super) requests: Vec<&'a Append>,
     pub(super) commands: Names<&'a str>,
-    /// Category and stream id.
-    pub(super) streams: Names<(&'a str, &'a str)>,
-    /// Scope and key.
-    pub(super) keys: Names<(&'a str, &'a [u8])>,
+    pub(super) streams: Names<StreamName<'a>>,
+    pub(super) keys: Names<KeyName<'a>>,
 }
+
+/// Category and stream id.
+pub(super) type StreamName<'a> = (&'a str, &'a str);
+
+/// Scope and key.
+pub(super) type KeyName<'a> = (&'a str, &'a [u8]);
 
 /// Different names in the order of their first use.
 pub(super) struct Names<K> {
@@ -71,11 +75,11 @@ pub(super) struct Plan<'a> {
     pub(super) recorded_at: DateTime<Utc>,
     /// With the number of their stream.
     pub(super) records: Vec<(i64, Arc<Record>)>,
-    /// New streams and those with a new version: category, stream id, and where they are now.
-    pub(super) streams: Vec<((&'a str, &'a str), Stream)>,
+    /// New streams and those with a new version.
+    pub(super) streams: Vec<(StreamName<'a>, Stream)>,
     pub(super) commands: Vec<Done<'a>>,
     /// Keys whose holder has changed; `None` where nobody holds them any more.
-    pub(super) keys: Vec<((&'a str, &'a [u8]), Option<String>)>,
+    pub(super) keys: Vec<(KeyName<'a>, Option<String>)>,
 }
 
 /// A command that takes effect with this plan.
@@ -123,11 +127,11 @@ impl Plan<'_> {
     }
 }
 
-fn stream_of(write: &Write) -> (&str, &str) {
+fn stream_of(write: &Write) -> StreamName<'_> {
     (write.category, &write.stream_id)
 }
 
-fn key_of(claim: &Claim) -> (&str, &[u8]) {
+fn key_of(claim: &Claim) -> KeyName<'_> {
     (&claim.scope, &claim.key)
 }
 
@@ -163,8 +167,7 @@ impl<'a> Planner<'a, '_> {
         for write in &request.writes {
             self.write(request, write);
         }
-        let records: Vec<_> =
-            self.records[written..].iter().map(|(_, record)| Arc::clone(record)).collect();
+        let records: Vec<_> = self.records[written..].iter().map(|(_, record)| Arc::clone(record)).collect();
         let last_position = self.head.position;
         let first_position = records.first().map_or(last_position, |record| record.position);
         self.done[command] = Some(self.commands.len());
@@ -176,17 +179,10 @@ impl<'a> Planner<'a, '_> {
     fn earlier(&self, command: usize, request: &Append) -> Option<Result<Appended, AppendError>> {
         let (fingerprint, first_position, last_position, reply) =
             match (&self.known.commands[command], self.done[command]) {
-                (Some(known), _) => {
-                    (&known.fingerprint, known.first_position, known.last_position, &known.reply)
-                }
+                (Some(known), _) => (&known.fingerprint, known.first_position, known.last_position, &known.reply),
                 (None, Some(done)) => {
                     let done = &self.commands[done];
-                    (
-                        &done.request.fingerprint,
-                        done.first_position,
-                        done.last_position,
-                        &done.request.reply,
-                    )
+                    (&done.request.fingerprint, done.first_position, done.last_position, &done.request.reply)
                 }
                 (None, None) => return None,
             };
@@ -202,9 +198,8 @@ impl<'a> Planner<'a, '_> {
         let mut versions: HashMap<usize, u64> = HashMap::new();
         for write in &request.writes {
             let stream = self.batch.streams.place(stream_of(write));
-            let version = versions
-                .entry(stream)
-                .or_insert_with(|| self.known.streams[stream].map_or(0, |stream| stream.version));
+            let version =
+                versions.entry(stream).or_insert_with(|| self.known.streams[stream].map_or(0, |stream| stream.version));
             if let Expected::Version(expected) = write.expected
                 && expected != *version
             {
@@ -228,10 +223,7 @@ impl<'a> Planner<'a, '_> {
             let key = self.batch.keys.place(key_of(claim));
             match changed.get(&key).unwrap_or(&self.known.keys[key]) {
                 Some(holder) if *holder != claim.stream_id => {
-                    return Err(AppendError::Reserved {
-                        scope: claim.scope.clone(),
-                        stream_id: holder.clone(),
-                    });
+                    return Err(AppendError::Reserved { scope: claim.scope.clone(), stream_id: holder.clone() });
                 }
                 Some(_) => {}
                 None => {
@@ -285,8 +277,7 @@ impl<'a> Planner<'a, '_> {
     }
 
     fn finish(self, verdicts: Vec<Result<Appended, AppendError>>) -> Plan<'a> {
-        let streams =
-            self.batch.streams.list.iter().zip(self.known.streams).zip(self.stream_changed);
+        let streams = self.batch.streams.list.iter().zip(self.known.streams).zip(self.stream_changed);
         let keys = self.batch.keys.list.iter().zip(self.known.keys).zip(self.key_changed);
         Plan {
             verdicts,
@@ -297,10 +288,7 @@ impl<'a> Planner<'a, '_> {
                 .filter_map(|((name, stream), changed)| Some((*name, stream.filter(|_| changed)?)))
                 .collect(),
             commands: self.commands,
-            keys: keys
-                .filter(|(_, changed)| *changed)
-                .map(|((name, holder), _)| (*name, holder))
-                .collect(),
+            keys: keys.filter(|(_, changed)| *changed).map(|((name, holder), _)| (*name, holder)).collect(),
         }
     }
 }

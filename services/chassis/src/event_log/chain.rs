@@ -48,9 +48,7 @@ pub fn link(previous: &Chain, record: &Record) -> Chain {
 }
 
 fn micros(time: Option<&prost_types::Timestamp>) -> i64 {
-    time.map_or(0, |time| {
-        time.seconds.wrapping_mul(1_000_000).wrapping_add(i64::from(time.nanos / 1_000))
-    })
+    time.map_or(0, |time| time.seconds.wrapping_mul(1_000_000).wrapping_add(i64::from(time.nanos / 1_000)))
 }
 
 #[cfg(test)]
@@ -79,15 +77,14 @@ mod tests {
 
     #[test]
     fn the_hash_is_pinned_for_ever() {
-        let hex: String =
-            link(&START, &record()).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "9c3420796d1e87aae5f329ac14ddb4efc7ca58c77f8af42573e0ed69d9f9f480");
+        let pinned: [u64; 4] =
+            [0x9c34_2079_6d1e_87aa, 0xe5f3_29ac_14dd_b4ef, 0xc7ca_58c7_7f8a_f425, 0x73e0_ed69_d9f9_f480];
+        assert_eq!(link(&START, &record()).to_vec(), pinned.map(u64::to_be_bytes).concat());
     }
 
     #[test]
     fn bytes_that_move_from_one_field_to_the_next_change_the_hash() {
-        let moved =
-            Record { category: "househol".to_owned(), stream_id: "d7".to_owned(), ..record() };
+        let moved = Record { category: "househol".to_owned(), stream_id: "d7".to_owned(), ..record() };
         assert_ne!(link(&START, &record()), link(&START, &moved));
     }
 

@@ -7,6 +7,7 @@ use std::{mem, sync::Arc};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Append, AppendError, Appended,
@@ -26,7 +27,7 @@ pub(super) trait Store: Send + 'static {
 
     /// Ends the transaction, if there is one still, without a trace. After an error the next `begin` trusts nothing that
     /// was in memory.
-    async fn roll_back(&mut self, after_error: bool);
+    async fn roll_back(&mut self, after: Option<&StoreError>);
 
     /// Forgets at most `most` commands that were recorded before a time, and counts them.
     async fn prune(&mut self, before: DateTime<Utc>, most: u32) -> Result<u64, StoreError>;
@@ -53,18 +54,19 @@ impl StoreError {
         match self {
             Self::Full => AppendError::Full,
             Self::Unknown(error) => AppendError::Unknown(anyhow::anyhow!("{error:#}")),
-            Self::Refused(error) | Self::Fault(error) => {
-                AppendError::Fault(anyhow::anyhow!("{error:#}"))
-            }
+            Self::Refused(error) | Self::Fault(error) => AppendError::Fault(anyhow::anyhow!("{error:#}")),
         }
     }
 }
 
 /// What the appender is asked to do.
 pub(super) enum Order {
-    Append(Waiting),
+    Append(Box<Waiting>),
     Prune { before: DateTime<Utc>, answer: oneshot::Sender<Result<u64, StoreError>> },
 }
+
+/// Comes when the request was committed or refused.
+pub(super) type Answer = oneshot::Receiver<Result<Appended, AppendError>>;
 
 /// A request and whom to answer.
 pub(super) struct Waiting {
@@ -112,10 +114,7 @@ impl Load {
 
 impl Waiting {
     /// A request, if one commit can take it, and where its answer will come.
-    #[expect(clippy::type_complexity, reason = "a request and the answer that it waits for")]
-    pub(super) fn new(
-        append: Append,
-    ) -> Result<(Self, oneshot::Receiver<Result<Appended, AppendError>>), AppendError> {
+    pub(super) fn new(append: Append) -> Result<(Box<Self>, Answer), AppendError> {
         let load = Load::of(&append);
         if !load.fits() {
             return Err(AppendError::TooLarge { events: load.events, bytes: load.bytes });
@@ -124,16 +123,17 @@ impl Waiting {
             return Err(AppendError::Fault(anyhow::anyhow!("an append needs a command id")));
         }
         let (answer, answered) = oneshot::channel();
-        Ok((Self { append, load, answer }, answered))
+        Ok((Box::new(Self { append, load, answer }), answered))
     }
 }
 
-/// Writes until every sender of orders is gone and the queue is empty.
+/// Writes until it is told to stop or every sender of orders is gone, and then until the queue is empty.
 pub(super) struct Appender<S> {
     pub(super) store: S,
     pub(super) tail: Arc<Tail>,
     pub(super) clock: Clock,
     pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) stop: CancellationToken,
 }
 
 impl<S: Store> Appender<S> {
@@ -143,26 +143,37 @@ impl<S: Store> Appender<S> {
         loop {
             let order = match held.take() {
                 Some(order) => order,
-                None => match self.orders.recv().await {
+                None => match self.next().await {
                     Some(order) => order,
                     None => return self.store,
                 },
             };
             match order {
                 Order::Append(first) => {
-                    let (batch, next) = self.gather(first).await;
+                    let (batch, next) = self.gather(*first).await;
                     held = next;
                     self.write(batch).await;
                 }
                 Order::Prune { before, answer } => {
                     let pruned = self.store.prune(before, PRUNED_AT_ONCE).await;
-                    if pruned.is_err() {
-                        self.store.roll_back(true).await;
+                    if let Err(error) = &pruned {
+                        self.store.roll_back(Some(error)).await;
                     }
                     drop(answer.send(pruned));
                 }
             }
         }
+    }
+
+    async fn next(&mut self) -> Option<Order> {
+        if !self.orders.is_closed() {
+            tokio::select! {
+                order = self.orders.recv() => return order,
+                // Whoever still waits for a place in the queue is turned away; whoever has one is served.
+                () = self.stop.cancelled() => self.orders.close(),
+            }
+        }
+        self.orders.recv().await
     }
 
     /// Everything that waits, as far as one commit takes it, and the first that it does not take.
@@ -175,7 +186,7 @@ impl<S: Store> Appender<S> {
             match self.orders.try_recv() {
                 Ok(Order::Append(next)) if load.and(next.load).fits() => {
                     load = load.and(next.load);
-                    batch.push(next);
+                    batch.push(*next);
                 }
                 Ok(other) => return (batch, Some(other)),
                 Err(_) => break,
@@ -193,19 +204,13 @@ impl<S: Store> Appender<S> {
                 }
             }
             Err(StoreError::Refused(error)) if batch.len() > 1 => {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "the store refuses a batch: each request goes alone"
-                );
+                tracing::warn!(error = format!("{error:#}"), "the store refuses a batch: each request goes alone");
                 for waiting in batch {
                     Box::pin(self.write(vec![waiting])).await;
                 }
             }
             Err(error) => {
-                tracing::error!(
-                    error = format!("{:#}", anyhow::anyhow!(error.answer())),
-                    "a commit failed"
-                );
+                tracing::error!(error = format!("{:#}", anyhow::anyhow!(error.answer())), "a commit failed");
                 for waiting in batch {
                     drop(waiting.answer.send(Err(error.answer())));
                 }
@@ -213,15 +218,10 @@ impl<S: Store> Appender<S> {
         }
     }
 
-    async fn commit(
-        &mut self,
-        batch: &[Waiting],
-    ) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
-        let result = self
-            .try_commit(&Batch::of(batch.iter().map(|waiting| &waiting.append).collect()))
-            .await;
+    async fn commit(&mut self, batch: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
+        let result = self.try_commit(&Batch::of(batch.iter().map(|waiting| &waiting.append).collect())).await;
         if let Err(error) = &result {
-            self.store.roll_back(true).await;
+            self.store.roll_back(Some(error)).await;
             if let StoreError::Unknown(_) = error {
                 self.reconcile().await;
             }
@@ -229,15 +229,12 @@ impl<S: Store> Appender<S> {
         result
     }
 
-    async fn try_commit(
-        &mut self,
-        batch: &Batch<'_>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
+    async fn try_commit(&mut self, batch: &Batch<'_>) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
         let known = self.store.begin(batch).await?;
         self.follow(&known);
         let mut plan = batch.plan(known, &self.tail, &self.clock);
         if plan.is_empty() {
-            self.store.roll_back(false).await;
+            self.store.roll_back(None).await;
             return Ok(plan.verdicts);
         }
         self.store.commit(&plan).await?;
@@ -248,14 +245,12 @@ impl<S: Store> Appender<S> {
 
     /// Finds out what became of a commit whose outcome is unknown, so that readers need not wait for the next append.
     async fn reconcile(&mut self) {
-        match self.store.begin(&Batch::of(Vec::new())).await {
+        let known = self.store.begin(&Batch::of(Vec::new())).await;
+        self.store.roll_back(known.as_ref().err()).await;
+        match known {
             Ok(known) => self.follow(&known),
-            Err(error) => tracing::warn!(
-                error = format!("{:#}", anyhow::anyhow!(error)),
-                "the log is out of reach"
-            ),
+            Err(error) => tracing::warn!(error = format!("{:#}", anyhow::anyhow!(error)), "the log is out of reach"),
         }
-        self.store.roll_back(true).await;
     }
 
     /// The store is the truth: it has moved if a commit was done whose outcome was unknown.
@@ -299,12 +294,7 @@ mod tests {
             Ok(Known {
                 head: self.standing(),
                 last_stream_no: 0,
-                commands: batch
-                    .commands
-                    .list
-                    .iter()
-                    .map(|id| self.commands.get(*id).cloned())
-                    .collect(),
+                commands: batch.commands.list.iter().map(|id| self.commands.get(*id).cloned()).collect(),
                 streams: vec![None; batch.streams.list.len()],
                 keys: vec![None; batch.keys.list.len()],
             })
@@ -325,14 +315,10 @@ mod tests {
                     (done.request.command_id.clone(), known)
                 }));
             }
-            if breaks.is_some() {
-                Err(StoreError::Unknown(anyhow::anyhow!("the connection broke")))
-            } else {
-                Ok(())
-            }
+            if breaks.is_some() { Err(StoreError::Unknown(anyhow::anyhow!("the connection broke"))) } else { Ok(()) }
         }
 
-        async fn roll_back(&mut self, _: bool) {}
+        async fn roll_back(&mut self, _: Option<&StoreError>) {}
 
         async fn prune(&mut self, _: DateTime<Utc>, _: u32) -> Result<u64, StoreError> {
             Ok(0)
@@ -360,8 +346,7 @@ mod tests {
         let store = Breaking { breaks: Some(breaks), ..Breaking::default() };
         let tail = Arc::new(Tail::new("registry".to_owned(), "id".to_owned(), store.standing()));
         let (orders, waiting) = mpsc::channel(8);
-        let appender =
-            Appender { store, tail: Arc::clone(&tail), clock: Clock::system(), orders: waiting };
+        let appender = Appender { store, tail: Arc::clone(&tail), clock: Clock::system(), orders: waiting };
         let appender = tokio::spawn(appender.run());
         let mut answers = Vec::new();
         let mut heads = Vec::new();

@@ -21,11 +21,14 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
-use self::{reader::Reader, writer::Writer};
+use self::{
+    reader::{MOST_RECORDS, Reader},
+    writer::Writer,
+};
 use super::{
-    Append, AppendError, Appended, EventLog, Head, KnownCommand, LogError, Record, Verification,
-    chain,
+    Append, AppendError, Appended, EventLog, Head, KnownCommand, LogError, Record, Verification, chain,
     queue::{Appender, Order, PRUNED_AT_ONCE, StoreError, Waiting},
     tail::{Standing, Tail},
 };
@@ -50,6 +53,7 @@ pub struct SqliteLog {
 /// The appender, until the log is closed.
 struct Running {
     orders: mpsc::Sender<Order>,
+    stop: CancellationToken,
     appender: JoinHandle<Writer>,
 }
 
@@ -77,8 +81,9 @@ impl SqliteLog {
         let reader = Reader::new(options(path), Arc::clone(&tail));
         let (orders, waiting) = mpsc::channel(QUEUE);
         let store = Writer::new(options(path), lock);
-        let appender = Appender { store, tail: Arc::clone(&tail), clock, orders: waiting };
-        let running = Running { orders, appender: tokio::spawn(appender.run()) };
+        let stop = CancellationToken::new();
+        let appender = Appender { store, tail: Arc::clone(&tail), clock, orders: waiting, stop: stop.clone() };
+        let running = Running { orders, stop, appender: tokio::spawn(appender.run()) };
         Ok(Self { tail, reader, running: Mutex::new(Some(running)) })
     }
 
@@ -96,11 +101,10 @@ impl EventLog for SqliteLog {
 
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (waiting, answer) = Waiting::new(append)?;
-        let closed =
-            || AppendError::Unknown(anyhow::anyhow!("the log {} is closed", self.tail.log));
+        let closed = || AppendError::Unknown(anyhow::anyhow!("the log {} is closed", self.tail.log));
         let orders = self.orders().ok_or_else(closed)?;
         orders.send(Order::Append(waiting)).await.map_err(|_| closed())?;
-        // The channel stays open for all who still hold a sender: let the appender end.
+        // The appender of a dropped log ends when nobody holds a sender any more.
         drop(orders);
         answer.await.map_err(|_| closed())?
     }
@@ -110,6 +114,7 @@ impl EventLog for SqliteLog {
     }
 
     async fn read(&self, after_position: u64, limit: usize) -> Result<Vec<Arc<Record>>, LogError> {
+        let limit = limit.min(MOST_RECORDS);
         match self.tail.read(after_position, limit) {
             Some(records) => Ok(records),
             None => self.reader.read(after_position, limit).await,
@@ -149,10 +154,7 @@ impl EventLog for SqliteLog {
             let orders = self.orders().ok_or_else(closed)?;
             orders.send(Order::Prune { before, answer }).await.map_err(|_| closed())?;
             drop(orders);
-            let now = answered
-                .await
-                .map_err(|_| closed())?
-                .map_err(|error| LogError::Store(error.into()))?;
+            let now = answered.await.map_err(|_| closed())?.map_err(|error| LogError::Store(error.into()))?;
             pruned += now;
             if now < u64::from(PRUNED_AT_ONCE) {
                 return Ok(pruned);
@@ -162,15 +164,16 @@ impl EventLog for SqliteLog {
 
     async fn close(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { orders, appender }) = running else { return };
+        let Some(Running { orders, stop, appender }) = running else { return };
         drop(orders);
+        stop.cancel();
         match appender.await {
             Ok(writer) => {
                 self.reader.close().await;
                 writer.close().await;
             }
             Err(error) => {
-                tracing::error!(%error, log = self.tail.log, "the appender did not end well")
+                tracing::error!(%error, "the appender of the log {} did not end well", self.tail.log);
             }
         }
     }
@@ -179,8 +182,7 @@ impl EventLog for SqliteLog {
 /// Keeps other processes out until the file is dropped.
 async fn lock(path: &Path) -> anyhow::Result<File> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("making the folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
@@ -233,10 +235,7 @@ fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
 /// Makes the tables of a new log, checks those of an old one, and says where it stands.
 async fn prepare(path: &Path, name: &str, clock: &Clock) -> anyhow::Result<(String, Standing)> {
     let mut db = writing(options(path)).create_if_missing(true).connect().await?;
-    let empty = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM sqlite_schema")
-        .fetch_one(&mut db)
-        .await?
-        == 0;
+    let empty = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM sqlite_schema").fetch_one(&mut db).await? == 0;
     if empty {
         create(&mut db, name, clock).await?;
     }
@@ -250,8 +249,7 @@ async fn prepare(path: &Path, name: &str, clock: &Clock) -> anyhow::Result<(Stri
             "it was written by a version of this program that is not this one (schema {version}): update the program"
         );
     }
-    let (log, log_id): (String, String) =
-        sqlx::query_as("SELECT log, log_id FROM log_head").fetch_one(&mut db).await?;
+    let (log, log_id): (String, String) = sqlx::query_as("SELECT log, log_id FROM log_head").fetch_one(&mut db).await?;
     if log != name {
         bail!("this is the log {log}");
     }

@@ -42,12 +42,7 @@ const MOST_BYTES: usize = 16 << 20;
 impl Tail {
     pub(super) fn new(log: String, log_id: String, standing: Standing) -> Self {
         let wake = watch::Sender::new(standing.position);
-        Self {
-            log,
-            log_id,
-            latest: Mutex::new(Latest { standing, records: VecDeque::new(), bytes: 0 }),
-            wake,
-        }
+        Self { log, log_id, latest: Mutex::new(Latest { standing, records: VecDeque::new(), bytes: 0 }), wake }
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -64,11 +59,7 @@ impl Tail {
     }
 
     /// What a commit has added, from the next position on.
-    pub(super) fn publish(
-        &self,
-        records: impl IntoIterator<Item = Arc<Record>>,
-        standing: Standing,
-    ) {
+    pub(super) fn publish(&self, records: impl IntoIterator<Item = Arc<Record>>, standing: Standing) {
         let mut latest = self.lock();
         for record in records {
             latest.bytes += weight(&record);
@@ -120,10 +111,7 @@ mod tests {
     fn tail_of(positions: std::ops::RangeInclusive<u64>) -> Tail {
         let tail = Tail::new("registry".to_owned(), "id".to_owned(), at(positions.start() - 1));
         let end = *positions.end();
-        tail.publish(
-            positions.map(|position| Arc::new(Record { position, ..Record::default() })),
-            at(end),
-        );
+        tail.publish(positions.map(|position| Arc::new(Record { position, ..Record::default() })), at(end));
         tail
     }
 
@@ -149,10 +137,7 @@ mod tests {
     fn the_tail_keeps_no_more_than_its_bound() {
         let tail = tail_of(1..=10_000);
         assert!(tail.read(0, 1).is_none());
-        assert_eq!(
-            tail.read(10_000 - MOST_RECORDS as u64, usize::MAX).unwrap().len(),
-            MOST_RECORDS
-        );
+        assert_eq!(tail.read(10_000 - MOST_RECORDS as u64, usize::MAX).unwrap().len(), MOST_RECORDS);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use chassis::{Projection, Record};
 use proto::{
     Fact,
-    isolation::v1::{order, order_event},
+    isolation::v1::{ReleaseReason, order, order_event},
     pass::v1::{Decision, Finding, gate_day_event, holder_event},
 };
 use sqlx::AnyConnection;
@@ -28,8 +28,8 @@ impl Projection for Measures {
          CREATE TABLE gate_day (neighbourhood_id TEXT NOT NULL, day TEXT NOT NULL, crossings BIGINT NOT NULL,
            refused BIGINT NOT NULL, fevers BIGINT NOT NULL, PRIMARY KEY (neighbourhood_id, day));
          CREATE TABLE isolation_order (order_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL,
-           household_id TEXT NOT NULL, kind BIGINT NOT NULL, state BIGINT NOT NULL, handed_over BIGINT NOT NULL,
-           breaches BIGINT NOT NULL)"
+           household_id TEXT NOT NULL, kind BIGINT NOT NULL, state BIGINT NOT NULL, completed BIGINT NOT NULL,
+           handed_over BIGINT NOT NULL, breaches BIGINT NOT NULL)"
     }
 
     fn sources(&self) -> &'static [&'static str] {
@@ -105,8 +105,9 @@ async fn order(db: &mut AnyConnection, id: String, event: order_event::Event) ->
             let kind = i64::from(terms.kind);
             let residence = terms.residence.unwrap_or_default();
             sqlx::query(
-                "INSERT INTO isolation_order (order_id, neighbourhood_id, household_id, kind, state, handed_over, breaches)
-                 VALUES ($1, $2, $3, $4, $5, 0, 0)",
+                "INSERT INTO isolation_order (order_id, neighbourhood_id, household_id, kind, state, completed, handed_over,
+                   breaches)
+                 VALUES ($1, $2, $3, $4, $5, 0, 0, 0)",
             )
             .bind(id)
             .bind(residence.neighbourhood_id)
@@ -120,10 +121,11 @@ async fn order(db: &mut AnyConnection, id: String, event: order_event::Event) ->
         order_event::Event::Breached(_) => {
             sqlx::query("UPDATE isolation_order SET breaches = breaches + 1 WHERE order_id = $1").bind(id)
         }
-        order_event::Event::Released(_) => {
-            sqlx::query("UPDATE isolation_order SET state = $2 WHERE order_id = $1")
+        order_event::Event::Released(event) => {
+            sqlx::query("UPDATE isolation_order SET state = $2, completed = $3 WHERE order_id = $1")
                 .bind(id)
                 .bind(i64::from(order::State::Released as i32))
+                .bind(i64::from(event.reason() == ReleaseReason::PeriodComplete))
         }
         order_event::Event::Proposed(_) | order_event::Event::Observed(_) => return Ok(()),
     };

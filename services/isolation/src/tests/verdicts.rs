@@ -100,3 +100,25 @@ async fn everything_told_again_from_the_beginning_changes_nothing() {
     let in_force = world.orders(director(), "2020-02-12T12:30", State::InForce).await;
     assert_eq!(in_force.iter().map(Order::kind).collect::<Vec<_>>(), [Kind::Home]);
 }
+
+#[tokio::test]
+async fn the_service_as_it_is_started_reacts_by_itself() {
+    let (_data, host) = host();
+    crate::start(&host, &mut tonic::service::RoutesBuilder::default()).await.unwrap();
+    let screening = host.ledger("screening").await.unwrap();
+    let call = |id: &str| Call::by(health(), moment("2020-02-11T20:30"), id);
+    let (method, verdict) = (published(), assessed(Measure::Central, "2020-02-08", false));
+    screening
+        .collect(&call("publish-1"), "m1", vec![method].into(), Order::default())
+        .await
+        .unwrap();
+    screening
+        .collect(&call("assess-1"), "c1", vec![verdict].into(), Order::default())
+        .await
+        .unwrap();
+    let ledger = host.ledger("isolation").await.unwrap();
+    ledger.settle(&BTreeMap::from([("screening".to_owned(), 2)])).await;
+    let (order, _) = ledger.load::<crate::domain::order::Order>(&order_of("c1", 0)).await.unwrap();
+    assert!(order.in_force());
+    host.close().await;
+}

@@ -1,10 +1,199 @@
-use clap::Subcommand;
+//! Passes and gates: who may cross, and who did.
+
+use clap::{Args, Subcommand};
+use proto::pass::v1::{
+    CheckPassRequest, CheckPassResponse, GetHolderRequest, IssuePassRequest, ListHoldersRequest, Reason,
+    ReinstatePassRequest, RevokePassRequest, SuspendPassRequest, Verdict, pass_service_client::PassServiceClient,
+};
+
+use crate::{
+    desk::{
+        ask::{Act, Ask, Paging},
+        typed,
+    },
+    output::{print, word},
+};
+
+mod crossing;
 
 #[derive(Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Passes (出入证)
+    #[command(subcommand)]
+    Pass(Pass),
+    /// Crossings of the gates
+    #[command(subcommand)]
+    Crossing(crossing::Command),
+}
+
+#[derive(Subcommand)]
+pub enum Pass {
+    /// Issues a pass to a resident who qualifies, and prints its code
+    #[command(after_help = "Example:\n  mifeng pass issue 019c31 --surname 张")]
+    Issue {
+        #[arg(value_parser = typed::name("residents"))]
+        resident: String,
+        /// For the guard's eye; at most two characters are kept in the code
+        #[arg(long, default_value = "", hide_default_value = true)]
+        surname: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Closes the gates to a pass for a while
+    #[command(after_help = "Example:\n  mifeng pass suspend 019c31 --reason lent")]
+    Suspend(Taking),
+    /// Opens them again
+    #[command(after_help = "Example:\n  mifeng pass reinstate 019c31")]
+    Reinstate {
+        #[arg(value_parser = typed::name("residents"))]
+        resident: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Takes a pass away for good; another may be issued
+    #[command(after_help = "Example:\n  mifeng pass revoke 019c31 --reason lost")]
+    Revoke(Taking),
+    /// A resident's pass, and what bars the resident
+    #[command(after_help = "Example:\n  mifeng pass show 019c31")]
+    Show {
+        #[arg(value_parser = typed::name("residents"))]
+        resident: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Residents and their passes
+    #[command(after_help = "Example:\n  mifeng pass list --compound 019c2f")]
+    List {
+        /// Only of this compound
+        #[arg(long, value_parser = typed::name("compounds"))]
+        compound: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// May this code cross here now? Records nothing
+    #[command(after_help = "Example:\n  mifeng pass check 'MF1:6BF%CAT$M.' --gate 019c2f/1")]
+    Check {
+        /// The scanned text in quotes, or - for the standard input
+        #[arg(value_parser = crossing::code)]
+        code: String,
+        /// By default the gate of the token
+        #[arg(long, value_parser = typed::gate)]
+        gate: Option<String>,
+        #[command(flatten)]
+        ask: Ask,
+    },
+}
+
+#[derive(Args)]
+pub struct Taking {
+    #[arg(value_parser = typed::name("residents"))]
+    resident: String,
+    #[arg(long, value_parser = typed::word(Reason::as_str_name))]
+    reason: Reason,
+    #[command(flatten)]
+    act: Act,
+}
 
 impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
-        match self {}
+        match self {
+            Self::Pass(pass) => pass.run().await,
+            Self::Crossing(command) => command.run().await,
+        }
+    }
+}
+
+impl Pass {
+    async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Issue { resident, surname, act } => {
+                let issued = act.send(async |connection, request_id| {
+                    let request = IssuePassRequest { request_id, resident, surname };
+                    PassServiceClient::new(connection).issue_pass(request).await
+                });
+                act.show(&issued.await?)
+            }
+            Self::Suspend(Taking { resident, reason, act }) => {
+                let suspended = act.send(async |connection, request_id| {
+                    let request = SuspendPassRequest { request_id, resident, reason: reason.into() };
+                    PassServiceClient::new(connection).suspend_pass(request).await
+                });
+                act.show(&suspended.await?)
+            }
+            Self::Reinstate { resident, act } => {
+                let reinstated = act.send(async |connection, request_id| {
+                    let request = ReinstatePassRequest { request_id, resident };
+                    PassServiceClient::new(connection).reinstate_pass(request).await
+                });
+                act.show(&reinstated.await?)
+            }
+            Self::Revoke(Taking { resident, reason, act }) => {
+                let revoked = act.send(async |connection, request_id| {
+                    let request = RevokePassRequest { request_id, resident, reason: reason.into() };
+                    PassServiceClient::new(connection).revoke_pass(request).await
+                });
+                act.show(&revoked.await?)
+            }
+            Self::Show { resident, ask } => {
+                let mut client = PassServiceClient::new(ask.connection()?);
+                ask.show(&client.get_holder(GetHolderRequest { name: resident }).await?.into_inner())
+            }
+            Self::List { compound, paging, ask } => list(compound.unwrap_or_default(), &paging, &ask).await,
+            Self::Check { code, gate, ask } => {
+                let gate = ask.gate(gate).await?;
+                let mut client = PassServiceClient::new(ask.connection()?);
+                show_check(&ask, &client.check_pass(CheckPassRequest { gate, code }).await?.into_inner())
+            }
+        }
+    }
+}
+
+async fn list(parent: String, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+    let mut client = PassServiceClient::new(ask.connection()?);
+    let all = paging.collect(async |page_size, page_token| {
+        let request = ListHoldersRequest { parent: parent.clone(), page_size, page_token };
+        let page = client.list_holders(request).await?.into_inner();
+        Ok((page.holders, page.next_page_token))
+    });
+    ask.list(&all.await?, &["name", "household", "eligible", "bars", "pass"])
+}
+
+fn show_check(ask: &Ask, answer: &CheckPassResponse) -> anyhow::Result<()> {
+    match &answer.verdict {
+        Some(verdict) if !ask.output.is_json() => print(&said(verdict)),
+        _ => ask.show(answer),
+    }
+}
+
+/// What the guard says, and why.
+fn said(verdict: &Verdict) -> String {
+    let findings: Vec<&str> = verdict.findings().map(|finding| word(finding.as_str_name())).collect();
+    let decision = word(verdict.decision().as_str_name());
+    let mut lines =
+        vec![format!("{decision} ({})", findings.join(", ")), verdict.say_zh.clone(), verdict.say_en.clone()];
+    if !verdict.resident.is_empty() {
+        lines.push(verdict.resident.clone());
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::pass::v1::{Decision, Finding};
+
+    use super::*;
+
+    #[test]
+    fn the_guard_reads_the_decision_first() {
+        let verdict = Verdict {
+            decision: Decision::Refused.into(),
+            findings: vec![Finding::OtherCompound.into(), Finding::NoMask.into()],
+            say_zh: "请戴口罩".into(),
+            say_en: "please wear a mask".into(),
+            resident: String::new(),
+        };
+        assert_eq!(said(&verdict), "refused (other-compound, no-mask)\n请戴口罩\nplease wear a mask");
     }
 }

@@ -1,10 +1,41 @@
+//! The registers: who and what is where.
+
 use clap::Subcommand;
 
+mod compound;
+mod household;
+mod import;
+mod neighbourhood;
+mod resident;
+mod staff;
+
 #[derive(Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Neighbourhoods (社区)
+    #[command(subcommand)]
+    Neighbourhood(neighbourhood::Command),
+    /// Compounds (小区), their gates and their regime
+    #[command(subcommand)]
+    Compound(compound::Command),
+    /// Households (户), one by one or from a workbook
+    #[command(subcommand)]
+    Household(household::Command),
+    /// Residents (居民), masked unless there is a reason
+    #[command(subcommand)]
+    Resident(resident::Command),
+    /// Workers, guards and whoever else serves
+    #[command(subcommand)]
+    Staff(staff::Command),
+}
 
 impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
-        match self {}
+        match self {
+            Self::Neighbourhood(command) => command.run().await,
+            Self::Compound(command) => command.run().await,
+            Self::Household(command) => command.run().await,
+            Self::Resident(command) => command.run().await,
+            Self::Staff(command) => command.run().await,
+        }
     }
 }

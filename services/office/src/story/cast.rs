@@ -57,12 +57,12 @@ impl Casting {
         let principal = Principal {
             subject: subject.to_owned(),
             role: role.into(),
-            unit: unit.to_owned(),
+            unit: if neighbourhood.is_empty() { unit.to_owned() } else { String::new() },
             neighbourhood: neighbourhood.to_owned(),
             gate: gate.to_owned(),
         };
         let request = IssueTokenRequest {
-            request_id: self.ids.of(format_args!("token:{subject}")),
+            request_id: self.ids.of(format_args!("token:{}", subject.replace('/', ":"))),
             principal: Some(principal),
             lifetime_seconds: 0,
         };

@@ -124,6 +124,11 @@ async fn gates(story: &Story, director: &Actor, compounds: &[String]) -> anyhow:
     Ok(gates)
 }
 
+const STAFF: [&str; 20] = [
+    "林秀珍", "陈国华", "徐丽君", "吴建平", "周美琴", "郑海波", "王雅芬", "胡晓东", "张月娥", "李志刚", "赵大勇", "孙福根", "马永强",
+    "朱根宝", "何水生", "郭铁军", "高长河", "罗进财", "梁阿毛", "宋来福",
+];
+
 /// Ten community workers and ten hired guards hold four gates, day and night.
 async fn staff(
     story: &Story,
@@ -140,7 +145,7 @@ async fn staff(
                 request_id: story.ids.of(format_args!("staff:{number}")),
                 kind: kind.into(),
                 neighbourhood: unit.to_owned(),
-                full_name: format!("{}{}", if number < 10 { "社工" } else { "特保" }, number % 10 + 1),
+                full_name: STAFF[number].to_owned(),
                 phone: format!("1390000{number:04}"),
             })
             .await

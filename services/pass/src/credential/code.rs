@@ -161,6 +161,15 @@ mod tests {
         assert_eq!(issuer().sign(&payload()), code);
     }
 
+    /// Made with another implementation of base45, of Ed25519 and of the Sig_structure.
+    const GOLDEN: &str = "MF1:X62000+50I61I61AM0VT0300100KB071C000400%M0%M0%M0%M0YM0JERU37C+H-E7ID05RM32413UQSU5P4A\
+        :SDW2-IS+ONU79X:9O.1R$9IZIC90KYR827A16ROA 41. HVA68+2$TLG7A.YFP2R";
+
+    #[test]
+    fn another_implementation_makes_the_same_code() {
+        assert_eq!(issuer().sign(&payload()), GOLDEN);
+    }
+
     #[test]
     fn a_change_of_any_byte_is_refused() {
         let bytes = unarmour(&issuer().sign(&payload())).unwrap();

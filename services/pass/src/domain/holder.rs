@@ -203,6 +203,11 @@ impl Holder {
         events
     }
 
+    /// The end of an order that its verdict no longer calls for. Nothing is served, so the case stays open to judgement.
+    pub fn withdraw(&self, order: &str) -> Events {
+        self.lift(&[order], order)
+    }
+
     /// Ends the right to cross for good, with or without a pass.
     pub fn move_out(&self) -> Events {
         if self.moved_out {

@@ -1,6 +1,6 @@
 use chassis::{Call, Reaction as _};
 use proto::{
-    isolation::v1::Kind,
+    isolation::v1::{Kind, ReleaseReason},
     pass::v1::{
         Finding, Reason, RevokePassRequest, SuspendPassRequest,
         pass_service_server::PassService as _,
@@ -91,6 +91,32 @@ async fn a_health_watch_bars_nobody() {
     let pass = world.issue("r1").await.unwrap();
     world.assessed("clear-r1", "r1", &home, Outcome::DeclaredKeyArea, Measure::Watch).await;
     world.ordered("o1", "r1", &home, "clear-r1", Kind::Watch).await;
+    assert_eq!(findings(&world.check("c1", &pass.code).await.unwrap()), [Finding::Valid]);
+}
+
+#[tokio::test]
+async fn a_watch_that_ends_is_no_screening() {
+    let mut world = World::with_gates().await;
+    let home = home("n1", "c1");
+    world.resident("r1", &home).await;
+    world.ordered("o1", "r1", &home, "", Kind::Watch).await;
+    world.ended("o1", "r1", &home, Kind::Watch, ReleaseReason::PeriodComplete).await;
+    assert_eq!(reason(&world.issue("r1").await.unwrap_err()), "NOT_ELIGIBLE");
+}
+
+#[tokio::test]
+async fn an_order_that_another_replaces_leaves_the_person_barred() {
+    let mut world = World::with_gates().await;
+    let home = world.qualified("r1").await;
+    let pass = world.issue("r1").await.unwrap();
+    world.assessed("clear-r1", "r1", &home, Outcome::ConcealedKeyArea, Measure::Home).await;
+    world.ordered("o1", "r1", &home, "clear-r1", Kind::Home).await;
+    world.assessed("clear-r1", "r1", &home, Outcome::ConcealedKeyArea, Measure::Central).await;
+    world.ordered("o2", "r1", &home, "clear-r1", Kind::Central).await;
+    world.ended("o1", "r1", &home, Kind::Home, ReleaseReason::VerdictChanged).await;
+    assert_eq!(findings(&world.check("c1", &pass.code).await.unwrap()), [Finding::Isolated]);
+    world.assessed("clear-r1", "r1", &home, Outcome::Clear, Measure::None).await;
+    world.ended("o2", "r1", &home, Kind::Central, ReleaseReason::VerdictChanged).await;
     assert_eq!(findings(&world.check("c1", &pass.code).await.unwrap()), [Finding::Valid]);
 }
 

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use proto::{
     Fact,
     access::v1::Role,
-    isolation::v1::{Kind, Terms, order_event},
+    isolation::v1::{Kind, ReleaseReason, Terms, order_event},
     pass::v1::{
         CheckPassRequest, CheckPassResponse, Crossing, Direction, GetHolderRequest, Holder,
         IssuePassRequest, ListCrossingsRequest, ListHoldersRequest, Pass, RecordCrossingRequest,
@@ -158,9 +158,22 @@ impl World {
     }
 
     pub(super) async fn released(&mut self, order: &str, resident: &str, home: &Residence) {
+        self.ended(order, resident, home, Kind::Home, ReleaseReason::PeriodComplete).await;
+    }
+
+    pub(super) async fn ended(
+        &mut self,
+        order: &str,
+        resident: &str,
+        home: &Residence,
+        kind: Kind,
+        reason: ReleaseReason,
+    ) {
         let released = order_event::Released {
             resident_id: resident.to_owned(),
             residence: Some(home.clone()),
+            kind: kind.into(),
+            reason: reason.into(),
             ..order_event::Released::default()
         };
         self.fact(

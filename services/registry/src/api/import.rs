@@ -37,20 +37,21 @@ pub(super) async fn start(api: &Api, request: Request<ImportHouseholdsRequest>) 
     let today = day_of(call.now);
     let workbook = tokio::task::spawn_blocking(move || workbook::read(&bytes, today)).await;
     let workbook = workbook.unwrap_or(Err(Unreadable(BROKEN))).map_err(unreadable)?;
-    if !validate_only {
-        begin(api, &call, &neighbourhood_id).await?;
-    }
+    let mode = if validate_only { Mode::Rehearsal } else { begin(api, &call, &neighbourhood_id).await? };
     let (sender, receiver) = mpsc::channel(64);
-    let import = Import { api: api.clone(), call, neighbourhood_id, validate_only };
+    let import = Import { api: api.clone(), call, neighbourhood_id, mode };
     api.tracker.spawn(async move { Arc::new(import).run(workbook, sender).await });
     Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
 }
 
 /// Takes the request id for this content before anything is done under it.
-async fn begin(api: &Api, call: &Call, neighbourhood_id: &str) -> Result<(), Status> {
+async fn begin(api: &Api, call: &Call, neighbourhood_id: &str) -> Result<Mode, Status> {
+    if api.ledger.done_before::<()>(call).await?.is_some() {
+        return Ok(Mode::Again);
+    }
     let decide = |_: &neighbourhood::Neighbourhood, _| Ok(Decision::new(Vec::new()).office(neighbourhood_id));
     api.decide(call, neighbourhood_id, decide, |_, _| ()).await?;
-    Ok(())
+    Ok(Mode::First)
 }
 
 fn unreadable(Unreadable(sentence): Unreadable) -> Status {
@@ -63,7 +64,17 @@ struct Import {
     api: Api,
     call: Call,
     neighbourhood_id: String,
-    validate_only: bool,
+    mode: Mode,
+}
+
+/// How an import came about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Says what would happen and changes nothing.
+    Rehearsal,
+    First,
+    /// The same request once more: what it took before counts as new again.
+    Again,
 }
 
 /// What came of some rows.
@@ -81,11 +92,9 @@ type Sender = mpsc::Sender<Result<ImportHouseholdsResponse, Status>>;
 impl Import {
     async fn run(self: Arc<Self>, workbook: Workbook, sender: Sender) {
         let last = match self.take(workbook, &sender).await {
-            Ok(outcome) => Ok(ImportHouseholdsResponse {
-                rows_done: outcome.rows,
-                rows: outcome.rows,
-                outcome: Some(outcome),
-            }),
+            Ok(outcome) => {
+                Ok(ImportHouseholdsResponse { rows_done: outcome.rows, rows: outcome.rows, outcome: Some(outcome) })
+            }
             Err(status) => Err(status),
         };
         if sender.send(last).await.is_err() {

@@ -45,10 +45,7 @@ pub(super) async fn create(api: &Api, request: Request<CreateNeighbourhoodReques
     Ok(api.decide(&call, &id, decide, reply).await?.into_response())
 }
 
-pub(super) async fn list(
-    api: &Api,
-    request: Request<ListNeighbourhoodsRequest>,
-) -> Answer<ListNeighbourhoodsResponse> {
+pub(super) async fn list(api: &Api, request: Request<ListNeighbourhoodsRequest>) -> Answer<ListNeighbourhoodsResponse> {
     let call = Call::query(&request)?;
     let asked = Asked::new(request.get_ref().page_size, &request.get_ref().page_token)?;
     let mut db = api.views.read(&call).await?;

@@ -109,9 +109,13 @@ pub(super) async fn find(api: &Api, request: Request<FindResidentsRequest>) -> A
                 document = keys::document_index(&api.vault, &known).map(index).unwrap_or_default();
                 fields.check("document_number", !document.is_empty(), "请填写证件号码", "must be given");
             }
-            Err(fault) => fields.refuse("document_number", fault.sentence().zh, fault.sentence().en),
+            Err(fault) => {
+                fields.refuse("document_number", fault.sentence().zh, fault.sentence().en);
+            }
         },
-        None => fields.refuse("key", "请填写手机号码或证件号码", "must be a phone or a document number"),
+        None => {
+            fields.refuse("key", "请填写手机号码或证件号码", "must be a phone or a document number");
+        }
     }
     fields.done()?;
     let found = {
@@ -170,7 +174,8 @@ pub(super) async fn erase(api: &Api, request: Request<EraseResidentRequest>) -> 
     // The event alone makes every service destroy its key; this one does so before it answers.
     api.vault.destroy(&id(&given.name, "name")?).await?;
     let (metadata, resident, extensions) = response.into_parts();
-    let bare = Resident { masked_name: String::new(), masked_phones: vec![], masked_document: String::new(), ..resident };
+    let bare =
+        Resident { masked_name: String::new(), masked_phones: vec![], masked_document: String::new(), ..resident };
     Ok(Response::from_parts(metadata, bare, extensions))
 }
 

@@ -16,7 +16,8 @@ pub(super) async fn enrol(api: &Api, request: Request<EnrolStaffRequest>) -> Ans
     let given = request.into_inner();
     let mut fields = Fields::new();
     let kind: Option<StaffKind> = fields.one_of("kind", given.kind);
-    let neighbourhood = fields.name_if_given("neighbourhood", "neighbourhoods", &given.neighbourhood).unwrap_or_default();
+    let neighbourhood =
+        fields.name_if_given("neighbourhood", "neighbourhoods", &given.neighbourhood).unwrap_or_default();
     fields.check(
         "neighbourhood",
         !given.neighbourhood.is_empty() || kind == Some(StaffKind::Health),

@@ -14,7 +14,9 @@ pub(crate) const fn given<E>(history: &[E]) -> Given<'_, E> {
 impl<E> Given<'_, E> {
     pub(crate) fn then<A: Aggregate<Event = E>>(&self) -> A {
         let mut state = A::default();
-        self.0.iter().for_each(|event| state.evolve(event));
+        for event in self.0 {
+            state.evolve(event);
+        }
         state
     }
 
@@ -26,7 +28,9 @@ impl<E> Given<'_, E> {
     {
         let mut state: A = self.then();
         let events = decide(&state)?;
-        events.iter().for_each(|event| state.evolve(event));
+        for event in &events {
+            state.evolve(event);
+        }
         assert_eq!(decide(&state), Ok(Vec::new()), "decided again on its own outcome");
         Ok(events)
     }

@@ -55,15 +55,8 @@ impl Column {
     ];
 
     /// The columns that say something of the room: where cells are merged over several rows, it holds for all of them.
-    pub(crate) const OF_THE_ROOM: [Self; 7] = [
-        Self::Compound,
-        Self::Building,
-        Self::Unit,
-        Self::Room,
-        Self::Tenure,
-        Self::LandlordName,
-        Self::LandlordPhone,
-    ];
+    pub(crate) const OF_THE_ROOM: [Self; 7] =
+        [Self::Compound, Self::Building, Self::Unit, Self::Room, Self::Tenure, Self::LandlordName, Self::LandlordPhone];
 
     pub const fn heading(self) -> &'static str {
         HEADINGS[self as usize]

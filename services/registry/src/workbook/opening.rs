@@ -67,8 +67,8 @@ fn unpacked(bytes: &[u8]) -> Result<(), Unreadable> {
             continue;
         }
         let most = if cells { left } else { left.min(MOST_UNPACKED_ASIDE) };
-        let size = std::io::copy(&mut (&mut part).take(most + 1), &mut std::io::sink())
-            .map_err(|_| Unreadable(DAMAGED))?;
+        let size =
+            std::io::copy(&mut (&mut part).take(most + 1), &mut std::io::sink()).map_err(|_| Unreadable(DAMAGED))?;
         if size > most {
             return Err(Unreadable(TOO_LARGE));
         }
@@ -123,7 +123,9 @@ fn broken(error: &XlsxError) -> Unreadable {
 fn not_read(name: &str) -> Warning {
     let sentence = Sentence::made(
         format!("工作表“{name}”没有表头，未读取：如果其中有住户，请加上表头后另行导入"),
-        format!("the sheet “{name}” has no headings and was not read: if it holds residents, add the headings and import it by itself"),
+        format!(
+            "the sheet “{name}” has no headings and was not read: if it holds residents, add the headings and import it by itself"
+        ),
     );
     Warning { row: 0, column: None, sentence }
 }
@@ -137,8 +139,10 @@ const OLD_OR_LOCKED: Sentence = Sentence::new(
     "文件是旧的 .xls 格式或者设了密码：请另存为不带密码的 .xlsx 后再导入",
     "the file is an old .xls or has a password: save it as .xlsx without one",
 );
-const NOT_XLSX: Sentence =
-    Sentence::new("文件不是 .xlsx 工作簿：请用 Excel 或 WPS 另存为 .xlsx 后再导入", "the file is no .xlsx workbook: save it as .xlsx");
+const NOT_XLSX: Sentence = Sentence::new(
+    "文件不是 .xlsx 工作簿：请用 Excel 或 WPS 另存为 .xlsx 后再导入",
+    "the file is no .xlsx workbook: save it as .xlsx",
+);
 const DAMAGED: Sentence = Sentence::new(
     "文件已损坏或不完整：请用 Excel 或 WPS 打开并另存为 .xlsx 后再导入",
     "the file is damaged or incomplete: open it in a spreadsheet program and save it as .xlsx again",

@@ -17,7 +17,10 @@ pub(super) fn write(sheet: &Sheet, refused: &[Refused]) -> anyhow::Result<Vec<u8
         return Ok(Vec::new());
     }
     let text = Format::new().set_num_format("@");
-    let red = Format::new().set_num_format("@").set_background_color(Color::RGB(0x00FF_C7CE)).set_font_color(Color::RGB(0x009C_0006));
+    let red = Format::new()
+        .set_num_format("@")
+        .set_background_color(Color::RGB(0x00FF_C7CE))
+        .set_font_color(Color::RGB(0x009C_0006));
     let bold = Format::new().set_bold().set_align(FormatAlign::Center);
     let wrapped = Format::new().set_text_wrap();
     let columns: Vec<u32> = sheet.headings.keys().copied().collect();

@@ -27,9 +27,11 @@ pub(super) fn merge(entries: Vec<Entry>, refused: &mut Vec<Refused>, warnings: &
                 let landlord = landlord.filter(|_| tenure == Tenure::Rented);
                 rooms.push(Room { place, tenure, landlord, occupants });
             }
-            Err((column, sentence)) => refused.extend(
-                entries.iter().map(|entry| Refused::new(entry.row, invalid(), Some(column), sentence.clone())),
-            ),
+            Err((column, sentence)) => {
+                refused.extend(
+                    entries.iter().map(|entry| Refused::new(entry.row, invalid(), Some(column), sentence.clone())),
+                );
+            }
         }
     }
     rooms
@@ -101,7 +103,10 @@ fn conflict(zh: &str, en: &str, one: u32, other: u32) -> Sentence {
 }
 
 fn same_row(row: u32) -> Sentence {
-    Sentence::made(format!("与第 {row} 行重复：请删去这一行"), format!("the same resident as in row {row}: remove this row"))
+    Sentence::made(
+        format!("与第 {row} 行重复：请删去这一行"),
+        format!("the same resident as in row {row}: remove this row"),
+    )
 }
 
 fn same_document(row: u32) -> Sentence {
@@ -114,11 +119,14 @@ fn same_document(row: u32) -> Sentence {
 fn same_name(row: u32) -> Sentence {
     Sentence::made(
         format!("与第 {row} 行同室同名：如是同一人请删去一行，如是两人请在姓名后加以区分"),
-        format!("is the same as in row {row} for one room: remove one if it is the same person, else tell the names apart"),
+        format!(
+            "is the same as in row {row} for one room: remove one if it is the same person, else tell the names apart"
+        ),
     )
 }
 
-const NO_TENURE: Sentence = Sentence::new("该室各行都没有填写：请填“自住”或“租住”", "is given in no row of this room: 自住 or 租住");
+const NO_TENURE: Sentence =
+    Sentence::new("该室各行都没有填写：请填“自住”或“租住”", "is given in no row of this room: 自住 or 租住");
 const NO_LANDLORD: Sentence =
     Sentence::new("租住的房屋必须填写房东姓名：请补填", "is required for a rented room: fill in the landlord's name");
 const NOT_KEPT: Sentence =

@@ -44,11 +44,8 @@ pub(super) fn read(sheet: &Sheet, row: &Row, today: NaiveDate) -> Result<(Entry,
         let reason = chassis::reason(Refusal::FieldInvalid.as_str_name());
         return Err(Refused { row: row.number, reason, troubles: reader.troubles });
     }
-    let warning = doubt.map(|doubt| Warning {
-        row: row.number,
-        column: Some(Column::Document),
-        sentence: doubt.sentence(),
-    });
+    let warning =
+        doubt.map(|doubt| Warning { row: row.number, column: Some(Column::Document), sentence: doubt.sentence() });
     let person = Person { full_name, phones, document: Some(document) };
     Ok((Entry { row: row.number, place, tenure, landlord, person }, warning))
 }
@@ -161,6 +158,8 @@ const DATE: Sentence = Sentence::new(
     "被 Excel 当成了日期：请把该列设为“文本”后重新输入",
     "was turned into a date by Excel: format the column as text and type it again",
 );
-const ERROR: Sentence =
-    Sentence::new("是 Excel 的错误值（如 #N/A）：请填入实际内容", "holds an Excel error such as #N/A: type what belongs there");
+const ERROR: Sentence = Sentence::new(
+    "是 Excel 的错误值（如 #N/A）：请填入实际内容",
+    "holds an Excel error such as #N/A: type what belongs there",
+);
 const TENURE: Sentence = Sentence::new("只能填“自住”或“租住”", "must be 自住 (owned) or 租住 (rented)");

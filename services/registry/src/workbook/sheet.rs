@@ -178,7 +178,9 @@ fn spread(
         if first >= last || !of_the_room.contains(&column) {
             continue;
         }
-        let Some(cell) = rows.get(&first).and_then(|cells| cells.get(&column)).cloned() else { continue };
+        let Some(cell) = rows.get(&first).and_then(|cells| cells.get(&column)).cloned() else {
+            continue;
+        };
         for cells in rows.range_mut(first..=last).map(|(_, cells)| cells) {
             steps += 1;
             if steps > MOST_CELLS {

@@ -45,7 +45,18 @@ fn owner<'a>(name: &'a str, document: &'a str, phones: &'a str) -> [&'a str; 10]
 #[test]
 fn rows_of_one_room_make_a_household() {
     let workbook = sheet(&[
-        &["长丰二村", "3幢", "1单元", "402室", RENTED, "李四", "13911112222", "张三", CARD, "138 0000 1234、13900005678"],
+        &[
+            "长丰二村",
+            "3幢",
+            "1单元",
+            "402室",
+            RENTED,
+            "李四",
+            "13911112222",
+            "张三",
+            CARD,
+            "138 0000 1234、13900005678",
+        ],
         &["长丰二村", "３", "1", "402", "", "", "", "张小三", "", ""],
         &["长丰二村", "3", "1", "403", OWNED, "", "", "𠮷㐂", "无", "+86 13700001111"],
     ]);
@@ -152,9 +163,10 @@ fn a_cell_merged_over_a_family_holds_for_each_of_them() {
 
 #[test]
 fn refused_rows_come_back_in_a_workbook_that_can_be_corrected_and_read_again() {
-
-
-    let first = sheet(&[&owner("张三", "", ""), &["长丰二村", "4", "", "101", OWNED, "", "", "=cmd()5", "", "+86 13800001234"]]);
+    let first = sheet(&[
+        &owner("张三", "", ""),
+        &["长丰二村", "4", "", "101", OWNED, "", "", "=cmd()5", "", "+86 13800001234"],
+    ]);
     assert_eq!(first.refused.len(), 1);
     let back = refused_workbook(&first.sheet, &first.refused).unwrap();
     let again = read(&back, TODAY).unwrap_or_else(|error| panic!("{error:?}"));

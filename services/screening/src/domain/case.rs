@@ -102,9 +102,8 @@ impl Case {
     }
 
     fn scanned_with(&self, phone: Option<i32>) -> i32 {
-        let scanned = |number: &i32| {
-            Some(*number) == phone || self.evidence.iter().any(|evidence| evidence.phone == *number)
-        };
+        let scanned =
+            |number: &i32| Some(*number) == phone || self.evidence.iter().any(|evidence| evidence.phone == *number);
         i32::try_from((1..=self.phones()).filter(scanned).count()).unwrap_or(i32::MAX)
     }
 

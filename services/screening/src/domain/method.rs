@@ -121,10 +121,7 @@ impl Method {
             Some(approval) if approval.by == signatory.by => Ok(nothing()),
             Some(_) => Err(Refused::NotADraft),
             None if draft.unit == signatory.unit || draft.by == signatory.by => Err(Refused::SameUnit),
-            None => Ok(one(Event::Approved(Approved {
-                by: signatory.by.to_owned(),
-                unit: signatory.unit.to_owned(),
-            }))),
+            None => Ok(one(Event::Approved(Approved { by: signatory.by.to_owned(), unit: signatory.unit.to_owned() }))),
         }
     }
 

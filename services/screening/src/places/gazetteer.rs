@@ -98,7 +98,7 @@ impl Gazetteer {
                 Index::of(former(false)),
             ],
             carrier: [
-                Index(rows(CARRIERS).map(own_word).collect()),
+                Index(rows(CARRIERS).map(|row| own_word(&row)).collect()),
                 Index::of(cities().map(full).chain(provinces().map(full))),
                 Index::of(cities().flat_map(short).chain(cities().map(as_city))),
                 Index::of(former(true)),
@@ -108,7 +108,7 @@ impl Gazetteer {
     }
 }
 
-fn own_word(row: Vec<&'static str>) -> (String, Entry) {
+fn own_word(row: &[&'static str]) -> (String, Entry) {
     (row[0].to_owned(), Entry { codes: codes(row[2]).into(), together: row[1] == "network" })
 }
 
@@ -144,22 +144,8 @@ fn with_short_names(name: &str) -> impl Iterator<Item = String> + use<> {
     names.into_iter()
 }
 
-const KINDS: [&str; 14] = [
-    "特别行政区",
-    "自治州",
-    "自治县",
-    "自治旗",
-    "自治区",
-    "地区",
-    "林区",
-    "特区",
-    "盟",
-    "省",
-    "市",
-    "县",
-    "区",
-    "旗",
-];
+const KINDS: [&str; 14] =
+    ["特别行政区", "自治州", "自治县", "自治旗", "自治区", "地区", "林区", "特区", "盟", "省", "市", "县", "区", "旗"];
 
 const PEOPLES: [&str; 49] = [
     "维吾尔",

@@ -96,8 +96,12 @@ pub(crate) fn explain(
 fn consequence(measure: Measure, rules: &Rules) -> (String, String) {
     let days = rules.isolation_days;
     match measure {
-        Measure::Central => (format!("需要集中隔离观察{days}天"), format!("you have to stay in central isolation for {days} days")),
-        Measure::Home => (format!("需要居家隔离观察{days}天"), format!("you have to stay in isolation at home for {days} days")),
+        Measure::Central => {
+            (format!("需要集中隔离观察{days}天"), format!("you have to stay in central isolation for {days} days"))
+        }
+        Measure::Home => {
+            (format!("需要居家隔离观察{days}天"), format!("you have to stay in isolation at home for {days} days"))
+        }
         Measure::Watch => (format!("需要健康监测{days}天"), format!("your health is to be watched for {days} days")),
         Measure::None | Measure::Ask | Measure::Unspecified => {
             ("由工作人员与您核实".to_owned(), "the staff will check with you".to_owned())
@@ -115,7 +119,10 @@ impl Appeal {
     }
 
     fn en(&self) -> String {
-        format!("If you think that the records are wrong, dispute it: somebody else answers within {} hours.", self.hours)
+        format!(
+            "If you think that the records are wrong, dispute it: somebody else answers within {} hours.",
+            self.hours
+        )
     }
 }
 

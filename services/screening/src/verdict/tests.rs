@@ -52,9 +52,39 @@ fn is(judgement: &Judgement, outcome: Outcome, risk: Level, honesty: Honesty, me
 /// The tenant of 11 February 2020: 30 and more cities.
 fn sichuan_tenant() -> Person {
     let cities = [
-        "信阳", "驻马店", "南阳", "武汉", "宜昌", "江汉", "孝感", "黄冈", "成都", "绵阳", "德阳", "重庆", "广元", "汉中", "西安",
-        "商洛", "十堰", "襄阳", "荆门", "荆州", "随州", "鄂州", "黄石", "咸宁", "九江", "安庆", "六安", "合肥", "芜湖", "湖州",
-        "杭州", "绍兴", "宁波",
+        "信阳",
+        "驻马店",
+        "南阳",
+        "武汉",
+        "宜昌",
+        "江汉",
+        "孝感",
+        "黄冈",
+        "成都",
+        "绵阳",
+        "德阳",
+        "重庆",
+        "广元",
+        "汉中",
+        "西安",
+        "商洛",
+        "十堰",
+        "襄阳",
+        "荆门",
+        "荆州",
+        "随州",
+        "鄂州",
+        "黄石",
+        "咸宁",
+        "九江",
+        "安庆",
+        "六安",
+        "合肥",
+        "芜湖",
+        "湖州",
+        "杭州",
+        "绍兴",
+        "宁波",
     ];
     let visits = cities.iter().enumerate().map(|(index, city)| {
         let date = day("01-01") + chrono::Days::new(index as u64);
@@ -107,7 +137,8 @@ fn declared_key_area_is_honest_and_still_isolates() {
     is(&judgement, Outcome::DeclaredKeyArea, Level::High, Honesty::Consistent, Measure::Central);
     assert_eq!(judgement.last_exposure, Some(day("01-19")));
     assert_eq!(judgement.visits[0].marks, [Mark::Declared, Mark::KeyArea]);
-    let more = judged(&[stay("武汉", "01-10", "01-20")], &[visit("武汉", "01-11", "01-19"), visit("长沙", "01-21", "01-22")]);
+    let more =
+        judged(&[stay("武汉", "01-10", "01-20")], &[visit("武汉", "01-11", "01-19"), visit("长沙", "01-21", "01-22")]);
     is(&more, Outcome::DeclaredKeyArea, Level::High, Honesty::Undeclared, Measure::Central);
 }
 
@@ -137,7 +168,10 @@ fn a_visit_before_the_period_of_a_key_area_is_one_elsewhere() {
 
 #[test]
 fn undeclared_elsewhere_is_asked_about() {
-    let judgement = judged(&[stay("四川", "01-10", "01-20")], &[home(), visit("成都", "01-10", "01-20"), visit("长沙", "01-21", "01-21")]);
+    let judgement = judged(
+        &[stay("四川", "01-10", "01-20")],
+        &[home(), visit("成都", "01-10", "01-20"), visit("长沙", "01-21", "01-21")],
+    );
     is(&judgement, Outcome::UndeclaredElsewhere, Level::None, Honesty::Undeclared, Measure::Ask);
     let beyond = judged(&[stay("四川", "01-10", "01-20")], &[home(), visit("重庆", "01-10", "01-20")]);
     is(&beyond, Outcome::UndeclaredElsewhere, Level::None, Honesty::Undeclared, Measure::Ask);
@@ -174,7 +208,11 @@ fn border_suspect_is_a_lone_day_next_door_and_no_reason_to_isolate() {
         is(&judgement, Outcome::UndeclaredElsewhere, Level::None, Honesty::Undeclared, Measure::Ask);
     }
     assert_eq!(judged(&[], &[home(), visit("绍兴", "01-20", "01-21")]).outcome, Outcome::UndeclaredElsewhere);
-    assert_eq!(judged(&[], &[home(), visit("温州", "01-21", "01-21")]).outcome, Outcome::ConcealedKeyArea, "no neighbour");
+    assert_eq!(
+        judged(&[], &[home(), visit("温州", "01-21", "01-21")]).outcome,
+        Outcome::ConcealedKeyArea,
+        "no neighbour"
+    );
 }
 
 #[test]
@@ -208,7 +246,13 @@ fn insufficient_evidence_is_never_clear() {
     let mut no_phone = without.clone();
     no_phone.phones = 0;
     for person in [&without, &no_data, &one_of_two, &same_twice, &short_window, &stale, &no_phone] {
-        is(&judge(person, &rules()), Outcome::InsufficientEvidence, Level::Unknown, Honesty::NotComparable, Measure::Ask);
+        is(
+            &judge(person, &rules()),
+            Outcome::InsufficientEvidence,
+            Level::Unknown,
+            Honesty::NotComparable,
+            Measure::Ask,
+        );
     }
     short_window.scans[0].from = day("01-28");
     assert_eq!(judge(&short_window, &rules()).outcome, Outcome::Clear, "fourteen days");
@@ -254,7 +298,13 @@ fn evidence_coarser_than_a_key_area_is_possible_and_asked_about() {
     let seen = [home(), visit("台州", "01-24", "01-27")];
     let judge = |stays: &[Stay]| judge(&person(stays, &seen), &rules);
     is(&judge(&[]), Outcome::UnresolvedPlace, Level::Unknown, Honesty::NotComparable, Measure::Ask);
-    is(&judge(&[stay("台州", "01-24", "01-27")]), Outcome::UnresolvedPlace, Level::Unknown, Honesty::NotComparable, Measure::Ask);
+    is(
+        &judge(&[stay("台州", "01-24", "01-27")]),
+        Outcome::UnresolvedPlace,
+        Level::Unknown,
+        Honesty::NotComparable,
+        Measure::Ask,
+    );
     let said_so = judge(&[stay("天台", "01-24", "01-27")]);
     is(&said_so, Outcome::DeclaredKeyArea, Level::Medium, Honesty::Consistent, Measure::Home);
 }
@@ -288,7 +338,8 @@ fn jianghan_is_declared_by_xiantao_and_outside_by_a_district_of_wuhan() {
     is(&district, Outcome::ConcealedKeyArea, Level::High, Honesty::Concealed, Measure::Central);
 }
 
-const SEEN: [&str; 12] = ["宁波", "台州", "绍兴", "温州", "武汉", "江汉", "信阳", "成都", "西安", "海南", "浙江", "某地"];
+const SEEN: [&str; 12] =
+    ["宁波", "台州", "绍兴", "温州", "武汉", "江汉", "信阳", "成都", "西安", "海南", "浙江", "某地"];
 const SAID: [&str; 10] = ["四川", "武汉", "台州", "天台", "西安", "老家", "湖北", "浙江", "朝阳", "信阳"];
 
 fn stretch() -> impl Strategy<Value = (NaiveDate, NaiveDate)> {

@@ -27,6 +27,7 @@ pub(crate) struct Seen {
 }
 
 /// What one visit shows.
+#[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own, and any of them may stand together")]
 #[derive(Clone, Default)]
 pub(crate) struct Finding {
     pub(crate) counts: bool,
@@ -130,10 +131,9 @@ fn honesty(outcome: Outcome) -> Honesty {
         Outcome::ConcealedKeyArea => Honesty::Concealed,
         Outcome::UndeclaredElsewhere => Honesty::Undeclared,
         Outcome::OverDeclared => Honesty::OverDeclared,
-        Outcome::BorderSuspect
-        | Outcome::InsufficientEvidence
-        | Outcome::UnresolvedPlace
-        | Outcome::Unspecified => Honesty::NotComparable,
+        Outcome::BorderSuspect | Outcome::InsufficientEvidence | Outcome::UnresolvedPlace | Outcome::Unspecified => {
+            Honesty::NotComparable
+        }
     }
 }
 
@@ -151,7 +151,9 @@ fn measure(outcome: Outcome, keys: &[Key]) -> Measure {
 fn lone_border_visit(findings: &[Finding], seen: &[Seen]) -> bool {
     let mut left_out = findings.iter().zip(seen).filter(|(finding, _)| finding.left_out());
     let Some((first, visit)) = left_out.next() else { return false };
-    first.border && left_out.all(|(_, other)| other.codes == visit.codes && other.first == visit.first && other.last == visit.last)
+    first.border
+        && left_out
+            .all(|(_, other)| other.codes == visit.codes && other.first == visit.first && other.last == visit.last)
 }
 
 impl Finding {
@@ -213,7 +215,8 @@ impl Key {
             .filter(|stay| stay.touches(&visit.codes))
             .filter_map(|stay| {
                 let (first, last) = overlap((stay.from, stay.to), (visit.first, visit.last))?;
-                let keys: Option<Vec<Self>> = stay.codes.iter().map(|code| Self::at(*code, first, last, rules)).collect();
+                let keys: Option<Vec<Self>> =
+                    stay.codes.iter().map(|code| Self::at(*code, first, last, rules)).collect();
                 keys?.into_iter().min_by_key(|key| (key.level, key.measure))
             })
             .max_by_key(|key| (key.level, key.measure, key.last))
@@ -252,7 +255,8 @@ impl Said {
     fn was_missed(&self, seen: &[Seen], windows: &Windows, rules: &Rules) -> bool {
         let away = !self.codes.iter().any(|code| code.touches(rules.home));
         let days = (self.from, self.to);
-        let covered = |window: &(NaiveDate, NaiveDate)| overlap(days, *window).is_some_and(|(first, last)| first < last);
+        let covered =
+            |window: &(NaiveDate, NaiveDate)| overlap(days, *window).is_some_and(|(first, last)| first < last);
         let here = |visit: &Seen| overlap(days, (visit.first, visit.last)).is_some() && self.touches(&visit.codes);
         away && windows.spans.iter().any(covered) && !seen.iter().any(here)
     }

@@ -64,8 +64,8 @@ impl Log {
         let plan = batch.plan(known, &self.tail, &self.clock);
         assert!(plan.verdicts[0].is_ok(), "{:?}", plan.verdicts[0]);
         let committed = self.writer.commit(&plan).await;
-        if committed.is_err() {
-            self.writer.roll_back(true).await;
+        if let Err(error) = &committed {
+            self.writer.roll_back(Some(error)).await;
         }
         committed
     }

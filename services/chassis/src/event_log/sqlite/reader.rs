@@ -23,7 +23,7 @@ pub(super) struct Reader {
 }
 
 /// However many are asked for.
-const MOST_RECORDS: usize = 5_000;
+pub(super) const MOST_RECORDS: usize = 5_000;
 
 /// Every column of a record. The outer loop goes over events: the order is the key's.
 macro_rules! select_records {
@@ -63,17 +63,12 @@ impl Reader {
         self.pool.close().await;
     }
 
-    pub(super) async fn read(
-        &self,
-        after_position: u64,
-        limit: usize,
-    ) -> Result<Vec<Arc<Record>>, LogError> {
+    pub(super) async fn read(&self, after_position: u64, limit: usize) -> Result<Vec<Arc<Record>>, LogError> {
         // Not beyond the head that others are told of.
         self.range(after_position, self.tail.standing().position, limit).await
     }
 
     async fn range(&self, after: u64, to: u64, limit: usize) -> Result<Vec<Arc<Record>>, LogError> {
-        let limit = limit.min(MOST_RECORDS);
         let rows = sqlx::query(BY_POSITION)
             .bind(after.cast_signed())
             .bind(to.cast_signed())
@@ -123,26 +118,18 @@ impl Reader {
         Ok(records)
     }
 
-    pub(super) async fn find_command(
-        &self,
-        command_id: &str,
-    ) -> Result<Option<KnownCommand>, LogError> {
-        let row = sqlx::query(
-            "SELECT fingerprint, first_position, last_position, reply FROM command WHERE command_id = ?",
-        )
-        .bind(command_id)
-        .fetch_optional(&self.pool)
-        .await
-        .context("looking for a command")
-        .map_err(LogError::Store)?;
+    pub(super) async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError> {
+        let row =
+            sqlx::query("SELECT fingerprint, first_position, last_position, reply FROM command WHERE command_id = ?")
+                .bind(command_id)
+                .fetch_optional(&self.pool)
+                .await
+                .context("looking for a command")
+                .map_err(LogError::Store)?;
         row.map(|row| known_command(&row, 0)).transpose().map_err(LogError::Store)
     }
 
-    pub(super) async fn find_reservation(
-        &self,
-        scope: &str,
-        key: &[u8],
-    ) -> Result<Option<String>, LogError> {
+    pub(super) async fn find_reservation(&self, scope: &str, key: &[u8]) -> Result<Option<String>, LogError> {
         sqlx::query_scalar("SELECT stream_id FROM reservation WHERE scope = ? AND key = ?")
             .bind(scope)
             .bind(key)
@@ -165,13 +152,11 @@ impl Reader {
             let records = match self.range(found.position, head.position, 1_000).await {
                 Ok(records) => records,
                 // Nearer than a thousand records the break is found by reading one by one.
-                Err(LogError::Damaged { .. }) => {
-                    match self.range(found.position, found.position + 1, 1).await {
-                        Ok(records) => records,
-                        Err(LogError::Damaged { .. }) => return Ok(broken(found)),
-                        Err(error) => return Err(error),
-                    }
-                }
+                Err(LogError::Damaged { .. }) => match self.range(found.position, found.position + 1, 1).await {
+                    Ok(records) => records,
+                    Err(LogError::Damaged { .. }) => return Ok(broken(found)),
+                    Err(error) => return Err(error),
+                },
                 Err(error) => return Err(error),
             };
             for record in records {
@@ -195,8 +180,7 @@ impl Reader {
         let text = |column: usize| anyhow::Ok(row.try_get::<String, _>(column)?);
         let time = |column: usize| {
             let micros = row.try_get::<i64, _>(column)?;
-            let time = DateTime::from_timestamp_micros(micros)
-                .ok_or_else(|| anyhow!("no time: {micros}"))?;
+            let time = DateTime::from_timestamp_micros(micros).ok_or_else(|| anyhow!("no time: {micros}"))?;
             anyhow::Ok(Some(crate::timestamp(time)))
         };
         Ok(Record {

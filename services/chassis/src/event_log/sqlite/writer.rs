@@ -42,13 +42,7 @@ struct Left {
 
 impl Writer {
     pub(super) fn new(options: SqliteConnectOptions, lock: File) -> Self {
-        Self {
-            options: writing(options),
-            db: None,
-            left: None,
-            statements: Statements::default(),
-            _lock: lock,
-        }
+        Self { options: writing(options), db: None, left: None, statements: Statements::default(), _lock: lock }
     }
 
     /// From the next batch on.
@@ -80,11 +74,10 @@ impl Writer {
         }
         let db = self.connected().await?;
         let head = standing(db).await.map_err(StoreError::Unknown)?;
-        let last_stream_no: i64 =
-            sqlx::query_scalar("SELECT COALESCE(MAX(stream_no), 0) FROM stream")
-                .fetch_one(db)
-                .await
-                .map_err(classified)?;
+        let last_stream_no: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(stream_no), 0) FROM stream")
+            .fetch_one(db)
+            .await
+            .map_err(classified)?;
         Ok(*self.left.insert(Left { head, last_stream_no }))
     }
 
@@ -133,18 +126,13 @@ impl Writer {
         let recorded_at = plan.recorded_at.timestamp_micros();
         self.insert(Table::Stream, plan.streams.len(), |query| {
             plan.streams.iter().fold(query, |query, ((category, stream_id), stream)| {
-                query
-                    .number(stream.stream_no)
-                    .text(category)
-                    .text(stream_id)
-                    .position(stream.version)
+                query.number(stream.stream_no).text(category).text(stream_id).position(stream.version)
             })
         })
         .await?;
         self.insert(Table::Event, plan.records.len(), |query| {
             plan.records.iter().fold(query, |query, (stream_no, record)| {
-                let occurred_at =
-                    record.occurred_at.as_ref().and_then(crate::instant).unwrap_or_default();
+                let occurred_at = record.occurred_at.as_ref().and_then(crate::instant).unwrap_or_default();
                 query
                     .position(record.position)
                     .number(*stream_no)
@@ -185,11 +173,7 @@ impl Writer {
             .execute(self.connected().await?)
             .await
             .map_err(classified)?;
-        if moved.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::Fault(anyhow!("the log has no head")))
-        }
+        if moved.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Fault(anyhow!("the log has no head"))) }
     }
 
     async fn write_keys(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
@@ -203,12 +187,9 @@ impl Writer {
                     .map_err(classified)?;
             }
         }
-        let held: Vec<_> =
-            plan.keys.iter().filter_map(|(name, holder)| Some((name, holder.as_ref()?))).collect();
+        let held: Vec<_> = plan.keys.iter().filter_map(|(name, holder)| Some((name, holder.as_ref()?))).collect();
         self.insert(Table::Key, held.len(), |query| {
-            held.iter().fold(query, |query, ((scope, key), holder)| {
-                query.text(scope).bytes(key).text(holder)
-            })
+            held.iter().fold(query, |query, ((scope, key), holder)| query.text(scope).bytes(key).text(holder))
         })
         .await
     }
@@ -217,10 +198,7 @@ impl Writer {
 #[async_trait]
 impl Store for Writer {
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
-        sqlx::raw_sql("BEGIN IMMEDIATE")
-            .execute(self.connected().await?)
-            .await
-            .map_err(classified)?;
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(self.connected().await?).await.map_err(classified)?;
         let Left { head, last_stream_no } = self.left().await?;
         let commands = self
             .look_up(
@@ -234,32 +212,15 @@ impl Store for Writer {
             .look_up(
                 Table::FindStream,
                 batch.streams.list.len(),
-                |query| {
-                    batch
-                        .streams
-                        .list
-                        .iter()
-                        .fold(query, |query, (category, id)| query.text(category).text(id))
-                },
-                |row| {
-                    Ok(Stream {
-                        stream_no: row.try_get(1)?,
-                        version: row.try_get::<i64, _>(2)?.cast_unsigned(),
-                    })
-                },
+                |query| batch.streams.list.iter().fold(query, |query, (category, id)| query.text(category).text(id)),
+                |row| Ok(Stream { stream_no: row.try_get(1)?, version: row.try_get::<i64, _>(2)?.cast_unsigned() }),
             )
             .await?;
         let keys = self
             .look_up(
                 Table::FindKey,
                 batch.keys.list.len(),
-                |query| {
-                    batch
-                        .keys
-                        .list
-                        .iter()
-                        .fold(query, |query, (scope, key)| query.text(scope).bytes(key))
-                },
+                |query| batch.keys.list.iter().fold(query, |query, (scope, key)| query.text(scope).bytes(key)),
                 |row| Ok(row.try_get(1)?),
             )
             .await?;
@@ -277,15 +238,20 @@ impl Store for Writer {
         Ok(())
     }
 
-    async fn roll_back(&mut self, after_error: bool) {
+    async fn roll_back(&mut self, after: Option<&StoreError>) {
         let Some(db) = &mut self.db else { return };
-        let done = sqlx::raw_sql("ROLLBACK").execute(&mut *db).await;
-        if after_error {
+        if after.is_some() {
             self.left = None;
-            // SQLite may have rolled back already; a new connection is sure of it.
-            self.db = None;
-        } else if let Err(error) = done {
-            tracing::warn!(%error, "rolling back");
+        }
+        // After some errors SQLite has rolled back already, and says so: the connection is sound if it can begin again.
+        let sound = sqlx::raw_sql("ROLLBACK").execute(&mut *db).await.is_ok()
+            || sqlx::raw_sql("BEGIN; ROLLBACK").execute(&mut *db).await.is_ok();
+        if matches!(after, Some(StoreError::Full)) {
+            // What waits in the WAL may take less room in the file; then the WAL is written from its beginning again.
+            drop(sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *db).await);
+        }
+        // On a full disk a new connection might not even find the room to open: keep this one.
+        if !sound || matches!(after, Some(StoreError::Unknown(_) | StoreError::Fault(_))) {
             self.db = None;
         }
     }
@@ -306,8 +272,7 @@ impl Store for Writer {
 
 /// What the file says of its head.
 pub(super) async fn standing(db: &mut SqliteConnection) -> anyhow::Result<Standing> {
-    let row =
-        sqlx::query("SELECT position, chain FROM log_head WHERE id = 1").fetch_one(db).await?;
+    let row = sqlx::query("SELECT position, chain FROM log_head WHERE id = 1").fetch_one(db).await?;
     let chain: Chain = reader::hash(&row, 1)?;
     Ok(Standing { position: row.try_get::<i64, _>(0)?.cast_unsigned(), chain })
 }

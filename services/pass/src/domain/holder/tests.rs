@@ -179,6 +179,22 @@ fn a_clear_verdict_may_be_overturned_by_a_later_one_on_the_same_case() {
 }
 
 #[test]
+fn an_order_withdrawn_with_its_verdict_settles_nothing() {
+    let order = |holder: &Holder| holder.bar(ORDER, Reason::IsolationOrder, CASE, &home());
+    let verdict = |holder: &Holder| holder.bar(CASE, Reason::Verdict, "", &home());
+    let (holder, _) = when(when(Holder::default(), verdict).0, order);
+    let (holder, names) = when(holder, |holder| holder.withdraw(ORDER));
+    assert_eq!(names, ["bar_lifted"]);
+    assert!(!holder.eligible());
+    let (holder, _) = when(holder, |holder| holder.tolerate(CASE));
+    assert!(matches!(holder.issue(issue(1)), Err(Refused::NotEligible)));
+    let (holder, names) = when(holder, verdict);
+    assert_eq!(names, ["barred"]);
+    // The order itself is over, also when the news of it is read again.
+    assert_eq!(order(&holder), []);
+}
+
+#[test]
 fn a_released_person_is_eligible_without_another_screening() {
     let (holder, _) =
         when(Holder::default(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
@@ -234,6 +250,7 @@ enum Step {
     Verdict(u8),
     Order(u8),
     Release(u8),
+    Withdraw(u8),
     Issue,
     Suspend,
     Reinstate,
@@ -248,6 +265,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0..2_u8).prop_map(Step::Verdict),
         (0..2_u8).prop_map(Step::Order),
         (0..2_u8).prop_map(Step::Release),
+        (0..2_u8).prop_map(Step::Withdraw),
         Just(Step::Issue),
         Just(Step::Issue),
         Just(Step::Suspend),
@@ -272,6 +290,7 @@ proptest! {
                     holder.bar(&format!("orders/{n}"), Reason::IsolationOrder, &format!("cases/{n}"), &home())
                 }
                 Step::Release(n) => holder.release(&format!("orders/{n}"), &home()),
+                Step::Withdraw(n) => holder.withdraw(&format!("orders/{n}")),
                 Step::Issue => holder.issue(issue(index)).unwrap_or_default(),
                 Step::Suspend => holder.suspend(Reason::Lent).unwrap_or_default(),
                 Step::Reinstate => holder.reinstate().unwrap_or_default(),

@@ -4,7 +4,7 @@
 use chassis::{Call, Failure};
 use proto::registry::v1::{self as contract, Landlord, Person, Refusal, Residence, Tenure};
 
-use super::{Import, Tally};
+use super::{Import, Mode, Tally};
 use crate::{
     api::{
         households,
@@ -81,7 +81,7 @@ impl Import {
             unit: &place.unit,
             room: &place.room,
         };
-        if !self.validate_only && api.ledger.done_before::<contract::Household>(&call).await?.is_some() {
+        if self.done_before::<contract::Household>(&call).await? {
             return Ok(Home::New(residence(call.id("household"))));
         }
         let key = keys::door(compound_id, &place.building, &place.unit, &place.room);
@@ -89,7 +89,7 @@ impl Import {
             if let Some(id) = api.ledger.reserved(keys::HOUSEHOLD_DOOR, &key).await? {
                 return self.compare(room, residence(id)).await;
             }
-            if self.validate_only {
+            if self.mode == Mode::Rehearsal {
                 // No household has this id, so nobody has their name in it.
                 return Ok(Home::New(residence(String::new())));
             }
@@ -119,7 +119,7 @@ impl Import {
     async fn row(&self, residence: &Residence, occupant: &Occupant) -> Result<Row, Failure> {
         let Self { api, neighbourhood_id, .. } = self;
         let call = self.call.derive(format!("row/{}", occupant.row));
-        if !self.validate_only && self.taken_before(&call).await? {
+        if self.done_before::<contract::Resident>(&call).await? {
             return Ok(Row::New);
         }
         let keys = ResidentKeys::of(&api.vault, neighbourhood_id, &residence.household_id, &occupant.person);
@@ -127,7 +127,7 @@ impl Import {
             match keys.holders(&api.ledger).await? {
                 (Some(id), _) => return self.by_document(&id, residence, &occupant.person).await,
                 (None, Some(id)) => return self.by_name(&id, &occupant.person).await,
-                (None, None) if self.validate_only => return Ok(Row::New),
+                (None, None) if self.mode == Mode::Rehearsal => return Ok(Row::New),
                 (None, None) => {}
             }
             match residents::register(api, &call, residence, &occupant.person).await {
@@ -139,8 +139,9 @@ impl Import {
         Err(Failure::Contended)
     }
 
-    async fn taken_before(&self, row: &Call) -> Result<bool, Failure> {
-        Ok(self.api.ledger.done_before::<contract::Resident>(row).await?.is_some())
+    /// Whether an earlier attempt of this import took it.
+    async fn done_before<R: prost::Message + Default>(&self, call: &Call) -> Result<bool, Failure> {
+        Ok(self.mode == Mode::Again && self.api.ledger.done_before::<R>(call).await?.is_some())
     }
 
     /// Somebody of this neighbourhood has the row's document.

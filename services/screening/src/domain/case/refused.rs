@@ -69,11 +69,7 @@ impl Refuse for Refused {
                 "已有一份申诉在处理：请等待答复",
                 "a dispute is being answered: wait for its finding",
             ),
-            Self::NotDisputed => (
-                v1::Refusal::NotDisputed,
-                "没有待答复的申诉",
-                "there is no dispute to resolve",
-            ),
+            Self::NotDisputed => (v1::Refusal::NotDisputed, "没有待答复的申诉", "there is no dispute to resolve"),
             Self::SamePerson => (
                 v1::Refusal::SamePerson,
                 "录入证据的人不能裁定申诉：请由另一位工作人员答复",

@@ -5,11 +5,8 @@ use proto::screening::v1::{Level, Measure, Source};
 use super::*;
 
 fn opened(phones: i32) -> Opened {
-    let residence = Residence {
-        neighbourhood_id: "n1".to_owned(),
-        compound_id: "c1".to_owned(),
-        household_id: "h1".to_owned(),
-    };
+    let residence =
+        Residence { neighbourhood_id: "n1".to_owned(), compound_id: "c1".to_owned(), household_id: "h1".to_owned() };
     Opened { resident_id: "r1".to_owned(), residence: Some(residence), phones, occasion: "registered".to_owned() }
 }
 
@@ -34,7 +31,8 @@ fn evidence(id: &str, phone: i32) -> EvidenceRecorded {
 }
 
 fn verdict(outcome: Outcome) -> Assessed {
-    let mut verdict = Assessed { resident_id: "r1".to_owned(), method_version: "2020-02-09".to_owned(), ..Default::default() };
+    let mut verdict =
+        Assessed { resident_id: "r1".to_owned(), method_version: "2020-02-09".to_owned(), ..Default::default() };
     verdict.set_outcome(outcome);
     verdict.set_risk(Level::None);
     verdict.set_measure(Measure::Ask);

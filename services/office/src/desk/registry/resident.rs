@@ -1,0 +1,243 @@
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Subcommand};
+use proto::registry::v1::{
+    CreateResidentRequest, EraseResidentRequest, FindResidentsRequest, GetResidentRequest, IdentityDocument,
+    ListResidentsRequest, ListRevealsRequest, MoveOutResidentRequest, Person, RevealResidentRequest,
+    find_residents_request, identity_document::Kind, registry_service_client::RegistryServiceClient,
+};
+
+use crate::{
+    desk::{
+        ask::{Act, Ask, Paging},
+        typed,
+    },
+    output::print,
+};
+
+const COLUMNS: [&str; 7] =
+    ["name", "household", "masked_name", "masked_phones", "masked_document", "moved_out", "erased"];
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Registers somebody in a household
+    #[command(after_help = "Example:\n  mifeng resident create --household 019c30 --name 张小花 --phone 13800001234 \
+                            --kind id-card --document 330212198001011234\n  mifeng resident create --household \
+                            019c30 person.json")]
+    Create(Box<Create>),
+    /// One resident, masked
+    #[command(after_help = "Example:\n  mifeng resident show 019c31")]
+    Show {
+        #[arg(value_parser = typed::name("residents"))]
+        resident: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Residents, masked
+    #[command(after_help = "Example:\n  mifeng resident list --household 019c30")]
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        paging: Paging,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Who has this number, exactly; masked
+    #[command(after_help = "Example:\n  mifeng resident find --phone 13800001234")]
+    Find {
+        #[command(flatten)]
+        key: Key,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Names and numbers in full; that you looked, and why, is put on record
+    #[command(after_help = "Example:\n  mifeng resident reveal 019c31 --reason '送药上门，需要电话'")]
+    Reveal {
+        #[arg(value_parser = typed::name("residents"))]
+        resident: String,
+        /// Why they are needed, in four characters or more
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Who looked at this person's data in full, when and why
+    #[command(after_help = "Example:\n  mifeng resident who-looked 019c31")]
+    WhoLooked {
+        #[arg(value_parser = typed::name("residents"))]
+        resident: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Ends the residence, and with it the pass
+    #[command(after_help = "Example:\n  mifeng resident move-out 019c31")]
+    MoveOut {
+        #[arg(value_parser = typed::name("residents"))]
+        resident: String,
+        /// Refuse where the resident has changed since this etag was read
+        #[arg(long, default_value = "")]
+        etag: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Destroys the keys of a person's data in every service: nobody can read them again
+    #[command(after_help = "Example:\n  mifeng resident erase 019c31 --yes")]
+    Erase {
+        #[arg(value_parser = typed::name("residents"))]
+        resident: String,
+        /// Does not ask again
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        act: Act,
+    },
+}
+
+#[derive(Args)]
+pub struct Create {
+    /// A JSON file of registry.v1.Person, or - for the standard input: what is typed here stays in the shell's history
+    #[arg(value_name = "FILE.json", conflicts_with_all = ["name", "phone", "kind", "document"], required_unless_present = "name")]
+    file: Option<PathBuf>,
+    #[arg(long, value_parser = typed::name("households"))]
+    household: String,
+    /// The full name
+    #[arg(long)]
+    name: Option<String>,
+    /// As often as the person has numbers
+    #[arg(long)]
+    phone: Vec<String>,
+    /// The kind of the identity document
+    #[arg(long, value_parser = typed::word(Kind::as_str_name), default_value = "id-card")]
+    kind: Kind,
+    /// Its number
+    #[arg(long, default_value = "", hide_default_value = true)]
+    document: String,
+    #[command(flatten)]
+    act: Act,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+pub struct Place {
+    /// Of this household
+    #[arg(long, value_parser = typed::name("households"))]
+    household: Option<String>,
+    /// Of this compound
+    #[arg(long, value_parser = typed::name("compounds"))]
+    compound: Option<String>,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct Key {
+    /// A mobile number
+    #[arg(long)]
+    phone: Option<String>,
+    /// The number of an identity document
+    #[arg(long, value_name = "NUMBER")]
+    document: Option<String>,
+}
+
+impl Command {
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Create(create) => create.run().await,
+            Self::Show { resident, ask } => {
+                let mut client = RegistryServiceClient::new(ask.connection()?);
+                ask.show(&client.get_resident(GetResidentRequest { name: resident }).await?.into_inner())
+            }
+            Self::List { place, paging, ask } => list(place, &paging, &ask).await,
+            Self::Find { key, ask } => find(key, &ask).await,
+            Self::Reveal { resident, reason, act } => {
+                let revealed = act.send(async |connection, request_id| {
+                    let request = RevealResidentRequest { request_id, name: resident, reason };
+                    RegistryServiceClient::new(connection).reveal_resident(request).await
+                });
+                act.show(&revealed.await?.person.context("the answer holds no person")?)
+            }
+            Self::WhoLooked { resident, ask } => {
+                let mut client = RegistryServiceClient::new(ask.connection()?);
+                let answer = client.list_reveals(ListRevealsRequest { parent: resident }).await?.into_inner();
+                ask.list(&answer.reveals, &["time", "actor", "reason"])
+            }
+            Self::MoveOut { resident, etag, act } => {
+                let gone = act.send(async |connection, request_id| {
+                    let request = MoveOutResidentRequest { request_id, name: resident, etag };
+                    RegistryServiceClient::new(connection).move_out_resident(request).await
+                });
+                act.show(&gone.await?)
+            }
+            Self::Erase { resident, yes, act } => erase(resident, yes, &act).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self) -> anyhow::Result<()> {
+        let person = match self.file {
+            Some(file) => typed::read_message(&file)?,
+            None => Person {
+                full_name: self.name.unwrap_or_default(),
+                phones: self.phone,
+                document: Some(IdentityDocument { kind: self.kind.into(), number: self.document }),
+            },
+        };
+        let registered = self.act.send(async |connection, request_id| {
+            let request = CreateResidentRequest { request_id, household: self.household, person: Some(person) };
+            RegistryServiceClient::new(connection).create_resident(request).await
+        });
+        self.act.show(&registered.await?)
+    }
+}
+
+async fn list(place: Place, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+    let parent = place.household.or(place.compound).unwrap_or_default();
+    let mut client = RegistryServiceClient::new(ask.connection()?);
+    let all = paging.collect(async |page_size, page_token| {
+        let request = ListResidentsRequest { parent: parent.clone(), page_size, page_token };
+        let page = client.list_residents(request).await?.into_inner();
+        Ok((page.residents, page.next_page_token))
+    });
+    ask.list(&all.await?, &COLUMNS)
+}
+
+async fn find(key: Key, ask: &Ask) -> anyhow::Result<()> {
+    let key = match (key.phone, key.document) {
+        (Some(phone), _) => find_residents_request::Key::Phone(phone),
+        (None, Some(document)) => find_residents_request::Key::DocumentNumber(document),
+        (None, None) => bail!("give --phone or --document"),
+    };
+    let mut client = RegistryServiceClient::new(ask.connection()?);
+    let found = client.find_residents(FindResidentsRequest { key: Some(key) }).await?.into_inner();
+    ask.list(&found.residents, &COLUMNS)
+}
+
+async fn erase(resident: String, yes: bool, act: &Act) -> anyhow::Result<()> {
+    if !yes {
+        let mut client = RegistryServiceClient::new(act.ask.connection()?);
+        let shown = client.get_resident(GetResidentRequest { name: resident.clone() }).await?.into_inner();
+        confirm(&format!("Erase {} ({})? This cannot be undone. Type yes: ", shown.name, shown.masked_name))?;
+    }
+    let erased = act.send(async |connection, request_id| {
+        let request = EraseResidentRequest { request_id, name: resident };
+        RegistryServiceClient::new(connection).erase_resident(request).await
+    });
+    act.show(&erased.await?)?;
+    if act.ask.output.is_json() { Ok(()) } else { print("erased; copies in other services follow within seconds") }
+}
+
+/// Asks whoever sits at the terminal; nobody there means no.
+fn confirm(question: &str) -> anyhow::Result<()> {
+    ensure!(std::io::stdin().is_terminal(), "nobody is at the terminal to confirm this: say --yes");
+    let mut err = std::io::stderr();
+    write!(err, "{question}").and_then(|()| err.flush()).context("asking for confirmation")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("reading the confirmation")?;
+    ensure!(answer.trim() == "yes", "nothing was done");
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! What people type: the contract's enumerations as short words, names with or without their collection, dates,
+//! temperatures, messages as JSON files.
+
+use std::{fs, io::Read as _, path::Path};
+
+use anyhow::{Context as _, ensure};
+use chrono::NaiveDate;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use prost::{Message, Name};
+use prost_reflect::DynamicMessage;
+
+use crate::output;
+
+/// An enumeration's values as short words: REASON_ISOLATION_ORDER is typed `isolation-order`.
+pub fn word<E>(name: fn(&E) -> &'static str) -> impl TypedValueParser<Value = E>
+where
+    E: Copy + TryFrom<i32> + Send + Sync + 'static,
+{
+    let words: Vec<(String, E)> = (1..)
+        .map_while(|number| E::try_from(number).ok())
+        .map(|value| (output::word(name(&value)).to_owned(), value))
+        .collect();
+    PossibleValuesParser::new(words.iter().map(|(word, _)| word.clone())).map(move |typed| {
+        let known = words.iter().find(|(word, _)| *word == typed);
+        known.expect("clap lets through only the words that it was given").1
+    })
+}
+
+/// A resource's name, typed in full or as its id alone.
+pub fn name(collection: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |typed| {
+        let id = typed.strip_prefix(collection).and_then(|rest| rest.strip_prefix('/')).unwrap_or(typed);
+        if is_id(id) {
+            Ok(format!("{collection}/{id}"))
+        } else {
+            Err(format!("give {collection}/<id>, or the id alone"))
+        }
+    }
+}
+
+/// A gate's name: `compounds/c/gates/g`, or `c/g`.
+pub fn gate(typed: &str) -> Result<String, String> {
+    let parts: Vec<&str> = typed.split('/').collect();
+    match parts[..] {
+        ["compounds", compound, "gates", gate] | [compound, gate] if is_id(compound) && is_id(gate) => {
+            Ok(format!("compounds/{compound}/gates/{gate}"))
+        }
+        _ => Err("give compounds/<id>/gates/<id>, or <compound>/<gate>".to_owned()),
+    }
+}
+
+/// A calendar day, as 2020-02-11.
+pub fn date(typed: &str) -> Result<NaiveDate, String> {
+    NaiveDate::parse_from_str(typed, "%Y-%m-%d").map_err(|_| format!("{typed:?} is no day: write it as 2020-02-11"))
+}
+
+/// Two days with a colon between, both included.
+pub fn period(typed: &str) -> Result<(NaiveDate, NaiveDate), String> {
+    let (from, to) = typed.split_once(':').ok_or("write two days with a colon between, as 2020-01-14:2020-01-28")?;
+    let (from, to) = (date(from)?, date(to)?);
+    if from > to {
+        return Err(format!("{from} is after {to}: write the earlier day first"));
+    }
+    Ok((from, to))
+}
+
+/// Degrees Celsius with at most one decimal, in tenths.
+pub fn temperature(typed: &str) -> Result<i32, String> {
+    let wrong = || format!("{typed:?} is no temperature: write degrees Celsius between 30 and 45, as 36.5");
+    let (degrees, tenths) = typed.split_once('.').unwrap_or((typed, "0"));
+    let digits = |text: &str| !text.is_empty() && text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(degrees) || !digits(tenths) || tenths.len() != 1 {
+        return Err(wrong());
+    }
+    let decicelsius: i32 = format!("{degrees}{tenths}").parse().map_err(|_| wrong())?;
+    if (300..=450).contains(&decicelsius) { Ok(decicelsius) } else { Err(wrong()) }
+}
+
+/// A message of the contract from a JSON file with the contract's field names; `-` is the standard input.
+pub fn read_message<M: Message + Name + Default>(file: &Path) -> anyhow::Result<M> {
+    let reading = || format!("reading {}", file.display());
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).context("reading the standard input")?;
+    } else {
+        text = fs::read_to_string(file).with_context(reading)?;
+    }
+    message(&text).with_context(reading)
+}
+
+fn message<M: Message + Name + Default>(text: &str) -> anyhow::Result<M> {
+    let descriptor = output::descriptor::<M>()?;
+    // Excel and Notepad put a mark before the first brace.
+    let mut json = serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}'));
+    let message = DynamicMessage::deserialize(descriptor, &mut json)
+        .with_context(|| format!("it is no {} as JSON: correct it and try again", M::NAME))?;
+    ensure!(json.end().is_ok(), "there is something behind the end of the JSON: remove it and try again");
+    Ok(message.transcode_to()?)
+}
+
+/// What the services take as an id.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, Command};
+    use proto::{
+        pass::v1::{Reason, visitor::Exception},
+        screening::v1::{Declaration, MethodContent},
+    };
+
+    use super::*;
+
+    fn typed_reason(text: &str) -> Result<Reason, clap::Error> {
+        let command = Command::new("suspend").arg(Arg::new("reason").value_parser(word(Reason::as_str_name)));
+        let matches = command.try_get_matches_from(["suspend", text])?;
+        Ok(*matches.get_one::<Reason>("reason").unwrap())
+    }
+
+    #[test]
+    fn an_enumeration_is_typed_as_a_short_word() {
+        assert_eq!(typed_reason("isolation-order").unwrap(), Reason::IsolationOrder);
+        assert_eq!(typed_reason("lost").unwrap(), Reason::Lost);
+    }
+
+    #[test]
+    fn a_wrong_word_is_answered_with_the_right_ones() {
+        let error = typed_reason("stolen").unwrap_err().to_string();
+        for word in ["isolation-order", "verdict", "lost", "lent", "moved-out", "issued-in-error"] {
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(!error.contains("unspecified"), "{error}");
+    }
+
+    #[test]
+    fn a_nested_enumeration_loses_its_own_prefix() {
+        assert_eq!(output::word(Exception::Carer.as_str_name()), "carer");
+    }
+
+    #[test]
+    fn a_name_may_be_typed_without_its_collection() {
+        let household = name("households");
+        assert_eq!(household("h-1").unwrap(), "households/h-1");
+        assert_eq!(household("households/h-1").unwrap(), "households/h-1");
+        for wrong in ["", "residents/r-1", "households/", "households/h/x", "h 1", "张"] {
+            assert!(household(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_gate_may_be_typed_short() {
+        assert_eq!(gate("c/1").unwrap(), "compounds/c/gates/1");
+        assert_eq!(gate("compounds/c/gates/1").unwrap(), "compounds/c/gates/1");
+        for wrong in ["", "c", "compounds/c", "compounds/c/gates/", "c/gates/1", "c//1"] {
+            assert!(gate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_a_day_of_the_calendar() {
+        assert!(date("2020-02-29").is_ok());
+        for wrong in ["2020-02-30", "11.2.2020", "2020-02-11T10:00", ""] {
+            assert!(date(wrong).is_err(), "{wrong}");
+        }
+        assert!(period("2020-01-14:2020-01-28").is_ok());
+        assert!(period("2020-01-28:2020-01-14").is_err());
+    }
+
+    #[test]
+    fn a_temperature_is_typed_in_degrees() {
+        assert_eq!(temperature("36.5"), Ok(365));
+        assert_eq!(temperature("37"), Ok(370));
+        for wrong in ["365", "36.55", "36.", ".5", "-36", "29.9", "45.1", "warm", "+6.5"] {
+            assert!(temperature(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_read_from_json_with_the_contracts_names() {
+        let json = r#"{"people": 3, "free_text": "谢谢", "stays": [{"place": "武汉", "from": "2020-01-20", "to": "2020-01-22"}]}"#;
+        let declaration: Declaration = message(json).unwrap();
+        assert_eq!((declaration.people, declaration.stays[0].place.as_str()), (3, "武汉"));
+        let method: MethodContent =
+            message(r#"{"min_hours": 4, "key_areas": [{"place": "420100", "level": "LEVEL_HIGH"}]}"#).unwrap();
+        assert_eq!(method.min_hours, 4);
+    }
+
+    #[test]
+    fn a_field_that_the_contract_does_not_know_is_no_slip_of_the_pen() {
+        let error = message::<Declaration>(r#"{"peple": 3}"#).err().unwrap();
+        assert!(format!("{error:#}").contains("peple"), "{error:#}");
+        assert!(message::<Declaration>("{} {}").is_err());
+    }
+}

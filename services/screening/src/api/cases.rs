@@ -1,0 +1,259 @@
+//! Cases: opened, declared, scanned, judged, disputed, shown.
+
+use std::sync::Arc;
+
+use chassis::{Call, Decision, Done, Failure, Kind, Refuse as _, page, timestamp};
+use chrono::TimeDelta;
+use proto::{
+    access::v1::Role,
+    screening::v1::{
+        self,
+        case_event::{DisputeResolved, Disputed, Event, EvidenceRecorded, Opened},
+    },
+};
+use tonic::{Response, Status};
+
+use super::{Api, fields, methods::fault, resources};
+use crate::{
+    assessor::{Addition, refused},
+    domain::{
+        case::{Case, Refused, first_case_of, not_found},
+        method::Method,
+    },
+    messages,
+    projections::cases,
+};
+
+/// How often a verdict is made again after somebody else was faster.
+const ATTEMPTS: usize = 3;
+
+/// A decision that holds for the version of the case that it was prepared on.
+type Prepared = Box<dyn Fn(&Case) -> Result<Decision<Event>, Refused> + Send + Sync>;
+
+impl Api {
+    pub(super) async fn open(&self, call: &Call, request: v1::OpenCaseRequest) -> Result<Response<v1::Case>, Status> {
+        let (resident_id, occasion) = fields::opening(&request)?;
+        self.ledger.settle(&call.after).await;
+        let first = self.case_in_reach(call, &first_case_of(&resident_id)).await?.0;
+        let known = first.opened().cloned().unwrap_or_default();
+        let opened = Opened { occasion, ..known };
+        let id = call.id("case");
+        let reply = |case: &Case, version| resources::case(&id, case, version, None);
+        let open = |case: &Case, _| case.open(&opened);
+        match self.ledger.transact::<Case, v1::Case, _, _, _>(call, &id, open, reply).await {
+            Err(Failure::Reserved { .. }) => Err(refused(Refused::AlreadyOpen).into()),
+            done => Ok(done?.into_response()),
+        }
+    }
+
+    pub(super) async fn take_declaration(
+        &self,
+        call: &Call,
+        request: v1::DeclareRequest,
+    ) -> Result<Response<v1::Case>, Status> {
+        let (case_id, declaration) = fields::declaration(request, call.now)?;
+        if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
+            return self.answer(call, &case_id, done).await;
+        }
+        let declaration = &declaration;
+        let prepare = |case: Arc<Case>| async move {
+            let sealed = self.vault.seal(resident(&case), declaration).await?;
+            Ok(Box::new(move |case: &Case| case.declare(&sealed)) as Prepared)
+        };
+        self.decide(call, &case_id, prepare).await
+    }
+
+    pub(super) async fn take_itinerary(
+        &self,
+        call: &Call,
+        request: v1::RecordItineraryRequest,
+    ) -> Result<Response<v1::Case>, Status> {
+        let (case_id, scan) = fields::itinerary(&request, call.now)?;
+        if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
+            return self.answer(call, &case_id, done).await;
+        }
+        let scan = &EvidenceRecorded { evidence_id: call.id("evidence"), by: call.principal.subject.clone(), ..scan };
+        let itinerary = request.itinerary.as_ref();
+        let prepare = |case: Arc<Case>| async move {
+            case.accepts(scan.phone).map_err(refused)?;
+            let mut evidence = scan.clone();
+            if let Some(itinerary) = itinerary {
+                evidence.itinerary = Some(self.vault.seal(resident(&case), itinerary).await?);
+            }
+            let mut verdict = None;
+            if case.completes(scan.phone) {
+                let addition = Addition { scan: Some((&evidence, itinerary)), struck: &[] };
+                let version = self.method_in_force(call).await?;
+                verdict = Some(self.assessor.assess(&case, addition, &version, call.now).await?);
+            }
+            Ok(Box::new(move |case: &Case| case.record(&evidence, verdict.as_ref())) as Prepared)
+        };
+        self.decide(call, &case_id, prepare).await
+    }
+
+    pub(super) async fn assess(&self, call: &Call, name: &str) -> Result<Response<v1::Case>, Status> {
+        let case_id = fields::name("case", "cases", name)?;
+        if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
+            return self.answer(call, &case_id, done).await;
+        }
+        let prepare = |case: Arc<Case>| async move {
+            if case.verdict().is_some() {
+                return Err(refused(Refused::AlreadyAssessed));
+            }
+            let version = self.method_in_force(call).await?;
+            let verdict = self.assessor.assess(&case, Addition::default(), &version, call.now).await?;
+            Ok(Box::new(move |case: &Case| case.assess(&verdict)) as Prepared)
+        };
+        self.decide(call, &case_id, prepare).await
+    }
+
+    pub(super) async fn dispute(
+        &self,
+        call: &Call,
+        request: v1::DisputeCaseRequest,
+    ) -> Result<Response<v1::Case>, Status> {
+        let (case_id, statement) = fields::statement(&request)?;
+        if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
+            return self.answer(call, &case_id, done).await;
+        }
+        let statement = &statement;
+        let prepare = |case: Arc<Case>| async move {
+            let version = &case.verdict().ok_or_else(|| refused(Refused::NotAssessed))?.method_version;
+            let (method, _) = self.ledger.load::<Method>(version).await?;
+            let hours = method.content().map_or(0, |content| content.dispute_hours);
+            let statement = self.vault.seal(resident(&case), statement).await?;
+            let due = timestamp(call.now + TimeDelta::hours(hours.into()));
+            let disputed = Disputed { statement: Some(statement), due: Some(due) };
+            Ok(Box::new(move |case: &Case| case.dispute_verdict(&disputed)) as Prepared)
+        };
+        self.decide(call, &case_id, prepare).await
+    }
+
+    pub(super) async fn resolve(
+        &self,
+        call: &Call,
+        request: v1::ResolveDisputeRequest,
+    ) -> Result<Response<v1::Case>, Status> {
+        let (case_id, finding) = fields::finding(&request)?;
+        if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
+            return self.answer(call, &case_id, done).await;
+        }
+        let (finding, positions, upheld) = (&finding, request.struck_visits.as_slice(), request.upheld);
+        let prepare = |case: Arc<Case>| async move {
+            let by = &call.principal.subject;
+            case.can_be_resolved_by(by).map_err(refused)?;
+            let mut resolved = DisputeResolved { upheld, by: by.clone(), ..Default::default() };
+            resolved.finding = Some(self.vault.seal(resident(&case), finding).await?);
+            let mut verdict = None;
+            if upheld {
+                resolved.struck = self.struck(&case, positions).await?;
+                let addition = Addition { scan: None, struck: &resolved.struck };
+                let version = self.method_in_force(call).await?;
+                verdict = Some(self.assessor.assess(&case, addition, &version, call.now).await?);
+            }
+            Ok(Box::new(move |case: &Case| case.resolve(&resolved, verdict.as_ref())) as Prepared)
+        };
+        self.decide(call, &case_id, prepare).await
+    }
+
+    pub(super) async fn case(&self, call: &Call, name: &str) -> Result<Response<v1::Case>, Status> {
+        let case_id = fields::name("name", "cases", name)?;
+        let mut db = self.views.read(call).await?;
+        let assessed_at = cases::assessed_at(&mut db, &case_id).await.map_err(fault)?;
+        drop(db);
+        let (case, version) = self.case_in_reach(call, &case_id).await?;
+        let mut shown = resources::case(&case_id, &case, version, None);
+        if let Some(verdict) = &mut shown.verdict {
+            verdict.time = assessed_at;
+        }
+        self.add_reasons(call, &case, &mut shown).await?;
+        Ok(Response::new(shown))
+    }
+
+    pub(super) async fn cases(
+        &self,
+        call: &Call,
+        request: v1::ListCasesRequest,
+    ) -> Result<Response<v1::ListCasesResponse>, Status> {
+        let filter = fields::filter(&request)?;
+        let after = page::after(&request.page_token)?;
+        let size = page::size(request.page_size);
+        let mut db = self.views.read(call).await?;
+        let mut found = cases::list(&mut db, &call.principal.scope, &filter, &after, size + 1).await.map_err(fault)?;
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = found.len() > size;
+        found.truncate(size);
+        let last = found.last().and_then(|case| case.name.strip_prefix("cases/")).filter(|_| more);
+        let next_page_token = last.map(page::token_after).unwrap_or_default();
+        Ok(Response::new(v1::ListCasesResponse { cases: found, next_page_token }))
+    }
+
+    /// Prepares a decision on the case as it is, and takes it if nobody was faster; else prepares it again.
+    async fn decide<P, F>(&self, call: &Call, case_id: &str, prepare: P) -> Result<Response<v1::Case>, Status>
+    where
+        P: Fn(Arc<Case>) -> F + Send + Sync,
+        F: Future<Output = Result<Prepared, Failure>> + Send,
+    {
+        self.ledger.settle(&call.after).await;
+        let mut attempt = 1;
+        loop {
+            let (case, version) = self.case_in_reach(call, case_id).await?;
+            let before = case.verdict().cloned();
+            let prepared = prepare(case).await?;
+            let decide = |case: &Case, now: u64| if now == version { prepared(case) } else { Err(Refused::Stale) };
+            let reply = |case: &Case, version| {
+                let judged = case.verdict() != before.as_ref();
+                resources::case(case_id, case, version, judged.then_some(call.now))
+            };
+            match self.ledger.transact::<Case, v1::Case, _, _, _>(call, case_id, decide, reply).await {
+                Err(Failure::Refused(refusal)) if refusal.kind == Kind::Stale && attempt < ATTEMPTS => attempt += 1,
+                done => return self.answer(call, case_id, done?).await,
+            }
+        }
+    }
+
+    /// The stored reply, and the reasons that must not be stored with it.
+    async fn answer(&self, call: &Call, case_id: &str, mut done: Done<v1::Case>) -> Result<Response<v1::Case>, Status> {
+        let (case, version) = self.case_in_reach(call, case_id).await?;
+        if done.reply.etag == version.to_string() {
+            self.add_reasons(call, &case, &mut done.reply).await?;
+        }
+        Ok(done.into_response())
+    }
+
+    /// Foreign and missing answer alike.
+    async fn case_in_reach(&self, call: &Call, case_id: &str) -> Result<(Arc<Case>, u64), Failure> {
+        let (case, version) = self.ledger.load::<Case>(case_id).await?;
+        if case.opened().is_some() && call.principal.scope.allows(case.neighbourhood()) {
+            Ok((case, version))
+        } else {
+            Err(Failure::Refused(not_found().refusal()))
+        }
+    }
+
+    async fn add_reasons(&self, call: &Call, case: &Case, shown: &mut v1::Case) -> Result<(), Failure> {
+        let may_see = matches!(call.principal.role, Role::Worker | Role::Director | Role::Health);
+        if let (true, Some(known), Some(verdict)) = (may_see, case.verdict(), &mut shown.verdict) {
+            verdict.reasons = self.assessor.reasons(known).await?;
+        }
+        Ok(())
+    }
+
+    async fn method_in_force(&self, call: &Call) -> Result<String, Failure> {
+        match self.version_in_force(call).await {
+            Ok(Some(version)) => Ok(version),
+            Ok(None) => Err(refused(Refused::NoMethod)),
+            Err(status) => Err(Failure::Unavailable(anyhow::Error::new(status))),
+        }
+    }
+
+    async fn struck(&self, case: &Case, positions: &[i32]) -> Result<Vec<v1::StruckVisit>, Failure> {
+        let verdict = case.verdict().ok_or_else(|| refused(Refused::NotAssessed))?;
+        let reasons = self.assessor.reasons(verdict).await?.ok_or_else(|| refused(Refused::Erased))?;
+        messages::struck_visits(&reasons, positions).ok_or_else(|| Failure::Refused(fields::no_such_visit(&reasons)))
+    }
+}
+
+fn resident(case: &Case) -> &str {
+    case.opened().map_or("", |opened| &opened.resident_id)
+}

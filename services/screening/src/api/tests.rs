@@ -1,0 +1,5 @@
+//! The service on a data folder of its own, asked as the access layer would ask it.
+
+mod disputes;
+mod screenings;
+mod world;

@@ -1,0 +1,249 @@
+//! Cases by resident, compound and state, with what their verdicts say in figures. Nothing personal stands here: the
+//! reasons are opened from the log, one case at a time.
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chassis::{Projection, Record, Scope};
+use chrono::DateTime;
+use proto::{
+    Fact as _,
+    screening::v1::{
+        self, case,
+        case_event::{Assessed, Disputed, Event, EvidenceRecorded, Opened},
+    },
+};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
+
+use super::methods::microseconds;
+
+pub struct Cases;
+
+#[async_trait]
+impl Projection for Cases {
+    fn name(&self) -> &'static str {
+        "cases"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        "CREATE TABLE screening_case (
+           case_id TEXT NOT NULL PRIMARY KEY, version BIGINT NOT NULL, resident_id TEXT NOT NULL, household_id TEXT NOT NULL,
+           compound_id TEXT NOT NULL, neighbourhood_id TEXT NOT NULL, state BIGINT NOT NULL, phones BIGINT NOT NULL,
+           scanned BIGINT NOT NULL, outcome BIGINT NOT NULL, risk BIGINT NOT NULL, honesty BIGINT NOT NULL,
+           measure BIGINT NOT NULL, method TEXT NOT NULL, evidence_ids TEXT NOT NULL, last_exposure TEXT NOT NULL,
+           assessed_at BIGINT NOT NULL, dispute_due BIGINT NOT NULL);
+         CREATE INDEX screening_case_of_resident ON screening_case (resident_id, case_id);
+         CREATE INDEX screening_case_of_compound ON screening_case (compound_id, case_id);
+         CREATE INDEX screening_case_of_neighbourhood ON screening_case (neighbourhood_id, case_id);
+         CREATE TABLE scanned_phone (case_id TEXT NOT NULL, phone BIGINT NOT NULL, PRIMARY KEY (case_id, phone))"
+    }
+
+    fn sources(&self) -> &'static [&'static str] {
+        &["screening"]
+    }
+
+    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+        if record.category != Event::CATEGORY {
+            return Ok(());
+        }
+        let case = &record.stream_id;
+        match Event::from_payload(&record.payload)? {
+            Event::Opened(opened) => open(db, case, &opened).await?,
+            Event::Declared(_) => enter(db, case, case::State::Declared).await?,
+            Event::EvidenceRecorded(evidence) => scan(db, case, &evidence).await?,
+            Event::Assessed(verdict) => assess(db, case, &verdict, microseconds(record)).await?,
+            Event::Disputed(disputed) => dispute(db, case, &disputed).await?,
+            Event::DisputeResolved(_) => enter(db, case, case::State::Assessed).await?,
+        }
+        let version = i64::try_from(record.version).context("a version fits into 63 bits")?;
+        sqlx::query("UPDATE screening_case SET version = $2 WHERE case_id = $1")
+            .bind(case.clone())
+            .bind(version)
+            .execute(db)
+            .await
+            .context("keeping the version of a case")?;
+        Ok(())
+    }
+}
+
+async fn open(db: &mut AnyConnection, case: &str, opened: &Opened) -> anyhow::Result<()> {
+    let residence = opened.residence.clone().unwrap_or_default();
+    sqlx::query(
+        "INSERT INTO screening_case (case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones,
+           scanned, outcome, risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due)
+         VALUES ($1, 1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0, '', '', '', 0, 0) ON CONFLICT (case_id) DO NOTHING",
+    )
+    .bind(case.to_owned())
+    .bind(opened.resident_id.clone())
+    .bind(residence.household_id)
+    .bind(residence.compound_id)
+    .bind(residence.neighbourhood_id)
+    .bind(i64::from(case::State::Due as i32))
+    .bind(i64::from(opened.phones))
+    .execute(db)
+    .await
+    .context("keeping a case")?;
+    Ok(())
+}
+
+async fn enter(db: &mut AnyConnection, case: &str, state: case::State) -> anyhow::Result<()> {
+    sqlx::query("UPDATE screening_case SET state = $2, dispute_due = 0 WHERE case_id = $1")
+        .bind(case.to_owned())
+        .bind(i64::from(state as i32))
+        .execute(db)
+        .await
+        .context("keeping the state of a case")?;
+    Ok(())
+}
+
+async fn scan(db: &mut AnyConnection, case: &str, evidence: &EvidenceRecorded) -> anyhow::Result<()> {
+    sqlx::query("INSERT INTO scanned_phone (case_id, phone) VALUES ($1, $2) ON CONFLICT (case_id, phone) DO NOTHING")
+        .bind(case.to_owned())
+        .bind(i64::from(evidence.phone))
+        .execute(&mut *db)
+        .await
+        .context("keeping a scanned number")?;
+    sqlx::query(
+        "UPDATE screening_case SET scanned = (SELECT CAST(COUNT(*) AS BIGINT) FROM scanned_phone WHERE case_id = $1)
+         WHERE case_id = $1",
+    )
+    .bind(case.to_owned())
+    .execute(db)
+    .await
+    .context("counting scanned numbers")?;
+    Ok(())
+}
+
+async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, time: i64) -> anyhow::Result<()> {
+    sqlx::query(
+        "UPDATE screening_case SET state = $2, outcome = $3, risk = $4, honesty = $5, measure = $6, method = $7,
+           evidence_ids = $8, last_exposure = $9, assessed_at = $10, dispute_due = 0 WHERE case_id = $1",
+    )
+    .bind(case.to_owned())
+    .bind(i64::from(case::State::Assessed as i32))
+    .bind(i64::from(verdict.outcome))
+    .bind(i64::from(verdict.risk))
+    .bind(i64::from(verdict.honesty))
+    .bind(i64::from(verdict.measure))
+    .bind(verdict.method_version.clone())
+    .bind(verdict.evidence_ids.join(" "))
+    .bind(verdict.last_exposure.clone())
+    .bind(time)
+    .execute(db)
+    .await
+    .context("keeping a verdict")?;
+    Ok(())
+}
+
+async fn dispute(db: &mut AnyConnection, case: &str, disputed: &Disputed) -> anyhow::Result<()> {
+    let due = disputed.due.as_ref().and_then(chassis::instant).map_or(0, |due| due.timestamp_micros());
+    sqlx::query("UPDATE screening_case SET state = $2, dispute_due = $3 WHERE case_id = $1")
+        .bind(case.to_owned())
+        .bind(i64::from(case::State::Disputed as i32))
+        .bind(due)
+        .execute(db)
+        .await
+        .context("keeping a dispute")?;
+    Ok(())
+}
+
+/// Which cases are wanted; empty and unspecified leave a field open.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub resident: String,
+    pub compound: String,
+    pub state: i32,
+    pub outcome: i32,
+}
+
+/// At most `limit` of the cases within reach, in the order of their ids.
+pub async fn list(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    filter: &Filter,
+    after: &str,
+    limit: i64,
+) -> anyhow::Result<Vec<v1::Case>> {
+    let mut texts = vec![("case_id >", after.to_owned())];
+    if let Some(neighbourhood) = scope.neighbourhood() {
+        texts.push(("neighbourhood_id =", neighbourhood.to_owned()));
+    }
+    if !filter.resident.is_empty() {
+        texts.push(("resident_id =", filter.resident.clone()));
+    }
+    if !filter.compound.is_empty() {
+        texts.push(("compound_id =", filter.compound.clone()));
+    }
+    let mut numbers = Vec::new();
+    if filter.state != 0 {
+        numbers.push(("state =", i64::from(filter.state)));
+    }
+    if filter.outcome != 0 {
+        numbers.push(("outcome =", i64::from(filter.outcome)));
+    }
+    let columns = texts.iter().map(|(column, _)| *column).chain(numbers.iter().map(|(column, _)| *column));
+    let conditions: Vec<String> = columns.zip(1..).map(|(column, at)| format!("{column} ${at}")).collect();
+    let last = conditions.len() + 1;
+    let sql = format!(
+        "SELECT case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones, scanned, outcome,
+           risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due
+         FROM screening_case WHERE {} ORDER BY case_id LIMIT ${last}",
+        conditions.join(" AND ")
+    );
+    // Composed of this function's own words only; every value is bound.
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for (_, value) in texts {
+        query = query.bind(value);
+    }
+    for (_, value) in numbers {
+        query = query.bind(value);
+    }
+    let rows = query.bind(limit).fetch_all(db).await.context("listing cases")?;
+    Ok(rows.iter().map(case).collect())
+}
+
+/// When a case got its verdict.
+pub async fn assessed_at(db: &mut AnyConnection, case: &str) -> anyhow::Result<Option<prost_types::Timestamp>> {
+    let row = sqlx::query("SELECT assessed_at FROM screening_case WHERE case_id = $1")
+        .bind(case.to_owned())
+        .fetch_optional(db)
+        .await
+        .context("looking up a verdict's time")?;
+    Ok(row.and_then(|row| time(row.get(0))))
+}
+
+fn case(row: &AnyRow) -> v1::Case {
+    let number = |column: &str| i32::try_from(row.get::<i64, _>(column)).unwrap_or_default();
+    let name = |collection: &str, column: &str| format!("{collection}/{}", row.get::<String, _>(column));
+    let verdict = (number("outcome") != 0).then(|| v1::Verdict {
+        outcome: number("outcome"),
+        risk: number("risk"),
+        honesty: number("honesty"),
+        measure: number("measure"),
+        method: name("methods", "method"),
+        evidence_ids: row.get::<String, _>("evidence_ids").split_whitespace().map(str::to_owned).collect(),
+        reasons: None,
+        time: time(row.get("assessed_at")),
+        last_exposure: row.get("last_exposure"),
+    });
+    v1::Case {
+        name: name("cases", "case_id"),
+        resident: name("residents", "resident_id"),
+        household: name("households", "household_id"),
+        compound: name("compounds", "compound_id"),
+        neighbourhood: name("neighbourhoods", "neighbourhood_id"),
+        state: number("state"),
+        phones: number("phones"),
+        scanned: number("scanned"),
+        verdict,
+        dispute_due: time(row.get("dispute_due")),
+        etag: row.get::<i64, _>("version").to_string(),
+    }
+}
+
+fn time(microseconds: i64) -> Option<prost_types::Timestamp> {
+    if microseconds == 0 { None } else { DateTime::from_timestamp_micros(microseconds).map(chassis::timestamp) }
+}

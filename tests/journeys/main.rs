@@ -1,0 +1,11 @@
+//! Users' stories, each told against real services on a port of their own.
+
+#![expect(clippy::unwrap_used, reason = "a journey that cannot go on has failed")]
+
+mod erasure;
+mod first_administrator;
+mod offices;
+mod privacy;
+mod read_models;
+mod refusals;
+mod story;
