@@ -170,9 +170,7 @@ pub enum AppendError {
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    #[error(
-        "the log {log} is damaged at position {position}: stop the server and restore the log from a backup"
-    )]
+    #[error("the log {log} is damaged at position {position}: stop the server and restore the log from a backup")]
     Damaged { log: String, position: u64 },
     #[error("the log cannot be reached")]
     Store(#[from] anyhow::Error),

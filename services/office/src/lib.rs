@@ -108,7 +108,7 @@ pub fn report(error: &anyhow::Error) {
 
 /// Whether something was said about a status on its way up.
 fn has_context(error: &anyhow::Error) -> bool {
-    !error.chain().next().is_some_and(|outermost| outermost.is::<tonic::Status>())
+    error.chain().next().and_then(|outermost| outermost.downcast_ref::<tonic::Status>()).is_none()
 }
 
 fn tell_status(err: &mut std::io::Stderr, error: &anyhow::Error, status: &tonic::Status) -> std::io::Result<()> {

@@ -112,6 +112,14 @@ fn cell(value: &serde_json::Value) -> String {
     }
 }
 
+/// A time as the clocks in Ningbo show it; nothing where there is none.
+pub fn local_time(time: Option<&prost_types::Timestamp>) -> String {
+    let instant = time.and_then(chassis::instant);
+    instant.map_or_else(String::new, |instant| {
+        instant.with_timezone(&chassis::CALENDAR).format("%Y-%m-%d %H:%M").to_string()
+    })
+}
+
 pub fn table() -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);

@@ -48,14 +48,13 @@ pub async fn play(playbill: Playbill) -> anyhow::Result<serde_json::Value> {
     let casting = Casting::open(&playbill.address, &playbill.token, ids.clone()).await?;
     let teller = Teller { quiet: playbill.json };
     let story = Story { seed: playbill.seed, plan: Plan::new(u64::from(playbill.seed)), casting, ids, teller };
-    let stage = {
-        story.demonstration_only().await?;
-        founding::found(&story).await?
-    };
+    story.demonstration_only().await?;
+    let stage = founding::found(&story).await?;
     story.settled().await?;
     let known = screening::everybody(&story, &stage).await?;
+    let mut passes = screening::before(&story, &stage, &known).await?;
     let released = isolation::release_the_four(&story, &stage, &known).await?;
-    let mut passes = screening::screen(&story, &stage, &known).await?;
+    passes.extend(screening::afternoon(&story, &stage, &known).await?);
     isolation::follow_the_orders(&story, &stage).await?;
     passes.extend(released);
     gates::cross(&story, &stage, &known, &passes).await?;

@@ -346,7 +346,8 @@ mod tests {
         let store = Breaking { breaks: Some(breaks), ..Breaking::default() };
         let tail = Arc::new(Tail::new("registry".to_owned(), "id".to_owned(), store.standing()));
         let (orders, waiting) = mpsc::channel(8);
-        let appender = Appender { store, tail: Arc::clone(&tail), clock: Clock::system(), orders: waiting };
+        let (clock, stop) = (Clock::system(), CancellationToken::new());
+        let appender = Appender { store, tail: Arc::clone(&tail), clock, orders: waiting, stop };
         let appender = tokio::spawn(appender.run());
         let mut answers = Vec::new();
         let mut heads = Vec::new();

@@ -21,7 +21,8 @@ pub struct Ask {
 /// A command: repeated with the same id, it is done once.
 #[derive(Args)]
 pub struct Act {
-    /// Repeats an earlier command safely: the same id with the same content is done once; by default a new one
+    /// Repeats an earlier command safely: the same id (8 to 64 letters, digits or - _ . :) with the same content is done
+    /// once; by default a new one
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
     #[command(flatten)]

@@ -41,11 +41,15 @@ pub fn name(collection: &'static str) -> impl Fn(&str) -> Result<String, String>
 /// A gate's name: `compounds/c/gates/g`, or `c/g`.
 pub fn gate(typed: &str) -> Result<String, String> {
     let parts: Vec<&str> = typed.split('/').collect();
-    match parts[..] {
-        ["compounds", compound, "gates", gate] | [compound, gate] if is_id(compound) && is_id(gate) => {
-            Ok(format!("compounds/{compound}/gates/{gate}"))
-        }
-        _ => Err("give compounds/<id>/gates/<id>, or <compound>/<gate>".to_owned()),
+    let (compound, gate) = match parts[..] {
+        ["compounds", compound, "gates", gate] => (compound, gate),
+        [compound, gate] if compound != "compounds" => (compound, gate),
+        _ => ("", ""),
+    };
+    if is_id(compound) && is_id(gate) {
+        Ok(format!("compounds/{compound}/gates/{gate}"))
+    } else {
+        Err("give compounds/<id>/gates/<id>, or <compound>/<gate>".to_owned())
     }
 }
 

@@ -238,10 +238,10 @@ async fn method(story: &Story, stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Does something for each, side by side; the first failure ends it.
+/// Does something for each, side by side, with the answers in order; the first failure ends it.
 pub(super) async fn side_by_side<T, F>(items: impl IntoIterator<Item = F>) -> anyhow::Result<Vec<T>>
 where
     F: Future<Output = anyhow::Result<T>>,
 {
-    stream::iter(items).buffer_unordered(32).try_collect().await
+    stream::iter(items).buffered(32).try_collect().await
 }

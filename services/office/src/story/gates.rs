@@ -44,8 +44,9 @@ pub(super) async fn cross(story: &Story, stage: &Stage, known: &[Known<'_>], pas
         anyhow::Ok(())
     });
     side_by_side(crossings).await?;
-    teller.tell(at(day(2, 11), 23, 0), format_args!("{count} people crossed {} times", story.plan.crossings));
-    remarkable(story, stage, known, passes, &holders).await
+    remarkable(story, stage, known, passes, &holders).await?;
+    teller.tell(at(day(2, 11), 23, 59), format_args!("besides, {count} people crossed {} times", story.plan.crossings));
+    Ok(())
 }
 
 /// Out first, then in, then out again: hours by the curve, gates by their shares, the holder's own compound.

@@ -1,6 +1,6 @@
 //! Everyone who comes back declares, is scanned, and hears why. Who is clear gets a pass at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, ensure};
 use chassis::refusal::Spoken;
@@ -11,7 +11,7 @@ use proto::{
         Household, ListHouseholdsRequest, ListResidentsRequest, Resident, registry_service_client::RegistryServiceClient,
     },
     screening::v1::{
-        Case, Declaration, DeclareRequest, DeclaredStay, DisputeCaseRequest, Itinerary, ListCasesRequest, Outcome,
+        Case, Declaration, DeclareRequest, DeclaredStay, DisputeCaseRequest, GetCaseRequest, Itinerary, ListCasesRequest, Outcome,
         RecordItineraryRequest, ResolveDisputeRequest, Source, Verdict, Visit,
         screening_service_client::ScreeningServiceClient,
     },
@@ -101,31 +101,46 @@ fn room(household: &Household) -> (String, String, String) {
     (household.building.clone(), household.unit.clone(), household.room.clone())
 }
 
-/// Declares, scans and, where the verdict is clear, hands out a pass. Returns the passes.
-pub(super) async fn screen(story: &Story, stage: &Stage, known: &[Known<'_>]) -> anyhow::Result<Vec<Handed>> {
-    let teller = story.teller;
-    teller.chapter("2 月 9 日至 10 日 / who came back before the eleventh");
-    let earlier: Vec<&Known> = known.iter().filter(|known| known.home.part == Part::BackEarlier).collect();
-    let mut passes = crowd(story, stage, &earlier, at(day(2, 9), 8, 0), TimeDelta::hours(34)).await?;
-    teller.tell(at(day(2, 10), 18, 0), format_args!("{} people screened, {} passes handed out", earlier.len(), passes.len()));
-    teller.chapter("2 月 11 日，14 时到 22 时 / the afternoon and evening of the eleventh");
-    let today: Vec<&Known> = known.iter().filter(|known| known.home.part == Part::BackToday).collect();
+/// Who came back before the eleventh. Returns the passes that were handed out.
+pub(super) async fn before(story: &Story, stage: &Stage, known: &[Known<'_>]) -> anyhow::Result<Vec<Handed>> {
+    story.teller.chapter("2 月 9 日、10 日 / who came back before the eleventh");
+    let people: Vec<&Known> = known.iter().filter(|known| known.home.part == Part::BackEarlier).collect();
+    let passes = crowd(story, stage, &people, at(day(2, 9), 8, 0), TimeDelta::hours(34)).await?;
+    let told = format!("{} people screened, {} passes handed out", people.len(), passes.len());
+    story.teller.tell(at(day(2, 10), 18, 0), told);
+    Ok(passes)
+}
+
+/// From two to ten: the remarkable ones first, then how many there were. Returns the passes that were handed out.
+pub(super) async fn afternoon(story: &Story, stage: &Stage, known: &[Known<'_>]) -> anyhow::Result<Vec<Handed>> {
+    story.teller.chapter("2 月 11 日，14 时到 22 时 / from two to ten on the eleventh");
     let start = at(day(2, 11), 14, 0);
-    let handed = crowd(story, stage, &today, start, TimeDelta::hours(8)).await?;
-    let households = today.iter().map(|known| known.home as *const Home).collect::<std::collections::HashSet<_>>().len();
-    teller.tell(
-        at(day(2, 11), 22, 0),
-        format_args!("{households} rented households screened, {} people, {} passes handed out", today.len(), handed.len()),
-    );
-    passes.extend(handed);
-    let singular = known.iter().filter(|known| {
+    let mut passes = Vec::new();
+    let remarkables = known.iter().filter(|known| {
         !matches!(known.home.part, Part::Away | Part::BackEarlier | Part::BackToday | Part::IsolatedSinceJanuary)
     });
-    for (index, known) in singular.enumerate() {
+    for (index, known) in remarkables.enumerate() {
         let time = start + TimeDelta::minutes(20 * i64::try_from(index)?);
         passes.extend(remarkable(story, stage, known, time).await?);
     }
+    let today: Vec<&Known> = known.iter().filter(|known| known.home.part == Part::BackToday).collect();
+    let handed = crowd(story, stage, &today, start, TimeDelta::hours(8)).await?;
+    let households: HashSet<_> = today.iter().map(|known| room_of(known.home)).collect();
+    story.teller.tell(
+        at(day(2, 11), 22, 0),
+        format_args!(
+            "besides, {} rented households screened: {} people, {} passes handed out",
+            households.len(),
+            today.len(),
+            handed.len()
+        ),
+    );
+    passes.extend(handed);
     Ok(passes)
+}
+
+fn room_of(home: &Home) -> (usize, usize, usize, usize) {
+    (home.compound, home.building, home.unit, home.room)
 }
 
 async fn crowd(
@@ -161,7 +176,13 @@ async fn remarkable(story: &Story, stage: &Stage, known: &Known<'_>, time: DateT
             teller.more(format_args!("no pass yet: {}", spoken(&refused)));
         }
     }
-    let case = declare_and_scan(story, stage, 0, known, time).await?;
+    declare_and_scan(story, stage, 0, known, time).await?;
+    // The answer to a repeated command says nothing personal; the case itself does.
+    let case = ScreeningServiceClient::new(stage.workers[0].at(time + TimeDelta::minutes(4)))
+        .get_case(GetCaseRequest { name: known.case.clone() })
+        .await
+        .context("looking at the case")?
+        .into_inner();
     let verdict = case.verdict.context("every number was scanned")?;
     tell_verdict(story, &who, known.person, &verdict, time);
     match verdict.outcome() {

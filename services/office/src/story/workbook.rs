@@ -1,7 +1,7 @@
 //! The workbook as a neighbourhood keeps it: a row for every person, the room repeated.
 
 use anyhow::Context as _;
-use rust_xlsxwriter::{Format, Workbook};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook};
 
 use super::plan::{COMPOUNDS, Home};
 
@@ -19,6 +19,9 @@ pub(super) struct Sheet {
 /// The homes' people. `spoilt`: the first rows come as Excel keeps long numbers.
 pub(super) fn write<'a>(homes: impl IntoIterator<Item = &'a Home>, spoilt: usize) -> anyhow::Result<Sheet> {
     let mut workbook = Workbook::new();
+    // The same people must make the same bytes: a request id stands for one content.
+    let made = ExcelDateTime::from_ymd(2020, 2, 1).context("the day of the workbook")?;
+    workbook.set_properties(&DocProperties::new().set_creation_datetime(&made));
     let bold = Format::new().set_bold();
     let text = Format::new().set_num_format("@");
     let sheet = workbook.add_worksheet();

@@ -111,7 +111,9 @@ impl Import {
         let mut taken = futures::stream::iter(rooms)
             .map(|(compound_id, room)| {
                 let import = Arc::clone(self);
-                async move { import.room(&compound_id, &room).await }
+                // In tasks of their own, so that all cores seal and decide.
+                let room = tokio::spawn(async move { import.room(&compound_id, &room).await });
+                async move { room.await.unwrap_or_else(|died| Err(Failure::Fault(died.into()))) }
             })
             .buffer_unordered(IN_FLIGHT);
         let step = (rows / 100).max(1);

@@ -1,6 +1,6 @@
 //! The method: drafted, signed twice, published, shown.
 
-use chassis::{Call, Refuse as _};
+use chassis::{Call, Failure, Refuse as _};
 use proto::screening::v1::{self, method};
 use tonic::{Response, Status};
 
@@ -32,7 +32,14 @@ impl Api {
     pub(super) async fn publish(&self, call: &Call, name: &str) -> Result<Response<v1::Method>, Status> {
         let version = fields::name("name", "methods", name)?;
         let decide = |method: &Method, _| method.publish(&version, signatory(call));
-        self.transact_method(call, &version, decide).await
+        let published = self.transact_method(call, &version, decide).await?;
+        // Verdicts look up the version in force without waiting, so it is in view before anybody hears of it.
+        let mut seen = call.clone();
+        seen.after.insert(crate::SERVICE.to_owned(), self.ledger.log().head().await.map_err(Failure::from)?.position);
+        if let Err(status) = self.views.read(&seen).await {
+            tracing::warn!(%status, version, "the views are late: verdicts go on by the method before for a moment");
+        }
+        Ok(published)
     }
 
     pub(super) async fn method(&self, call: &Call, name: &str) -> Result<Response<v1::Method>, Status> {
@@ -61,8 +68,12 @@ impl Api {
 
     /// The id of the version in force.
     pub(super) async fn version_in_force(&self, call: &Call) -> Result<Option<String>, Status> {
-        let mut db = self.views.read(call).await?;
-        let in_force = methods::in_force(&mut db).await.map_err(fault)?;
+        let mut db = self.views.connection().await?;
+        let mut in_force = methods::in_force(&mut db).await.map_err(fault)?;
+        if in_force.is_none() {
+            drop(db);
+            in_force = methods::in_force(&mut *self.views.read(call).await?).await.map_err(fault)?;
+        }
         Ok(in_force.map(|published| published.version))
     }
 

@@ -1,6 +1,7 @@
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use comfy_table::Table;
 use proto::pass::v1::{
     Crossing, Direction, ListCrossingsRequest, Manual, RecordCrossingRequest, Visitor,
     pass_service_client::PassServiceClient, record_crossing_request::Identity, visitor::Exception,
@@ -12,7 +13,7 @@ use crate::{
         ask::{Act, Ask, Paging},
         typed,
     },
-    output::print,
+    output::{local_time, print, table, word},
 };
 
 #[derive(Subcommand)]
@@ -54,10 +55,10 @@ pub struct Record {
     #[command(flatten)]
     who: Who,
     /// Why a known resident comes without a pass
-    #[arg(long, value_name = "REASON", requires = "known")]
+    #[arg(long, value_name = "REASON", requires = "known", conflicts_with_all = ["code", "visitor"])]
     because: Option<String>,
     /// Who answers for a service worker, or is cared for
-    #[arg(long, value_parser = typed::name("residents"), value_name = "RESIDENT", requires = "visitor")]
+    #[arg(long, value_parser = typed::name("residents"), value_name = "RESIDENT", requires = "visitor", conflicts_with_all = ["code", "known"])]
     guarantor: Option<String>,
     #[command(flatten)]
     act: Act,
@@ -135,7 +136,33 @@ async fn list(place: Place, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
         let page = client.list_crossings(request).await?.into_inner();
         Ok((page.crossings, page.next_page_token))
     });
-    ask.list(&all.await?, &["cross_time", "gate", "direction", "temperature_decicelsius", "mask", "verdict"])
+    let crossings: Vec<Crossing> = all.await?;
+    if ask.output.is_json() {
+        return ask.list(&crossings, &[]);
+    }
+    print(&rows(&crossings).to_string())?;
+    print(&format!("{} in all", crossings.len()))
+}
+
+fn rows(crossings: &[Crossing]) -> Table {
+    let mut table = table();
+    table.set_header(["time", "gate", "", "°C", "mask", "decision", "because", "resident"]);
+    for crossing in crossings {
+        let verdict = crossing.verdict.clone().unwrap_or_default();
+        let findings: Vec<&str> = verdict.findings().map(|finding| word(finding.as_str_name())).collect();
+        let temperature = crossing.temperature_decicelsius;
+        table.add_row([
+            local_time(crossing.cross_time.as_ref()),
+            crossing.gate.clone(),
+            word(crossing.direction().as_str_name()).to_owned(),
+            format!("{}.{}", temperature / 10, temperature % 10),
+            if crossing.mask { "yes" } else { "no" }.to_owned(),
+            word(verdict.decision().as_str_name()).to_owned(),
+            findings.join(", "),
+            verdict.resident.clone(),
+        ]);
+    }
+    table
 }
 
 fn show(ask: &Ask, crossing: &Crossing) -> anyhow::Result<()> {
@@ -190,6 +217,20 @@ mod tests {
         assert!(record("--known r-1 --because 无手机").is_some());
         assert!(record("--code MF1:X --because 无手机").is_none());
         assert!(record("--code MF1:X --guarantor r-1").is_none());
+    }
+
+    #[test]
+    fn a_crossing_is_listed_in_the_time_and_degrees_of_the_gate() {
+        let crossing = Crossing {
+            cross_time: Some(prost_types::Timestamp { seconds: 1_581_379_200, nanos: 0 }),
+            direction: Direction::Out.into(),
+            temperature_decicelsius: 365,
+            ..Crossing::default()
+        };
+        let shown = rows(&[crossing]).to_string();
+        for part in ["2020-02-11 08:00", "out", "36.5", "no"] {
+            assert!(shown.contains(part), "{part} in\n{shown}");
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub struct Resolve {
 
 #[derive(Args)]
 #[group(required = true, multiple = false)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The person is right about this visit, by its number in `case show`; as often as needed
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(1..))]
     strike: Vec<i32>,

@@ -95,9 +95,9 @@ mod tests {
         seen: Seen,
     }
 
-    fn seen(words: &[&str]) -> Option<Option<Itinerary>> {
-        let typed = Typed::try_parse_from(["itinerary"].iter().chain(words)).ok()?;
-        typed.seen.itinerary().ok()
+    fn seen(words: &[&str]) -> Result<Option<Itinerary>, clap::Error> {
+        let typed = Typed::try_parse_from(["itinerary"].iter().chain(words))?;
+        Ok(typed.seen.itinerary().unwrap())
     }
 
     #[test]
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn what_the_carrier_saw_must_be_said_in_one_way() {
-        assert!(seen(&[]).is_none());
-        assert!(seen(&["--nowhere", "--no-data"]).is_none());
+        assert!(seen(&[]).is_err());
+        assert!(seen(&["--nowhere", "--no-data"]).is_err());
         let two = ["--visit", "武汉:2020-01-20:2020-01-22", "--visit", "杭州:2020-01-23:2020-01-23:6"];
         assert_eq!(seen(&two).unwrap().unwrap().visits.len(), 2);
     }

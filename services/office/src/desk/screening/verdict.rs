@@ -5,7 +5,7 @@ use proto::screening::v1::{Case, JudgedVisit, Outcome, Reasons, Verdict};
 
 use crate::{
     desk::ask::Ask,
-    output::{print, table, word},
+    output::{local_time, print, table, word},
 };
 
 /// One case with its verdict.
@@ -118,13 +118,6 @@ fn chinese(outcome: Outcome) -> &'static str {
         Outcome::InsufficientEvidence => "证据不足",
         Outcome::UnresolvedPlace => "地名待核",
     }
-}
-
-fn local_time(time: Option<&prost_types::Timestamp>) -> String {
-    let instant = time.and_then(chassis::instant);
-    instant.map_or_else(String::new, |instant| {
-        instant.with_timezone(&chassis::CALENDAR).format("%Y-%m-%d %H:%M").to_string()
-    })
 }
 
 #[cfg(test)]
