@@ -7,44 +7,44 @@ pub mod rpcs;
 /// Records as they stand in a log, and the service that hands them out.
 pub mod event {
     pub mod v1 {
-        #![expect(clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("event.v1");
     }
 }
 /// Roles and tokens.
 pub mod access {
     pub mod v1 {
-        #![expect(clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("access.v1");
     }
 }
 pub mod registry {
     pub mod v1 {
-        #![expect(clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("registry.v1");
     }
 }
 pub mod screening {
     pub mod v1 {
-        #![expect(clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("screening.v1");
     }
 }
 pub mod pass {
     pub mod v1 {
-        #![expect(clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("pass.v1");
     }
 }
 pub mod isolation {
     pub mod v1 {
-        #![expect(clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("isolation.v1");
     }
 }
 pub mod command {
     pub mod v1 {
-        #![expect(clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("command.v1");
     }
 }

@@ -26,16 +26,11 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<Ending> {
         return Ok(Ending::Failed("the contract's style: see above".to_owned(), None));
     }
     if !buf(root, &program, &["breaking", "--against", BASELINE])?.success {
-        return Ok(Ending::Failed(
-            "the contract breaks what was frozen: see above".to_owned(),
-            None,
-        ));
+        return Ok(Ending::Failed("the contract breaks what was frozen: see above".to_owned(), None));
     }
-    let frozen =
-        fs::read(root.join("proto").join(BASELINE)).context("reading the frozen contract")?;
+    let frozen = fs::read(root.join("proto").join(BASELINE)).context("reading the frozen contract")?;
     if image(root, &program)? != frozen {
-        let why =
-            "the contract has grown: `cargo xtask contract freeze`, and commit what it writes";
+        let why = "the contract has grown: `cargo xtask contract freeze`, and commit what it writes";
         return Ok(Ending::Failed(why.to_owned(), None));
     }
     Ok(Ending::Passed(None))
@@ -56,35 +51,20 @@ pub(crate) fn freeze(root: &Path, even_breaking: bool) -> anyhow::Result<ExitCod
     fs::write(&baseline, image(root, &program)?).context("writing the frozen contract")?;
     println!("frozen: proto/{BASELINE}");
     let mut bless = cargo();
-    bless
-        .args(["test", "--package", "tests", "--test", "architecture", "golden"])
-        .env("MIFENG_BLESS", "1");
+    bless.args(["test", "--package", "tests", "--test", "architecture", "golden"]).env("MIFENG_BLESS", "1");
     let blessed = process::watch(bless.current_dir(root))?;
     Ok(if blessed.success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn buf(root: &Path, program: &Path, arguments: &[&str]) -> anyhow::Result<Outcome> {
     let mut command = Command::new(program);
-    process::watch(
-        command.args(arguments).args(["--config", ".buf.yaml"]).current_dir(root.join("proto")),
-    )
+    process::watch(command.args(arguments).args(["--config", ".buf.yaml"]).current_dir(root.join("proto")))
 }
 
 fn image(root: &Path, program: &Path) -> anyhow::Result<Vec<u8>> {
     let mut command = Command::new(program);
-    command.args([
-        "build",
-        "--config",
-        ".buf.yaml",
-        "--exclude-source-info",
-        "--output",
-        "-#format=binpb",
-    ]);
+    command.args(["build", "--config", ".buf.yaml", "--exclude-source-info", "--output", "-#format=binpb"]);
     let output = command.current_dir(root.join("proto")).output().context("starting buf")?;
-    ensure!(
-        output.status.success(),
-        "buf could not read the contract: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "buf could not read the contract: {}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)
 }

@@ -1,11 +1,7 @@
 //! The house's tools: `cargo xtask up`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask contract`. Each does its own
 //! set-up and says what it could not set up.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool speaks to its terminal"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks to its terminal")]
 
 /// What `test` runs, in which order.
 mod parts;
@@ -95,14 +91,10 @@ fn carry_out(task: Task, root: &Path) -> anyhow::Result<ExitCode> {
         Task::Test { parts, rounds, runner } => Ok(parts::run(root, &parts, rounds, &runner)),
         Task::Bench { arguments } => {
             let mut bench = cargo();
-            bench
-                .args(["run", "--release", "--package", "tests", "--bin", "bench", "--"])
-                .args(arguments);
+            bench.args(["run", "--release", "--package", "tests", "--bin", "bench", "--"]).args(arguments);
             process::become_command(bench.current_dir(root))
         }
-        Task::Contract { task: ContractTask::Freeze { breaking } } => {
-            contract::freeze(root, breaking)
-        }
+        Task::Contract { task: ContractTask::Freeze { breaking } } => contract::freeze(root, breaking),
     }
 }
 
@@ -116,10 +108,7 @@ fn build_mifeng(root: &Path) -> anyhow::Result<PathBuf> {
     // Among the whole workspace: with the features that the tests are built with, and so only once.
     let mut build = cargo();
     let built = build.args(["build", "--workspace", "--bin", "mifeng"]).current_dir(root).status();
-    anyhow::ensure!(
-        built.context("starting cargo")?.success(),
-        "mifeng could not be built: see above"
-    );
+    anyhow::ensure!(built.context("starting cargo")?.success(), "mifeng could not be built: see above");
     // Wherever cargo put this program, it puts that one too.
     let here = std::env::current_exe().context("finding where the build puts its programs")?;
     Ok(here.with_file_name(format!("mifeng{}", std::env::consts::EXE_SUFFIX)))

@@ -64,11 +64,9 @@ impl Part {
     fn run(self, root: &Path, rounds: Option<u32>, runner: &[String]) -> anyhow::Result<Ending> {
         match self {
             Self::Fmt => plain(root, "rustfmt", &["fmt", "--all", "--check"]),
-            Self::Clippy => plain(
-                root,
-                "clippy",
-                &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"],
-            ),
+            Self::Clippy => {
+                plain(root, "clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+            }
             Self::Proto => contract::check(root),
             Self::Deny => deny(root),
             Self::Unit => tests(root, &["--workspace", "--lib", "--bins"], rounds, runner),
@@ -90,12 +88,7 @@ fn plain(root: &Path, component: &str, arguments: &[&str]) -> anyhow::Result<End
     Ok(ending(&outcome))
 }
 
-fn tests(
-    root: &Path,
-    which: &[&str],
-    rounds: Option<u32>,
-    runner: &[String],
-) -> anyhow::Result<Ending> {
+fn tests(root: &Path, which: &[&str], rounds: Option<u32>, runner: &[String]) -> anyhow::Result<Ending> {
     let mut command = cargo();
     if tools::nextest() {
         command.args(["nextest", "run"]).args(which).args(runner);
@@ -104,10 +97,7 @@ fn tests(
     }
     if let Ok(here) = std::env::current_exe() {
         // Tests that start and kill a process of their own take this one.
-        command.env(
-            "MIFENG_BIN",
-            here.with_file_name(format!("mifeng{}", std::env::consts::EXE_SUFFIX)),
-        );
+        command.env("MIFENG_BIN", here.with_file_name(format!("mifeng{}", std::env::consts::EXE_SUFFIX)));
     }
     if let Some(rounds) = rounds {
         command.env("MIFENG_FAULT_ROUNDS", rounds.to_string());
@@ -120,9 +110,7 @@ fn tests(
 /// (a second TLS stack, SQL in an office) the architecture tests look at too.
 fn deny(root: &Path) -> anyhow::Result<Ending> {
     if !process::succeeds(cargo().args(["deny", "--version"])) {
-        return Ok(Ending::Skipped(
-            "cargo-deny is not there: cargo install --locked cargo-deny".to_owned(),
-        ));
+        return Ok(Ending::Skipped("cargo-deny is not there: cargo install --locked cargo-deny".to_owned()));
     }
     let check = |what: &[&str]| {
         let mut command = cargo();
@@ -135,9 +123,7 @@ fn deny(root: &Path) -> anyhow::Result<Ending> {
     }
     // The list of known holes is fetched over the network: without one, the rest was looked at all the same.
     if !process::succeeds(cargo().args(["deny", "--config", ".deny.toml", "fetch", "db"])) {
-        return Ok(Ending::Skipped(
-            "bans and licences hold; the list of known holes could not be fetched".to_owned(),
-        ));
+        return Ok(Ending::Skipped("bans and licences hold; the list of known holes could not be fetched".to_owned()));
     }
     Ok(ending(&check(&["advisories"])?))
 }

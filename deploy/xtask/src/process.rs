@@ -116,8 +116,7 @@ fn summary(line: &str) -> Option<Counts> {
     let nextest = line.starts_with("Summary [").then(|| line.split_once(" run: ")).flatten();
     let cargo_test = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
     let (_, figures) = nextest.or(cargo_test)?;
-    let words: Vec<&str> =
-        figures.split([' ', ',', ';', '(', ')', ':']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = figures.split([' ', ',', ';', '(', ')', ':']).filter(|word| !word.is_empty()).collect();
     let mut counts = Counts::default();
     for pair in words.windows(2) {
         let Ok(number) = pair[0].parse::<u64>() else { continue };
@@ -156,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_summary_of_nextest_is_counted_with_its_failures_of_every_kind() {
-        let line = "     Summary [   3.141s] 12 tests run: 8 passed (2 slow), 2 failed, 1 timed out, 1 exec failed, 4 skipped";
+        let line =
+            "     Summary [   3.141s] 12 tests run: 8 passed (2 slow), 2 failed, 1 timed out, 1 exec failed, 4 skipped";
         assert_eq!(summary(line), Some(Counts { passed: 8, failed: 4, skipped: 4 }));
     }
 
@@ -174,9 +174,6 @@ mod tests {
     #[test]
     fn colours_are_no_part_of_a_summary() {
         let line = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.1s] \u{1b}[1m1\u{1b}[0m test run: \u{1b}[1m1\u{1b}[0m passed, 0 skipped";
-        assert_eq!(
-            summary(&without_colours(line)),
-            Some(Counts { passed: 1, failed: 0, skipped: 0 })
-        );
+        assert_eq!(summary(&without_colours(line)), Some(Counts { passed: 1, failed: 0, skipped: 0 }));
     }
 }

@@ -94,10 +94,6 @@ mod tests {
         let mut report = Report::default();
         report.add("proto", Ending::Skipped("Node.js is not there".to_owned()), 0.0);
         assert!(!report.failed());
-        assert!(
-            report
-                .to_string()
-                .ends_with("\nskipped: proto: Node.js is not there\n0 passed, 0 failed, 1 skipped")
-        );
+        assert!(report.to_string().ends_with("\nskipped: proto: Node.js is not there\n0 passed, 0 failed, 1 skipped"));
     }
 }

@@ -40,9 +40,7 @@ pub(crate) fn buf() -> anyhow::Result<Buf> {
     let package = format!("@bufbuild/buf@{BUF}");
     let mut install = Command::new("npm");
     // No scripts: the program comes as a package of its own for each platform.
-    install
-        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix"])
-        .arg(&folder);
+    install.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(&folder);
     let installed = install.arg(&package).status().is_ok_and(|status| status.success());
     if installed && program.exists() {
         return Ok(Buf::Ready(program));
@@ -88,10 +86,8 @@ fn cache() -> anyhow::Result<PathBuf> {
 
 /// Node.js and npm, installed where this user may; otherwise the line that would do it.
 fn node() -> Result<(), String> {
-    let there = || {
-        succeeds(Command::new("node").args(["--version"]))
-            && succeeds(Command::new("npm").args(["--version"]))
-    };
+    let there =
+        || succeeds(Command::new("node").args(["--version"])) && succeeds(Command::new("npm").args(["--version"]));
     if there() {
         return Ok(());
     }
@@ -109,11 +105,7 @@ fn node() -> Result<(), String> {
             // Never asks for a password: where one is needed, the person runs the line.
             command.args(["--non-interactive", manager]);
         }
-        command
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .status()
-            .is_ok_and(|status| status.success())
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status().is_ok_and(|status| status.success())
     };
     if *manager == "apt-get" {
         // A new machine may have no list of packages yet.

@@ -163,8 +163,8 @@ impl Call {
             call.principal.subject.as_bytes(),
             &content,
         ]);
-        call.command_id = request_id.to_owned();
-        call.correlation_id = request_id.to_owned();
+        request_id.clone_into(&mut call.command_id);
+        request_id.clone_into(&mut call.correlation_id);
         Ok(call)
     }
 

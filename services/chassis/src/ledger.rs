@@ -409,13 +409,16 @@ impl Default for Turns {
 
 /// Folded states of streams, to spare reading them again. Safe because append checks the version.
 #[derive(Default)]
-struct States(Mutex<HashMap<(&'static str, String), (u64, Arc<dyn Any + Send + Sync>)>>);
+struct States(Mutex<HashMap<(&'static str, String), Folded>>);
+
+/// A state and the version that it was folded up to.
+type Folded = (u64, Arc<dyn Any + Send + Sync>);
 
 impl States {
     /// Two generations of a subdistrict's residents and their cases.
     const CAPACITY: usize = 300_000;
 
-    fn get(&self, category: &'static str, stream_id: &str) -> Option<(u64, Arc<dyn Any + Send + Sync>)> {
+    fn get(&self, category: &'static str, stream_id: &str) -> Option<Folded> {
         let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         states.get(&(category, stream_id.to_owned())).cloned()
     }

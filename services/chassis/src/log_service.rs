@@ -78,7 +78,7 @@ impl EventLogService for LogApi {
             intact: found.broken_at.is_none(),
             records: found.records,
             broken_at: found.broken_at.unwrap_or(0),
-            chain: found.chain.to_vec(),
+            chain: found.chain,
         }))
     }
 

@@ -196,6 +196,7 @@ impl Views {
         for source in &self.inner.sources {
             let position = generation.checkpoint(source.source()).await?.map_or(0, |checkpoint| checkpoint.position);
             let progress = self.inner.consumers.enter(&self.consumer(), source.source(), position);
+            progress.reached(position, generation.parked_of(source.source()).await);
             let follower = follow::Follower {
                 views: Arc::clone(&self.inner),
                 generation: Arc::clone(generation),

@@ -263,7 +263,8 @@ mod tests {
 
     #[test]
     fn the_numbers_in_the_queries_are_those_of_the_contract() {
-        let outcomes = [Outcome::Clear, Outcome::DeclaredKeyArea, Outcome::ConcealedKeyArea, Outcome::UndeclaredElsewhere];
+        let outcomes =
+            [Outcome::Clear, Outcome::DeclaredKeyArea, Outcome::ConcealedKeyArea, Outcome::UndeclaredElsewhere];
         assert_eq!(outcomes.map(|outcome| outcome as i32), [1, 2, 3, 4]);
         assert_eq!([Kind::Central, Kind::Home, Kind::Watch].map(|kind| kind as i32), [1, 2, 3]);
         assert_eq!([State::InForce, State::Released].map(|state| state as i32), [2, 3]);

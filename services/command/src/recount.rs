@@ -135,9 +135,7 @@ impl Recount {
             case_event::Event::Assessed(event) => case.outcome = Some(event.outcome()),
             case_event::Event::Disputed(_) => case.disputed = true,
             case_event::Event::DisputeResolved(_) => case.disputed = false,
-            case_event::Event::Opened(_)
-            | case_event::Event::Declared(_)
-            | case_event::Event::EvidenceRecorded(_) => {}
+            case_event::Event::Opened(_) | case_event::Event::Declared(_) | case_event::Event::EvidenceRecorded(_) => {}
         }
     }
 
@@ -201,8 +199,7 @@ impl Recount {
 
     /// The figures of the moment: passes that are valid at `now`, crossings of its calendar day.
     pub fn figures(&self, now: DateTime<Utc>) -> ByNeighbourhood {
-        let mut all: ByNeighbourhood =
-            self.neighbourhoods.iter().map(|id| (id.clone(), Figures::default())).collect();
+        let mut all: ByNeighbourhood = self.neighbourhoods.iter().map(|id| (id.clone(), Figures::default())).collect();
         for household in self.households.values() {
             let figures = all.entry(household.neighbourhood.clone()).or_default();
             figures.households += 1;

@@ -5,10 +5,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
     event::v1::Sealed,
     isolation::v1::{
-        ApproveOrderRequest, DayPart, GetOrderRequest, HandOverRequest, Kind, ListOrdersRequest,
-        ListOrdersResponse, Order as Resource, ProposeOrderRequest, Reason,
-        RecordObservationRequest, ReleaseRequest, Symptom, Terms, Vitals,
-        isolation_service_server::IsolationService, order::State, order_event::Event,
+        ApproveOrderRequest, DayPart, GetOrderRequest, HandOverRequest, Kind, ListOrdersRequest, ListOrdersResponse,
+        Order as Resource, ProposeOrderRequest, Reason, RecordObservationRequest, ReleaseRequest, Symptom, Terms,
+        Vitals, isolation_service_server::IsolationService, order::State, order_event::Event,
     },
     registry::v1::Residence,
 };
@@ -36,10 +35,7 @@ pub(crate) struct Api {
 
 #[tonic::async_trait]
 impl IsolationService for Api {
-    async fn propose_order(
-        &self,
-        request: Request<ProposeOrderRequest>,
-    ) -> Result<Response<Resource>, Status> {
+    async fn propose_order(&self, request: Request<ProposeOrderRequest>) -> Result<Response<Resource>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let proposal = Proposal::read(request.get_ref(), call.now)?;
         if let Some(done) = self.ledger.done_before::<Resource>(&call).await? {
@@ -54,17 +50,13 @@ impl IsolationService for Api {
         let terms = proposal.into_terms(residence, method);
         let signature = signature(&call);
         let key = filing::only_key(terms.kind());
-        let decide = |order: &Order, _| {
-            order.propose(terms.clone(), &signature).map(|events| filing::file(order, events, key))
-        };
+        let decide =
+            |order: &Order, _| order.propose(terms.clone(), &signature).map(|events| filing::file(order, events, key));
         let done = self.ledger.transact(&call, &id, decide, shown(&id, call.now)).await?;
         Ok(done.into_response())
     }
 
-    async fn approve_order(
-        &self,
-        request: Request<ApproveOrderRequest>,
-    ) -> Result<Response<Resource>, Status> {
+    async fn approve_order(&self, request: Request<ApproveOrderRequest>) -> Result<Response<Resource>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let mut fields = Fields::new();
         let id = fields.name("name", "orders", &request.get_ref().name);
@@ -96,22 +88,14 @@ impl IsolationService for Api {
         let sealed = self.vault.seal(&order.terms.resident_id, &vitals).await?;
         let done = self
             .change(&call, &id, |order| {
-                let reading = NewReading {
-                    slot,
-                    vitals: vitals.clone(),
-                    sealed: sealed.clone(),
-                    fever_decicelsius,
-                };
+                let reading = NewReading { slot, vitals: vitals.clone(), sealed: sealed.clone(), fever_decicelsius };
                 order.observe(reading, known.as_ref(), call.now)
             })
             .await?;
         Ok(done.into_response())
     }
 
-    async fn hand_over(
-        &self,
-        request: Request<HandOverRequest>,
-    ) -> Result<Response<Resource>, Status> {
+    async fn hand_over(&self, request: Request<HandOverRequest>) -> Result<Response<Resource>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let request = request.into_inner();
         let mut fields = Fields::new();
@@ -126,10 +110,7 @@ impl IsolationService for Api {
         Ok(done.into_response())
     }
 
-    async fn release(
-        &self,
-        request: Request<ReleaseRequest>,
-    ) -> Result<Response<Resource>, Status> {
+    async fn release(&self, request: Request<ReleaseRequest>) -> Result<Response<Resource>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let mut fields = Fields::new();
         let id = fields.name("order", "orders", &request.get_ref().order);
@@ -139,10 +120,7 @@ impl IsolationService for Api {
         Ok(done.into_response())
     }
 
-    async fn get_order(
-        &self,
-        request: Request<GetOrderRequest>,
-    ) -> Result<Response<Resource>, Status> {
+    async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<Resource>, Status> {
         let call = Call::query(&request)?;
         let mut fields = Fields::new();
         let id = fields.name("name", "orders", &request.get_ref().name);
@@ -154,25 +132,20 @@ impl IsolationService for Api {
         Ok(Response::new(resources::order(&id, &order, version, call.now)))
     }
 
-    async fn list_orders(
-        &self,
-        request: Request<ListOrdersRequest>,
-    ) -> Result<Response<ListOrdersResponse>, Status> {
+    async fn list_orders(&self, request: Request<ListOrdersRequest>) -> Result<Response<ListOrdersResponse>, Status> {
         let call = Call::query(&request)?;
         let request = request.into_inner();
         let filter = filter(&request)?;
         let (size, after) = (page::size(request.page_size), page::after(&request.page_token)?);
         let mut db = self.views.read(&call).await?;
-        let mut ids = orders::list(&mut db, &call.principal.scope, &filter, &after, size + 1)
-            .await
-            .map_err(Failure::from)?;
+        let mut ids =
+            orders::list(&mut db, &call.principal.scope, &filter, &after, size + 1).await.map_err(Failure::from)?;
         drop(db);
         let more = ids.len() > usize::try_from(size).unwrap_or(usize::MAX);
         if more {
             ids.pop();
         }
-        let next_page_token =
-            ids.last().filter(|_| more).map_or_else(String::new, |id| page::token_after(id));
+        let next_page_token = ids.last().filter(|_| more).map_or_else(String::new, |id| page::token_after(id));
         let mut orders = Vec::with_capacity(ids.len());
         for id in ids {
             let (order, version) = self.ledger.load::<Order>(&id).await?;
@@ -199,9 +172,7 @@ impl Api {
     /// Where the person lives, and the method in force.
     async fn known(&self, call: &Call, resident_id: &str) -> Result<(Residence, Method), Status> {
         let mut db = self.views.read(call).await?;
-        let residence = residents::find(&mut db, &call.principal.scope, resident_id)
-            .await
-            .map_err(Failure::from)?;
+        let residence = residents::find(&mut db, &call.principal.scope, resident_id).await.map_err(Failure::from)?;
         let residence = residence.ok_or_else(|| Refused::NotFound.refusal())?;
         let method = methods::in_force(&mut db).await.map_err(Failure::from)?;
         Ok((residence, method.ok_or_else(|| Refused::NoMethod.refusal())?))
@@ -218,10 +189,7 @@ impl Api {
     /// The method under which the order was written.
     async fn method_of(&self, order: &Order, call: &Call) -> Result<Method, Status> {
         let mut db = self.views.read(call).await?;
-        let method = match methods::find(&mut db, &order.terms.method_version)
-            .await
-            .map_err(Failure::from)?
-        {
+        let method = match methods::find(&mut db, &order.terms.method_version).await.map_err(Failure::from)? {
             Some(method) => Some(method),
             None => methods::in_force(&mut db).await.map_err(Failure::from)?,
         };
@@ -229,11 +197,7 @@ impl Api {
     }
 
     /// What the recorded reading of a half-day says.
-    async fn known_vitals(
-        &self,
-        order: &Order,
-        slot: Slot,
-    ) -> Result<Option<(Sealed, Vitals)>, Status> {
+    async fn known_vitals(&self, order: &Order, slot: Slot) -> Result<Option<(Sealed, Vitals)>, Status> {
         let Some(sealed) = order.vitals(slot) else { return Ok(None) };
         Ok(self.vault.reveal::<Vitals>(sealed).await?.map(|vitals| (sealed.clone(), vitals)))
     }
@@ -241,8 +205,7 @@ impl Api {
 
 /// Foreign and missing orders answer alike.
 fn within_reach(order: &Order, scope: &Scope) -> Result<(), Refused> {
-    let neighbourhood =
-        order.terms.residence.as_ref().map_or("", |residence| &residence.neighbourhood_id);
+    let neighbourhood = order.terms.residence.as_ref().map_or("", |residence| &residence.neighbourhood_id);
     if order.standing == Standing::Unwritten || !scope.allows(neighbourhood) {
         return Err(Refused::NotFound);
     }
@@ -287,8 +250,7 @@ impl Proposal {
                 "must not be after today: give the day of leaving the area or of the last contact",
             );
         }
-        let observed_from =
-            fields.date_if_given("observed_from", &request.observed_from).or(day_zero);
+        let observed_from = fields.date_if_given("observed_from", &request.observed_from).or(day_zero);
         if let (Some(from), Some(zero)) = (observed_from, day_zero) {
             fields.check(
                 "observed_from",
@@ -334,9 +296,7 @@ fn evidence(fields: &mut Fields, given: &[String]) -> Vec<String> {
         format!("must hold 1 to {MOST_EVIDENCE} ids of evidence: there is no order without"),
     );
     let given = given.iter().take(MOST_EVIDENCE).enumerate();
-    given
-        .map(|(at, id)| fields.required(format!("evidence_ids[{at}]"), id, 100).to_owned())
-        .collect()
+    given.map(|(at, id)| fields.required(format!("evidence_ids[{at}]"), id, 100).to_owned()).collect()
 }
 
 fn observation(request: &RecordObservationRequest) -> Result<(String, Slot, Vitals), Status> {
@@ -352,8 +312,7 @@ fn observation(request: &RecordObservationRequest) -> Result<(String, Slot, Vita
     );
     let mut symptoms = Vec::new();
     for (at, symptom) in request.symptoms.iter().enumerate().take(10) {
-        symptoms
-            .extend(fields.one_of::<Symptom>(format!("symptoms[{at}]"), *symptom).map(i32::from));
+        symptoms.extend(fields.one_of::<Symptom>(format!("symptoms[{at}]"), *symptom).map(i32::from));
     }
     symptoms.sort_unstable();
     symptoms.dedup();
@@ -373,11 +332,9 @@ fn filter(request: &ListOrdersRequest) -> Result<Filter, Status> {
         "is unknown to this version: choose one of the listed states, or none",
     );
     if request.parent.starts_with("residents/") {
-        filter.resident_id =
-            fields.name("parent", "residents", &request.parent).unwrap_or_default();
+        filter.resident_id = fields.name("parent", "residents", &request.parent).unwrap_or_default();
     } else if request.parent.starts_with("compounds/") {
-        filter.compound_id =
-            fields.name("parent", "compounds", &request.parent).unwrap_or_default();
+        filter.compound_id = fields.name("parent", "compounds", &request.parent).unwrap_or_default();
     } else {
         fields.check(
             "parent",

@@ -9,8 +9,7 @@ use crate::domain::order::Order;
 /// What isolates. A person has one such order, under the first key. Where a further case isolates somebody who is isolated
 /// already, or a new verdict replaces an order, the new one stands beside it under the next free key: each bars by itself,
 /// and each is lifted by its own cause.
-const ISOLATED: [&str; 4] =
-    ["order.in-force", "order.in-force-2", "order.in-force-3", "order.in-force-4"];
+const ISOLATED: [&str; 4] = ["order.in-force", "order.in-force-2", "order.in-force-3", "order.in-force-4"];
 /// Health watch: observed, free to move.
 const WATCHED: &str = "order.watch";
 
@@ -20,11 +19,7 @@ pub(crate) fn only_key(kind: Kind) -> &'static str {
 }
 
 /// The key for an order that may stand beside others.
-pub(crate) async fn free_key(
-    ledger: &Ledger,
-    terms: &Terms,
-    order_id: &str,
-) -> Result<&'static str, Failure> {
+pub(crate) async fn free_key(ledger: &Ledger, terms: &Terms, order_id: &str) -> Result<&'static str, Failure> {
     if terms.kind() == Kind::Watch {
         return Ok(WATCHED);
     }
@@ -33,9 +28,7 @@ pub(crate) async fn free_key(
             return Ok(key);
         }
     }
-    Err(Failure::Fault(anyhow::anyhow!(
-        "the person of order {order_id} is under four orders already"
-    )))
+    Err(Failure::Fault(anyhow::anyhow!("the person of order {order_id} is under four orders already")))
 }
 
 /// The decision on an order, filed under its neighbourhood and person; `key` is what an order that comes into force holds.
@@ -44,8 +37,7 @@ pub(crate) fn file(order: &Order, events: Vec<Event>, key: &'static str) -> Deci
     let begins = events.iter().any(|event| matches!(event, Event::Ordered(_)));
     let ends = events.iter().any(|event| matches!(event, Event::Released(_)));
     let residence = terms.residence.unwrap_or_default();
-    let mut decision =
-        Decision::new(events).office(residence.neighbourhood_id).subject(&terms.resident_id);
+    let mut decision = Decision::new(events).office(residence.neighbourhood_id).subject(&terms.resident_id);
     if begins {
         decision = decision.reserve(key, &terms.resident_id);
     }
@@ -66,10 +58,7 @@ fn terms<'a>(order: &'a Order, events: &'a [Event]) -> &'a Terms {
 }
 
 /// The id of an order that isolates this person.
-pub(crate) async fn isolating(
-    ledger: &Ledger,
-    resident_id: &str,
-) -> Result<Option<String>, Failure> {
+pub(crate) async fn isolating(ledger: &Ledger, resident_id: &str) -> Result<Option<String>, Failure> {
     for key in ISOLATED {
         if let Some(order_id) = ledger.reserved(key, resident_id).await? {
             return Ok(Some(order_id));

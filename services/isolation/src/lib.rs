@@ -43,11 +43,8 @@ use crate::{
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let ledger = host.ledger("isolation").await?;
     let vault = host.vault("isolation").await?;
-    let views = host
-        .views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods)])
-        .await?;
-    let reactions =
-        Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
+    let views = host.views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods)]).await?;
+    let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
     host.react("isolation", Box::new(reactions)).await?;
     routes.add_service(IsolationServiceServer::new(Api { ledger, vault, views }));
     Ok(())

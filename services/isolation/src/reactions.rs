@@ -43,9 +43,7 @@ impl Reaction for Reactions {
     async fn react(&self, record: &Record, call: &Call) -> Result<(), Failure> {
         match (record.log.as_str(), record.category.as_str()) {
             (case_event::Event::LOG, case_event::Event::CATEGORY) => match read(record)? {
-                case_event::Event::Assessed(assessed) => {
-                    self.assessed(record, assessed, call).await
-                }
+                case_event::Event::Assessed(assessed) => self.assessed(record, assessed, call).await,
                 _ => Ok(()),
             },
             (gate_day_event::Event::LOG, gate_day_event::Event::CATEGORY) => {
@@ -68,12 +66,7 @@ fn read<E: Fact>(record: &Record) -> Result<E, Failure> {
 // ---- Verdicts ----
 
 impl Reactions {
-    async fn assessed(
-        &self,
-        record: &Record,
-        assessed: Assessed,
-        call: &Call,
-    ) -> Result<(), Failure> {
+    async fn assessed(&self, record: &Record, assessed: Assessed, call: &Call) -> Result<(), Failure> {
         match assessed.measure() {
             Measure::Central => self.isolate(record, &assessed, Kind::Central, call).await?,
             Measure::Home => self.isolate(record, &assessed, Kind::Home, call).await?,
@@ -85,22 +78,12 @@ impl Reactions {
             // A person asks and decides; an order that stands goes on standing.
             Measure::Ask | Measure::Unspecified => return Ok(()),
         }
-        if assessed.again {
-            self.withdraw(&watch_of(&record.stream_id), &call.derive("watch")).await
-        } else {
-            Ok(())
-        }
+        if assessed.again { self.withdraw(&watch_of(&record.stream_id), &call.derive("watch")).await } else { Ok(()) }
     }
 
     /// An order by verdict. Where an order of the same case asks for something else, the new one is in force before the
     /// old one ends, so that there is no moment without.
-    async fn isolate(
-        &self,
-        record: &Record,
-        assessed: &Assessed,
-        kind: Kind,
-        call: &Call,
-    ) -> Result<(), Failure> {
+    async fn isolate(&self, record: &Record, assessed: &Assessed, kind: Kind, call: &Call) -> Result<(), Failure> {
         let method = self.method(record, &assessed.method_version).await?;
         let last_exposure: Option<NaiveDate> = assessed.last_exposure.parse().ok();
         let (orders, next) = self.orders_of(&record.stream_id).await?;
@@ -116,12 +99,7 @@ impl Reactions {
         self.withdraw_replaced(&record.stream_id, call).await
     }
 
-    async fn withdraw_isolation(
-        &self,
-        record: &Record,
-        assessed: &Assessed,
-        call: &Call,
-    ) -> Result<(), Failure> {
+    async fn withdraw_isolation(&self, record: &Record, assessed: &Assessed, call: &Call) -> Result<(), Failure> {
         if !assessed.again {
             return Ok(());
         }
@@ -145,10 +123,7 @@ impl Reactions {
     }
 
     /// The orders that this case caused, and the id of the next one.
-    async fn orders_of(
-        &self,
-        case_id: &str,
-    ) -> Result<(Vec<(String, Arc<Order>)>, String), Failure> {
+    async fn orders_of(&self, case_id: &str) -> Result<(Vec<(String, Arc<Order>)>, String), Failure> {
         let mut orders = Vec::new();
         for number in 0.. {
             let id = order_of(case_id, number);
@@ -161,12 +136,7 @@ impl Reactions {
         Err(Failure::Fault(anyhow!("a case has more orders than can be counted")))
     }
 
-    async fn watch(
-        &self,
-        record: &Record,
-        assessed: &Assessed,
-        call: &Call,
-    ) -> Result<(), Failure> {
+    async fn watch(&self, record: &Record, assessed: &Assessed, call: &Call) -> Result<(), Failure> {
         let method = self.method(record, &assessed.method_version).await?;
         let last_exposure = assessed.last_exposure.parse().ok();
         let terms = verdict_terms(record, assessed, Kind::Watch, last_exposure, &method, call.now);
@@ -178,15 +148,11 @@ impl Reactions {
         if let Some(method) = self.find_method(version).await? {
             return Ok(method);
         }
-        for progress in
-            self.views.progress().iter().filter(|progress| progress.source == record.log)
-        {
+        for progress in self.views.progress().iter().filter(|progress| progress.source == record.log) {
             progress.wait_for(record.position, PATIENCE).await;
         }
         let method = self.find_method(version).await?;
-        method.ok_or_else(|| {
-            Failure::Unavailable(anyhow!("the method {version} of a verdict is not known here yet"))
-        })
+        method.ok_or_else(|| Failure::Unavailable(anyhow!("the method {version} of a verdict is not known here yet")))
     }
 
     async fn find_method(&self, version: &str) -> Result<Option<Method>, Failure> {
@@ -211,11 +177,7 @@ fn verdict_terms(
     now: DateTime<Utc>,
 ) -> Terms {
     let today = chassis::day_of(now);
-    let period = Period::new(
-        last_exposure.unwrap_or(today),
-        Slot::first_on(today, now),
-        method.isolation_days,
-    );
+    let period = Period::new(last_exposure.unwrap_or(today), Slot::first_on(today, now), method.isolation_days);
     let reason = match assessed.outcome() {
         Outcome::ConcealedKeyArea => Reason::ConcealedKeyArea,
         _ => Reason::KeyArea,
@@ -258,8 +220,7 @@ impl Reactions {
         let Some(id) = filing::isolating(&self.ledger, &crossed.resident_id).await? else {
             return self.on_record(&watch_after(&crossed.crossing_id), call).await;
         };
-        self.decide(&id, call, "", |order| order.breach(&crossed.crossing_id, &crossed.gate_id))
-            .await
+        self.decide(&id, call, "", |order| order.breach(&crossed.crossing_id, &crossed.gate_id)).await
     }
 
     async fn feverish(&self, crossed: &Crossed, call: &Call) -> Result<(), Failure> {
@@ -268,8 +229,7 @@ impl Reactions {
         let method = methods::in_force(&mut db).await?;
         drop(db);
         // A gate takes its limit of fever from a published method: the view has only not seen it yet.
-        let method =
-            method.ok_or_else(|| Failure::Unavailable(anyhow!("no method is known here yet")))?;
+        let method = method.ok_or_else(|| Failure::Unavailable(anyhow!("no method is known here yet")))?;
         let day = chassis::day_of(crossed_at);
         let period = Period::new(day, Slot::first_on(day, crossed_at), method.isolation_days);
         let terms = period.into_terms(Terms {
@@ -294,12 +254,7 @@ impl Reactions {
     }
 
     /// Whoever is under an order is observed already.
-    async fn watch_unless_observed(
-        &self,
-        id: &str,
-        terms: Terms,
-        call: &Call,
-    ) -> Result<(), Failure> {
+    async fn watch_unless_observed(&self, id: &str, terms: Terms, call: &Call) -> Result<(), Failure> {
         if filing::any(&self.ledger, &terms.resident_id).await?.is_some() {
             return self.on_record(id, call).await;
         }
@@ -317,18 +272,11 @@ impl Reactions {
         self.decide(id, call, "", |_| Vec::new()).await
     }
 
-    async fn decide<D>(
-        &self,
-        id: &str,
-        call: &Call,
-        key: &'static str,
-        decide: D,
-    ) -> Result<(), Failure>
+    async fn decide<D>(&self, id: &str, call: &Call, key: &'static str, decide: D) -> Result<(), Failure>
     where
         D: Fn(&Order) -> Vec<order_event::Event> + Send + Sync,
     {
-        let decide =
-            |order: &Order, _| Ok::<Decision<_>, Never>(filing::file(order, decide(order), key));
+        let decide = |order: &Order, _| Ok::<Decision<_>, Never>(filing::file(order, decide(order), key));
         self.ledger.transact(call, id, decide, |_: &Order, _| Resource::default()).await?;
         Ok(())
     }
@@ -352,8 +300,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x5c1d_7f0a_3b64_4e0e_9a55_0d2c_71f4_b86
 
 /// The order that the case caused, and those that replaced it.
 pub(crate) fn order_of(case_id: &str, number: u32) -> String {
-    let name =
-        if number == 0 { format!("case/{case_id}") } else { format!("case/{case_id}/{number}") };
+    let name = if number == 0 { format!("case/{case_id}") } else { format!("case/{case_id}/{number}") };
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 

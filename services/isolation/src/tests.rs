@@ -13,9 +13,9 @@ use proto::{
     Fact,
     access::v1::Role,
     isolation::v1::{
-        ApproveOrderRequest, DayPart, GetOrderRequest, HandOverRequest, Kind, ListOrdersRequest,
-        Order, ProposeOrderRequest, Reason, RecordObservationRequest, ReleaseReason,
-        ReleaseRequest, isolation_service_server::IsolationService as _, order::State,
+        ApproveOrderRequest, DayPart, GetOrderRequest, HandOverRequest, Kind, ListOrdersRequest, Order,
+        ProposeOrderRequest, Reason, RecordObservationRequest, ReleaseReason, ReleaseRequest,
+        isolation_service_server::IsolationService as _, order::State,
     },
     pass::v1::{Decision as AtGate, Finding, gate_day_event, gate_day_event::Crossed},
     registry::v1::{Residence, resident_event},
@@ -65,11 +65,7 @@ fn stranger() -> Principal {
 }
 
 fn residence() -> Residence {
-    Residence {
-        neighbourhood_id: "jinjiacao".into(),
-        compound_id: "changfeng".into(),
-        household_id: "h1".into(),
-    }
+    Residence { neighbourhood_id: "jinjiacao".into(), compound_id: "changfeng".into(), household_id: "h1".into() }
 }
 
 fn request<T>(content: T, by: Principal, time: &str) -> Request<T> {
@@ -85,8 +81,7 @@ fn host() -> (tempfile::TempDir, Host) {
     let data = tempfile::tempdir().unwrap();
     let secrets = Secrets::open_or_create(data.path()).unwrap();
     let (clock, _) = Clock::manual(moment("2020-02-11T08:00"));
-    let host =
-        Host::open(data.path(), secrets, clock, BTreeMap::new(), CancellationToken::new()).unwrap();
+    let host = Host::open(data.path(), secrets, clock, BTreeMap::new(), CancellationToken::new()).unwrap();
     (data, host)
 }
 
@@ -95,12 +90,9 @@ impl World {
         let (data, host) = host();
         let ledger = host.ledger("isolation").await.unwrap();
         let vault = host.vault("isolation").await.unwrap();
-        let views = host
-            .views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods)])
-            .await
-            .unwrap();
-        let reactions =
-            Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
+        let views =
+            host.views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods)]).await.unwrap();
+        let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
         let api = Api { ledger: ledger.clone(), vault, views };
         let world = Self { host, api, reactions, ledger, _data: data };
         world.tell("r1", "2020-02-01T08:00", registered()).await;
@@ -123,18 +115,13 @@ impl World {
         let call = Call::by(health(), now, &format!("told-{}-{head}", E::LOG));
         let decision = Decision::new(vec![event]).office("jinjiacao");
         ledger.collect::<E, Order>(&call, stream, decision, Order::default()).await.unwrap();
-        let records =
-            self.host.feed_for("isolation", E::LOG).await.unwrap().read(head, 1).await.unwrap();
+        let records = self.host.feed_for("isolation", E::LOG).await.unwrap().read(head, 1).await.unwrap();
         let command = format!("isolation/reactions:{}:{}", E::LOG, records[0].position);
         for _ in 0..2 {
             self.reactions.react(&records[0], &Call::by(health(), now, &command)).await.unwrap();
         }
-        for progress in
-            self.api.views.progress().iter().filter(|progress| progress.source == E::LOG)
-        {
-            assert!(
-                progress.wait_for(records[0].position, std::time::Duration::from_secs(5)).await
-            );
+        for progress in self.api.views.progress().iter().filter(|progress| progress.source == E::LOG) {
+            assert!(progress.wait_for(records[0].position, std::time::Duration::from_secs(5)).await);
         }
     }
 
@@ -151,11 +138,7 @@ impl World {
         self.api.get_order(request(get, health(), time)).await.unwrap().into_inner()
     }
 
-    async fn propose(
-        &self,
-        time: &str,
-        change: impl FnOnce(&mut ProposeOrderRequest),
-    ) -> Result<Order, Status> {
+    async fn propose(&self, time: &str, change: impl FnOnce(&mut ProposeOrderRequest)) -> Result<Order, Status> {
         let mut proposal = ProposeOrderRequest {
             request_id: format!("propose-{time}"),
             resident: "residents/r1".into(),
@@ -171,18 +154,11 @@ impl World {
     }
 
     async fn approve(&self, name: &str, by: Principal, time: &str) -> Result<Order, Status> {
-        let approval =
-            ApproveOrderRequest { request_id: format!("approve-{time}"), name: name.into() };
+        let approval = ApproveOrderRequest { request_id: format!("approve-{time}"), name: name.into() };
         Ok(self.api.approve_order(request(approval, by, time)).await?.into_inner())
     }
 
-    async fn observe(
-        &self,
-        order: &str,
-        date: &str,
-        part: DayPart,
-        temperature: i32,
-    ) -> Result<Order, Status> {
+    async fn observe(&self, order: &str, date: &str, part: DayPart, temperature: i32) -> Result<Order, Status> {
         let observation = RecordObservationRequest {
             request_id: format!("observe-{date}-{}-{temperature}", part as i32),
             order: order.into(),
@@ -191,11 +167,7 @@ impl World {
             temperature_decicelsius: temperature,
             symptoms: Vec::new(),
         };
-        Ok(self
-            .api
-            .record_observation(request(observation, director(), "2020-03-31T12:00"))
-            .await?
-            .into_inner())
+        Ok(self.api.record_observation(request(observation, director(), "2020-03-31T12:00")).await?.into_inner())
     }
 
     async fn release(&self, order: &str, by: Principal, time: &str) -> Result<Order, Status> {
@@ -205,8 +177,7 @@ impl World {
 }
 
 fn published() -> method_event::Event {
-    let content =
-        MethodContent { isolation_days: 14, fever_decicelsius: 373, ..MethodContent::default() };
+    let content = MethodContent { isolation_days: 14, fever_decicelsius: 373, ..MethodContent::default() };
     method_event::Event::Published(method_event::Published {
         by: "staff/1".into(),
         version: "m1".into(),

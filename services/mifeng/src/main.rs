@@ -9,7 +9,11 @@ mod serve;
 mod up;
 
 #[derive(Parser)]
-#[command(name = "mifeng", version, about = "密缝: keeps an epidemic out of a subdistrict's compounds, and its people fed and heard")]
+#[command(
+    name = "mifeng",
+    version,
+    about = "密缝: keeps an epidemic out of a subdistrict's compounds, and its people fed and heard"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

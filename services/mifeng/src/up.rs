@@ -126,10 +126,6 @@ fn erase_demonstration(data: &Path) -> anyhow::Result<()> {
     );
     // Somebody may be at work there.
     let lock = std::fs::File::options().write(true).open(data.join("lock"));
-    ensure!(
-        lock.map_or(true, |lock| lock.try_lock().is_ok()),
-        "a process works in {}: stop it first",
-        data.display()
-    );
+    ensure!(lock.map_or(true, |lock| lock.try_lock().is_ok()), "a process works in {}: stop it first", data.display());
     std::fs::remove_dir_all(data).with_context(|| format!("erasing {}", data.display()))
 }

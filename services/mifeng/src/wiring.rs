@@ -15,7 +15,9 @@ use chassis::{
     server::{Health, Server},
 };
 use clap::ValueEnum;
-use proto::{access::v1::access_service_server::AccessServiceServer, event::v1::event_log_service_server::EventLogServiceServer};
+use proto::{
+    access::v1::access_service_server::AccessServiceServer, event::v1::event_log_service_server::EventLogServiceServer,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
@@ -75,7 +77,8 @@ pub struct Running {
 
 impl Plan {
     pub async fn start(self) -> anyhow::Result<Running> {
-        std::fs::create_dir_all(&self.data).with_context(|| format!("making the data folder {}", self.data.display()))?;
+        std::fs::create_dir_all(&self.data)
+            .with_context(|| format!("making the data folder {}", self.data.display()))?;
         let lock = lock(&self.data)?;
         let secrets = match &self.secret_file {
             Some(file) => Secrets::from_file(file)?,

@@ -119,8 +119,7 @@ pub fn keep_token(path: &Path, token: &str) -> anyhow::Result<()> {
     if path.exists() {
         fs::remove_file(path).with_context(writing)?;
     }
-    let mut file =
-        fs::File::options().create_new(true).write(true).mode(0o600).open(path).with_context(writing)?;
+    let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(path).with_context(writing)?;
     file.write_all(token.as_bytes()).with_context(writing)
 }
 

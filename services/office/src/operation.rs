@@ -6,7 +6,10 @@ use anyhow::{Context as _, bail};
 use chassis::client::new_request_id;
 use clap::{Args, Subcommand};
 use proto::{
-    access::v1::{ClaimAdministratorRequest, GetPrincipalRequest, IssueTokenRequest, Principal, Role, access_service_client::AccessServiceClient},
+    access::v1::{
+        ClaimAdministratorRequest, GetPrincipalRequest, IssueTokenRequest, Principal, Role,
+        access_service_client::AccessServiceClient,
+    },
     event::v1::{
         GetHeadRequest, ListConsumersRequest, ReadRecordsRequest, RebuildViewsRequest, ResumeConsumerRequest,
         VerifyLogRequest, consumer::State, event_log_service_client::EventLogServiceClient,
@@ -104,7 +107,7 @@ pub enum Token {
         /// resident, guard, worker, director, officer, health, auditor or administrator
         #[arg(value_parser = role)]
         role: Role,
-        /// The unit that a second signature must differ from; by default the neighbourhood
+        /// The unit that a second signature must differ from; by default the neighbourhood's id
         #[arg(long, default_value = "")]
         unit: String,
         /// neighbourhoods/{id}
@@ -120,9 +123,7 @@ pub enum Token {
         ask: Ask,
     },
     /// Keeps a token for the commands of this user
-    Save {
-        token: String,
-    },
+    Save { token: String },
     /// What the token in use allows
     Show(Ask),
 }
@@ -189,17 +190,26 @@ impl Log {
             }
             Self::Show { log, after, limit, ask } => {
                 let mut client = EventLogServiceClient::new(ask.connect.connection()?);
-                let request =
-                    ReadRecordsRequest { log, after_position: after, page_size: limit, ..ReadRecordsRequest::default() };
+                let request = ReadRecordsRequest {
+                    log,
+                    after_position: after,
+                    page_size: limit,
+                    ..ReadRecordsRequest::default()
+                };
                 let records = client.read_records(request).await?.into_inner().records;
-                ask.output.list(&records, &["position", "occurred_at", "type", "stream_id", "version", "actor", "office"])
+                ask.output
+                    .list(&records, &["position", "occurred_at", "type", "stream_id", "version", "actor", "office"])
             }
             Self::Verify(ask) => {
                 let mut client = EventLogServiceClient::new(ask.connect.connection()?);
                 for log in LOGS {
                     let found = client.verify_log(VerifyLogRequest { log: log.into() }).await?.into_inner();
                     if !found.intact {
-                        bail!("{log} was edited: the chain breaks at position {} of {}", found.broken_at, found.records);
+                        bail!(
+                            "{log} was edited: the chain breaks at position {} of {}",
+                            found.broken_at,
+                            found.records
+                        );
                     }
                     print(&format!("{log}: {} records, the chain holds", found.records))?;
                 }
@@ -224,7 +234,6 @@ impl Token {
                 save(&token.token)
             }
             Self::Issue { subject, role, unit, neighbourhood, gate, lifetime, ask } => {
-                let unit = if unit.is_empty() { neighbourhood.clone() } else { unit };
                 let principal = Principal { subject, role: role.into(), unit, neighbourhood, gate };
                 let request = IssueTokenRequest {
                     request_id: new_request_id(),

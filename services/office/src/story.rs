@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use proto::{
-    command::v1::{Figures, GetOverviewRequest, Overview, RecountRequest, command_service_client::CommandServiceClient},
+    command::v1::{
+        Figures, GetOverviewRequest, Overview, RecountRequest, command_service_client::CommandServiceClient,
+    },
     event::v1::{ListConsumersRequest, consumer::State, event_log_service_client::EventLogServiceClient},
 };
 use tonic::{Code, Status};
@@ -45,7 +47,7 @@ pub struct Playbill {
 /// Plays it. The same seed on the same data is absorbed and gives the same numbers again.
 pub async fn play(playbill: Playbill) -> anyhow::Result<serde_json::Value> {
     let ids = Ids::new(playbill.seed);
-    let casting = Casting::open(&playbill.address, &playbill.token, ids.clone()).await?;
+    let casting = Casting::open(&playbill.address, &playbill.token, ids.clone())?;
     let teller = Teller { quiet: playbill.json };
     let story = Story { seed: playbill.seed, plan: Plan::new(u64::from(playbill.seed)), casting, ids, teller };
     story.demonstration_only().await?;

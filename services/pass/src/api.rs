@@ -1,14 +1,11 @@
 //! The edge: fields are parsed, the caller's place is checked, and the answer is put together. What happens in between is
 //! decided in `domain`.
 
-use chassis::{
-    Call, Decision, Failure, Fields, Ledger, Refusal, Refuse as _, Views, page, reason, timestamp,
-};
+use chassis::{Call, Decision, Failure, Fields, Ledger, Refusal, Refuse as _, Views, page, reason, timestamp};
 use proto::pass::v1::{
-    self, CheckPassRequest, CheckPassResponse, Crossing, GetHolderRequest, IssuePassRequest,
-    ListCrossingsRequest, ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass,
-    Reason, RecordCrossingRequest, ReinstatePassRequest, RevokePassRequest, SuspendPassRequest,
-    holder_event, pass_service_server::PassService,
+    self, CheckPassRequest, CheckPassResponse, Crossing, GetHolderRequest, IssuePassRequest, ListCrossingsRequest,
+    ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass, Reason, RecordCrossingRequest,
+    ReinstatePassRequest, RevokePassRequest, SuspendPassRequest, holder_event, pass_service_server::PassService,
 };
 use tonic::{Request, Response, Status};
 
@@ -38,10 +35,7 @@ pub(crate) struct Api {
 
 #[tonic::async_trait]
 impl PassService for Api {
-    async fn issue_pass(
-        &self,
-        request: Request<IssuePassRequest>,
-    ) -> Result<Response<Pass>, Status> {
+    async fn issue_pass(&self, request: Request<IssuePassRequest>) -> Result<Response<Pass>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let request = request.into_inner();
         let mut fields = Fields::new();
@@ -52,10 +46,7 @@ impl PassService for Api {
         Ok(self.issuing.issue(&call, &resident, &home, &request.surname).await?.into_response())
     }
 
-    async fn suspend_pass(
-        &self,
-        request: Request<SuspendPassRequest>,
-    ) -> Result<Response<Pass>, Status> {
+    async fn suspend_pass(&self, request: Request<SuspendPassRequest>) -> Result<Response<Pass>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let request = request.into_inner();
         let mut fields = Fields::new();
@@ -65,10 +56,7 @@ impl PassService for Api {
         self.change(&call, &resident, |holder| holder.suspend(reason)).await
     }
 
-    async fn reinstate_pass(
-        &self,
-        request: Request<ReinstatePassRequest>,
-    ) -> Result<Response<Pass>, Status> {
+    async fn reinstate_pass(&self, request: Request<ReinstatePassRequest>) -> Result<Response<Pass>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let mut fields = Fields::new();
         let resident = fields.name("resident", "residents", &request.get_ref().resident);
@@ -76,10 +64,7 @@ impl PassService for Api {
         self.change(&call, &resident, Holder::reinstate).await
     }
 
-    async fn revoke_pass(
-        &self,
-        request: Request<RevokePassRequest>,
-    ) -> Result<Response<Pass>, Status> {
+    async fn revoke_pass(&self, request: Request<RevokePassRequest>) -> Result<Response<Pass>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let request = request.into_inner();
         let mut fields = Fields::new();
@@ -90,10 +75,7 @@ impl PassService for Api {
         self.change(&call, &resident, |holder| holder.revoke(reason)).await
     }
 
-    async fn get_holder(
-        &self,
-        request: Request<GetHolderRequest>,
-    ) -> Result<Response<v1::Holder>, Status> {
+    async fn get_holder(&self, request: Request<GetHolderRequest>) -> Result<Response<v1::Holder>, Status> {
         let call = Call::query(&request)?;
         let mut fields = Fields::new();
         let resident = fields.name("name", "residents", &request.get_ref().name);
@@ -117,19 +99,14 @@ impl PassService for Api {
         let mut db = self.views.read(&call).await?;
         let compound = compound.unwrap_or_default();
         let mut holders =
-            holders::list(&mut db, &call.principal.scope, &compound, &after, size + 1)
-                .await
-                .map_err(fault)?;
+            holders::list(&mut db, &call.principal.scope, &compound, &after, size + 1).await.map_err(fault)?;
         let next_page_token = cut(&mut holders, size)
             .map(|last| page::token_after(last.name.trim_start_matches("residents/")))
             .unwrap_or_default();
         Ok(Response::new(ListHoldersResponse { holders, next_page_token }))
     }
 
-    async fn check_pass(
-        &self,
-        request: Request<CheckPassRequest>,
-    ) -> Result<Response<CheckPassResponse>, Status> {
+    async fn check_pass(&self, request: Request<CheckPassRequest>) -> Result<Response<CheckPassResponse>, Status> {
         let call = Call::query(&request)?;
         let request = request.into_inner();
         let mut fields = Fields::new();
@@ -139,37 +116,22 @@ impl PassService for Api {
         let mut db = self.views.read(&call).await?;
         let gate = find_gate(&mut db, &call, &gate).await?;
         let found = self.lookup(&gate).scan(&mut db, code).await?;
-        let passage = Passage {
-            who: found.who(),
-            at: call.now,
-            direction: None,
-            measured: None,
-            fever_from: None,
-        };
+        let passage = Passage { who: found.who(), at: call.now, direction: None, measured: None, fever_from: None };
         let verdict = resources::verdict(&judge(&passage), found.shown_resident());
         Ok(Response::new(CheckPassResponse { verdict: Some(verdict) }))
     }
 
-    async fn record_crossing(
-        &self,
-        request: Request<RecordCrossingRequest>,
-    ) -> Result<Response<Crossing>, Status> {
+    async fn record_crossing(&self, request: Request<RecordCrossingRequest>) -> Result<Response<Crossing>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let reported = Reported::read(request.get_ref(), call.now)?;
         let mut db = self.views.read(&call).await?;
         let gate = find_gate(&mut db, &call, &reported.gate).await?;
-        let fever_from =
-            method::in_force(&mut db).await.map_err(fault)?.map(|method| method.fever_decicelsius);
+        let fever_from = method::in_force(&mut db).await.map_err(fault)?.map(|method| method.fever_decicelsius);
         let found = self.identify(&mut db, &gate, &reported.identity).await?;
         drop(db);
         let Reported { at, direction, measured, .. } = reported;
-        let passage = Passage {
-            who: found.who(),
-            at,
-            direction: Some(direction),
-            measured: Some(measured),
-            fever_from,
-        };
+        let passage =
+            Passage { who: found.who(), at, direction: Some(direction), measured: Some(measured), fever_from };
         let judgement = judge(&passage);
         let crossing_id = call.id("crossing");
         let gate_name = format!("compounds/{}/gates/{}", gate.compound_id, gate.id);
@@ -205,24 +167,19 @@ impl PassService for Api {
         let parent = if request.parent.contains("/gates/") {
             fields.path("parent", ["compounds", "gates"], &request.parent)
         } else {
-            fields
-                .name("parent", "compounds", &request.parent)
-                .map(|compound| [compound, String::new()])
+            fields.name("parent", "compounds", &request.parent).map(|compound| [compound, String::new()])
         };
         let [compound, gate] = fields.read(parent)?;
         let before = page::after(&request.page_token)?.parse().unwrap_or(i64::MAX);
         let size = page::size(request.page_size);
         let mut db = self.views.read(&call).await?;
         let scope = &call.principal.scope;
-        let (crossings, last) = crossings::list(&mut db, scope, (&compound, &gate), before, size)
-            .await
-            .map_err(fault)?;
+        let (crossings, last) =
+            crossings::list(&mut db, scope, (&compound, &gate), before, size).await.map_err(fault)?;
         // A full page may be the last one: the next is empty then.
         let full = i64::try_from(crossings.len()).is_ok_and(|rows| rows == size);
-        let next_page_token = last
-            .filter(|_| full)
-            .map(|last| page::token_after(&last.to_string()))
-            .unwrap_or_default();
+        let next_page_token =
+            last.filter(|_| full).map(|last| page::token_after(&last.to_string())).unwrap_or_default();
         Ok(Response::new(ListCrossingsResponse { crossings, next_page_token }))
     }
 }
@@ -231,8 +188,7 @@ impl Api {
     /// A resident within the caller's reach.
     async fn home(&self, call: &Call, resident: &str) -> Result<Home, Status> {
         let mut db = self.views.read(call).await?;
-        let home =
-            residents::find(&mut db, &call.principal.scope, resident).await.map_err(fault)?;
+        let home = residents::find(&mut db, &call.principal.scope, resident).await.map_err(fault)?;
         home.ok_or_else(|| Refused::NotFound.refusal().into())
     }
 
@@ -268,19 +224,13 @@ impl Api {
                 let found = lookup.by_hand(db, resident, manual).await?;
                 found.ok_or_else(|| Refused::NotFound.refusal().into())
             }
-            Identified::Visitor { guarantor, visitor } => {
-                lookup.visitor(db, visitor, guarantor.as_deref()).await
-            }
+            Identified::Visitor { guarantor, visitor } => lookup.visitor(db, visitor, guarantor.as_deref()).await,
         }
     }
 }
 
 /// The gate, if it is the caller's.
-async fn find_gate(
-    db: &mut sqlx::AnyConnection,
-    call: &Call,
-    [compound, gate]: &[String; 2],
-) -> Result<Gate, Status> {
+async fn find_gate(db: &mut sqlx::AnyConnection, call: &Call, [compound, gate]: &[String; 2]) -> Result<Gate, Status> {
     let found = gates::find(db, &call.principal.scope, compound, gate).await.map_err(fault)?;
     let missing = || {
         Failure::Refused(Refusal::new(
@@ -294,11 +244,7 @@ async fn find_gate(
 }
 
 fn place(gate: &Gate) -> Place<'_> {
-    Place {
-        neighbourhood_id: &gate.neighbourhood_id,
-        compound_id: &gate.compound_id,
-        gate_id: &gate.id,
-    }
+    Place { neighbourhood_id: &gate.neighbourhood_id, compound_id: &gate.compound_id, gate_id: &gate.id }
 }
 
 /// The reasons of the closed list that are a worker's to give; the others follow from verdicts, orders and the registry.

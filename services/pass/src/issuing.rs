@@ -59,15 +59,12 @@ impl Issuing {
         for _ in 0..ATTEMPTS {
             let index = self.next_index().await?;
             let number = self.desk.number(index, &call.id("pass number"));
-            let number =
-                number.ok_or_else(|| Failure::Fault(anyhow!("all status indices are used up")))?;
+            let number = number.ok_or_else(|| Failure::Fault(anyhow!("all status indices are used up")))?;
             let issue = Issue { number, now: call.now, pass_days };
             let decide = |holder: &Holder, _| -> Result<_, Refused> {
                 let events = holder.issue(issue)?;
                 let new = !events.is_empty();
-                let decision = Decision::new(events)
-                    .office(home.residence.neighbourhood_id.as_str())
-                    .subject(resident);
+                let decision = Decision::new(events).office(home.residence.neighbourhood_id.as_str()).subject(resident);
                 Ok(if new { decision.reserve(STATUS_INDEX, index.to_be_bytes()) } else { decision })
             };
             let reply = |holder: &Holder, _| resources::pass(resident, holder).unwrap_or_default();
@@ -92,10 +89,7 @@ impl Issuing {
 
 /// The resident whose pass has this number; `None` when it is none of ours. A number is only as good as its random part,
 /// so the index alone finds nobody.
-pub(crate) async fn holder_of(
-    ledger: &Ledger,
-    number: PassNumber,
-) -> Result<Option<(String, Arc<Holder>)>, Failure> {
+pub(crate) async fn holder_of(ledger: &Ledger, number: PassNumber) -> Result<Option<(String, Arc<Holder>)>, Failure> {
     let Some(resident) = ledger.reserved(STATUS_INDEX, number.index().to_be_bytes()).await? else {
         return Ok(None);
     };

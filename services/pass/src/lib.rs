@@ -57,10 +57,7 @@ use crate::{
     api::Api,
     credential::desk::Desk,
     issuing::Issuing,
-    projections::{
-        crossings::Crossings, gates::Gates, holders::Holders, method::MethodInForce,
-        residents::Residents,
-    },
+    projections::{crossings::Crossings, gates::Gates, holders::Holders, method::MethodInForce, residents::Residents},
     reactions::Reactions,
 };
 
@@ -76,13 +73,7 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
     let views = host
         .views(
             "pass",
-            vec![
-                Box::new(Residents),
-                Box::new(Gates),
-                Box::new(MethodInForce),
-                Box::new(Holders),
-                Box::new(Crossings),
-            ],
+            vec![Box::new(Residents), Box::new(Gates), Box::new(MethodInForce), Box::new(Holders), Box::new(Crossings)],
         )
         .await?;
     host.react("pass", Box::new(Reactions { ledger: ledger.clone() })).await?;

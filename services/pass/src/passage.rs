@@ -74,8 +74,7 @@ impl Lookup<'_> {
             return Ok(Found::Nobody(Scan::Unreadable));
         };
         let number = number.to_string();
-        let residence =
-            holder.find_pass(&number).map(|pass| pass.residence.clone()).unwrap_or_default();
+        let residence = holder.find_pass(&number).map(|pass| pass.residence.clone()).unwrap_or_default();
         let resident = self.known(db, resident_id, holder, residence).await?;
         Ok(Found::Scanned { number, resident })
     }
@@ -104,12 +103,7 @@ impl Lookup<'_> {
             None => Guarantor::Unnamed,
             Some(resident) => match self.home(db, resident).await? {
                 Some(home)
-                    if !home.moved_out
-                        && self
-                            .gate
-                            .serves(db, &home.residence.compound_id)
-                            .await
-                            .map_err(fault)? =>
+                    if !home.moved_out && self.gate.serves(db, &home.residence.compound_id).await.map_err(fault)? =>
                 {
                     Guarantor::LivesHere
                 }
@@ -119,11 +113,7 @@ impl Lookup<'_> {
         Ok(Found::Visitor { visitor: visitor.clone(), exception: visitor.exception(), guarantor })
     }
 
-    async fn home(
-        &self,
-        db: &mut AnyConnection,
-        resident: &str,
-    ) -> Result<Option<residents::Home>, Status> {
+    async fn home(&self, db: &mut AnyConnection, resident: &str) -> Result<Option<residents::Home>, Status> {
         let scope = Scope::Neighbourhood(self.gate.neighbourhood_id.clone());
         residents::find(db, &scope, resident).await.map_err(fault)
     }
@@ -145,25 +135,17 @@ impl Found {
     pub(crate) fn who(&self) -> Who<'_> {
         match self {
             Self::Nobody(scan) => Who::Scanned(*scan),
-            Self::Scanned { number, resident } => {
-                Who::Scanned(Scan::Ours { number, resident: resident.at_the_gate() })
-            }
+            Self::Scanned { number, resident } => Who::Scanned(Scan::Ours { number, resident: resident.at_the_gate() }),
             Self::ByHand { resident, .. } => Who::Known(resident.at_the_gate()),
-            Self::Visitor { exception, guarantor, .. } => {
-                Who::Visitor { exception: *exception, guarantor: *guarantor }
-            }
+            Self::Visitor { exception, guarantor, .. } => Who::Visitor { exception: *exception, guarantor: *guarantor },
         }
     }
 
     /// Who it was, for the answer: people of another neighbourhood stay nameless.
     pub(crate) fn shown_resident(&self) -> &str {
         match self {
-            Self::Scanned { resident, .. } | Self::ByHand { resident, .. } if resident.own => {
-                &resident.resident_id
-            }
-            Self::Scanned { .. } | Self::ByHand { .. } | Self::Nobody(_) | Self::Visitor { .. } => {
-                ""
-            }
+            Self::Scanned { resident, .. } | Self::ByHand { resident, .. } if resident.own => &resident.resident_id,
+            Self::Scanned { .. } | Self::ByHand { .. } | Self::Nobody(_) | Self::Visitor { .. } => "",
         }
     }
 
@@ -171,12 +153,8 @@ impl Found {
     pub(crate) fn into_person(self) -> Person {
         match self {
             Self::Nobody(_) => Person::default(),
-            Self::Scanned { number, resident } => {
-                Person { pass_number: number, ..resident.into_person() }
-            }
-            Self::ByHand { reason, resident } => {
-                Person { manual_reason: reason, ..resident.into_person() }
-            }
+            Self::Scanned { number, resident } => Person { pass_number: number, ..resident.into_person() },
+            Self::ByHand { reason, resident } => Person { manual_reason: reason, ..resident.into_person() },
             Self::Visitor { visitor, .. } => Person { visitor: Some(visitor), ..Person::default() },
         }
     }
@@ -188,10 +166,6 @@ impl Known {
     }
 
     fn into_person(self) -> Person {
-        Person {
-            resident_id: self.resident_id,
-            residence: Some(self.residence),
-            ..Person::default()
-        }
+        Person { resident_id: self.resident_id, residence: Some(self.residence), ..Person::default() }
     }
 }

@@ -40,12 +40,7 @@ impl Reaction for Reactions {
 impl Reactions {
     /// Clear: eligible. No measure, or a health watch: free, though not by a clear screening. Everything else bars, also
     /// a measure that is newer than this version.
-    async fn of_case(
-        &self,
-        record: &Record,
-        call: &Call,
-        event: case_event::Event,
-    ) -> Result<(), Failure> {
+    async fn of_case(&self, record: &Record, call: &Call, event: case_event::Event) -> Result<(), Failure> {
         let case_event::Event::Assessed(assessed) = event else { return Ok(()) };
         let case = format!("cases/{}", record.stream_id);
         let (outcome, measure) = (assessed.outcome(), assessed.measure());
@@ -59,12 +54,7 @@ impl Reactions {
     }
 
     /// A health watch leaves the person free to move.
-    async fn of_order(
-        &self,
-        record: &Record,
-        call: &Call,
-        event: order_event::Event,
-    ) -> Result<(), Failure> {
+    async fn of_order(&self, record: &Record, call: &Call, event: order_event::Event) -> Result<(), Failure> {
         let order = format!("orders/{}", record.stream_id);
         match event {
             order_event::Event::Ordered(ordered) => {
@@ -89,9 +79,7 @@ impl Reactions {
                 }
                 self.decide(call, &released.resident_id, &home, |holder| match reason {
                     ReleaseReason::PeriodComplete => holder.release(&order, &home),
-                    ReleaseReason::VerdictChanged | ReleaseReason::Unspecified => {
-                        holder.withdraw(&order)
-                    }
+                    ReleaseReason::VerdictChanged | ReleaseReason::Unspecified => holder.withdraw(&order),
                 })
                 .await
             }
@@ -103,12 +91,7 @@ impl Reactions {
     }
 
     /// Nothing personal is kept here, so an erasure leaves nothing to do.
-    async fn of_resident(
-        &self,
-        record: &Record,
-        call: &Call,
-        event: &resident_event::Event,
-    ) -> Result<(), Failure> {
+    async fn of_resident(&self, record: &Record, call: &Call, event: &resident_event::Event) -> Result<(), Failure> {
         let resident_event::Event::MovedOut(_) = event else { return Ok(()) };
         let home = Residence { neighbourhood_id: record.office.clone(), ..Residence::default() };
         self.decide(call, &record.stream_id, &home, Holder::move_out).await
@@ -122,9 +105,7 @@ impl Reactions {
         decide: impl Fn(&Holder) -> Vec<holder_event::Event> + Send + Sync,
     ) -> Result<(), Failure> {
         let decision = |holder: &Holder, _| -> Result<_, Never> {
-            Ok(Decision::new(decide(holder))
-                .office(home.neighbourhood_id.as_str())
-                .subject(resident))
+            Ok(Decision::new(decide(holder)).office(home.neighbourhood_id.as_str()).subject(resident))
         };
         self.ledger.transact::<Holder, (), _, _, _>(call, resident, decision, |_, _| ()).await?;
         Ok(())

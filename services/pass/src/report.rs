@@ -29,15 +29,11 @@ pub(crate) enum Identified {
 }
 
 impl Reported {
-    pub(crate) fn read(
-        request: &RecordCrossingRequest,
-        now: DateTime<Utc>,
-    ) -> Result<Self, Status> {
+    pub(crate) fn read(request: &RecordCrossingRequest, now: DateTime<Utc>) -> Result<Self, Status> {
         let mut fields = Fields::new();
         let gate = fields.path("gate", ["compounds", "gates"], &request.gate);
         let direction = fields.one_of("direction", request.direction);
-        let decicelsius =
-            fields.number("temperature_decicelsius", request.temperature_decicelsius, 300..=450);
+        let decicelsius = fields.number("temperature_decicelsius", request.temperature_decicelsius, 300..=450);
         let at = match &request.cross_time {
             None => Some(now),
             Some(time) => instant(time).filter(|at| (now - LATEST..=now + AHEAD).contains(at)),
@@ -51,13 +47,7 @@ impl Reported {
         let identity = Identified::read(&mut fields, request.identity.as_ref());
         let read = || {
             let measured = Measured { decicelsius: decicelsius?, mask: request.mask };
-            Some(Self {
-                gate: gate?,
-                at: at?,
-                direction: direction?,
-                measured,
-                identity: identity?,
-            })
+            Some(Self { gate: gate?, at: at?, direction: direction?, measured, identity: identity? })
         };
         let read = read();
         fields.read(read)
@@ -67,9 +57,7 @@ impl Reported {
 impl Identified {
     fn read(fields: &mut Fields, identity: Option<&Identity>) -> Option<Self> {
         match identity {
-            Some(Identity::Code(code)) => {
-                Some(Self::Code(fields.required("code", code, MOST_CODE).to_owned()))
-            }
+            Some(Identity::Code(code)) => Some(Self::Code(fields.required("code", code, MOST_CODE).to_owned())),
             Some(Identity::Manual(manual)) => {
                 fields.required("manual.reason", &manual.reason, 200);
                 let resident = fields.name("manual.resident", "residents", &manual.resident)?;
@@ -77,8 +65,7 @@ impl Identified {
             }
             Some(Identity::Visitor(visitor)) => {
                 fields.one_of::<v1::visitor::Exception>("visitor.exception", visitor.exception)?;
-                let guarantor =
-                    fields.name_if_given("visitor.guarantor", "residents", &visitor.guarantor);
+                let guarantor = fields.name_if_given("visitor.guarantor", "residents", &visitor.guarantor);
                 Some(Self::Visitor { guarantor, visitor: visitor.clone() })
             }
             None => {

@@ -172,7 +172,7 @@ async fn step(
     .context("moving the checkpoint")?;
     transaction.commit().await.context("committing a batch")?;
     drop(writer);
-    progress.reached(last.position, generation.parked.lock().await.len() as u64);
+    progress.reached(last.position, generation.parked_of(name).await);
     Ok(records.len() as u64)
 }
 

@@ -110,6 +110,12 @@ impl Generation {
         })
     }
 
+    /// Streams of a source of which a record was laid aside.
+    pub(super) async fn parked_of(&self, source: &str) -> u64 {
+        let prefix = format!("{source}/");
+        self.parked.lock().await.iter().filter(|stream| stream.starts_with(&prefix)).count() as u64
+    }
+
     pub(super) async fn checkpoint(&self, source: &str) -> anyhow::Result<Option<Checkpoint>> {
         let row = sqlx::query("SELECT log_id, position FROM checkpoint WHERE source = $1")
             .bind(source.to_owned())

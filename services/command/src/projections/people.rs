@@ -109,9 +109,9 @@ async fn case(db: &mut AnyConnection, id: String, event: case_event::Event) -> a
         )
         .bind(event.resident_id)
         .bind(id),
-        case_event::Event::Assessed(event) => {
-            sqlx::query("UPDATE latest_case SET outcome = $1 WHERE case_id = $2").bind(i64::from(event.outcome)).bind(id)
-        }
+        case_event::Event::Assessed(event) => sqlx::query("UPDATE latest_case SET outcome = $1 WHERE case_id = $2")
+            .bind(i64::from(event.outcome))
+            .bind(id),
         case_event::Event::Disputed(_) => {
             sqlx::query("UPDATE latest_case SET disputed = 1 WHERE case_id = $1").bind(id)
         }

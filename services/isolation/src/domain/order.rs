@@ -95,9 +95,7 @@ impl Order {
     pub fn answers(&self, kind: Kind, last_exposure: Option<NaiveDate>, days: u64) -> bool {
         match &self.standing {
             Standing::InForce { .. } => {
-                let same_end = |day| {
-                    Period::new(day, self.period.first, days).last_day == self.period.last_day
-                };
+                let same_end = |day| Period::new(day, self.period.first, days).last_day == self.period.last_day;
                 self.terms.kind() == kind && last_exposure.is_none_or(same_end)
             }
             // Who completed the period is no longer treated as from the area for that exposure.
@@ -182,9 +180,7 @@ impl Order {
                 let Signature { by, unit } = signature.clone();
                 Ok(vec![Event::Proposed(Proposed { terms: Some(terms), by, unit })])
             }
-            Standing::Proposed(first) if first == signature && self.terms == terms => {
-                Ok(Vec::new())
-            }
+            Standing::Proposed(first) if first == signature && self.terms == terms => Ok(Vec::new()),
             _ => Err(Refused::AlreadyIsolated),
         }
     }
@@ -259,8 +255,7 @@ impl Order {
         }
         match &self.hand_over {
             Some(done)
-                if (&done.receiver, &done.vehicle, &done.receipt)
-                    == (&to.receiver, &to.vehicle, &to.receipt) =>
+                if (&done.receiver, &done.vehicle, &done.receipt) == (&to.receiver, &to.vehicle, &to.receipt) =>
             {
                 Ok(Vec::new())
             }
@@ -280,10 +275,7 @@ impl Order {
         if !self.in_force() || self.breaches.contains(crossing_id) {
             return Vec::new();
         }
-        vec![Event::Breached(Breached {
-            crossing_id: crossing_id.to_owned(),
-            gate_id: gate_id.to_owned(),
-        })]
+        vec![Event::Breached(Breached { crossing_id: crossing_id.to_owned(), gate_id: gate_id.to_owned() })]
     }
 
     /// R13: the period complete, no fever and no symptoms in its last days, all readings there, a person signs.
@@ -293,8 +285,7 @@ impl Order {
             Standing::Unwritten | Standing::Proposed(_) => return Err(Refused::NotInForce),
             Standing::InForce { .. } => {}
         }
-        let (today, last_day, until) =
-            (chassis::day_of(now), self.period.last_day, self.observed_until());
+        let (today, last_day, until) = (chassis::day_of(now), self.period.last_day, self.observed_until());
         if today < last_day {
             return Err(Refused::PeriodNotComplete { last_day });
         }
@@ -310,11 +301,7 @@ impl Order {
 
     /// The verdict that caused it no longer calls for it: nobody stays barred for a reading that nobody took.
     pub fn withdraw(&self, by: &str, now: DateTime<Utc>) -> Vec<Event> {
-        if self.in_force() {
-            vec![self.released(ReleaseReason::VerdictChanged, by, now)]
-        } else {
-            Vec::new()
-        }
+        if self.in_force() { vec![self.released(ReleaseReason::VerdictChanged, by, now)] } else { Vec::new() }
     }
 
     fn released(&self, reason: ReleaseReason, by: &str, now: DateTime<Utc>) -> Event {
@@ -341,8 +328,7 @@ impl Aggregate for Order {
         match event {
             Event::Proposed(Proposed { terms, by, unit }) => {
                 self.adopt(terms.as_ref());
-                self.standing =
-                    Standing::Proposed(Signature { by: by.clone(), unit: unit.clone() });
+                self.standing = Standing::Proposed(Signature { by: by.clone(), unit: unit.clone() });
             }
             Event::Ordered(Ordered { terms, approved_by, approved_unit: _ }) => {
                 self.adopt(terms.as_ref());

@@ -93,8 +93,7 @@ impl Slot {
 
     pub fn has_begun(self, now: DateTime<Utc>) -> bool {
         let today = chassis::day_of(now);
-        self.date < today
-            || Self::at(now).is_some_and(|present| self.date == today && self.part <= present.part)
+        self.date < today || Self::at(now).is_some_and(|present| self.date == today && self.part <= present.part)
     }
 
     /// The last half-day of a day.
@@ -203,19 +202,9 @@ mod tests {
 
     #[test]
     fn half_days_follow_each_other_through_the_leap_day() {
-        let slots: Vec<String> = Slot::evening(day("2020-02-28"))
-            .through(morning("2020-03-01"))
-            .map(|slot| slot.to_string())
-            .collect();
-        assert_eq!(
-            slots,
-            [
-                "2020-02-28 evening",
-                "2020-02-29 morning",
-                "2020-02-29 evening",
-                "2020-03-01 morning"
-            ]
-        );
+        let slots: Vec<String> =
+            Slot::evening(day("2020-02-28")).through(morning("2020-03-01")).map(|slot| slot.to_string()).collect();
+        assert_eq!(slots, ["2020-02-28 evening", "2020-02-29 morning", "2020-02-29 evening", "2020-03-01 morning"]);
     }
 
     #[test]

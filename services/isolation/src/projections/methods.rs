@@ -29,23 +29,19 @@ pub(crate) async fn in_force(db: &mut AnyConnection) -> anyhow::Result<Option<Me
 }
 
 pub(crate) async fn find(db: &mut AnyConnection, version: &str) -> anyhow::Result<Option<Method>> {
-    let row = sqlx::query(
-        "SELECT version, isolation_days, fever_decicelsius FROM method WHERE version = $1",
-    )
-    .bind(version.to_owned())
-    .fetch_optional(db)
-    .await
-    .context("reading a method")?;
+    let row = sqlx::query("SELECT version, isolation_days, fever_decicelsius FROM method WHERE version = $1")
+        .bind(version.to_owned())
+        .fetch_optional(db)
+        .await
+        .context("reading a method")?;
     row.as_ref().map(read).transpose()
 }
 
 fn read(row: &AnyRow) -> anyhow::Result<Method> {
     Ok(Method {
         version: row.get(0),
-        isolation_days: u64::try_from(row.get::<i64, _>(1))
-            .context("days of isolation are no negative number")?,
-        fever_decicelsius: i32::try_from(row.get::<i64, _>(2))
-            .context("a temperature fits into 31 bits")?,
+        isolation_days: u64::try_from(row.get::<i64, _>(1)).context("days of isolation are no negative number")?,
+        fever_decicelsius: i32::try_from(row.get::<i64, _>(2)).context("a temperature fits into 31 bits")?,
     })
 }
 
@@ -76,9 +72,7 @@ impl Projection for Methods {
         if record.category != method_event::Event::CATEGORY {
             return Ok(());
         }
-        let method_event::Event::Published(published) =
-            method_event::Event::from_payload(&record.payload)?
-        else {
+        let method_event::Event::Published(published) = method_event::Event::from_payload(&record.payload)? else {
             return Ok(());
         };
         let content = published.content.unwrap_or_default();

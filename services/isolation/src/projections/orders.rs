@@ -81,24 +81,15 @@ impl Projection for Orders {
         }
         let id = record.stream_id.clone();
         match Event::from_payload(&record.payload)? {
-            Event::Proposed(Proposed { terms, .. }) => {
-                note(db, id, terms.unwrap_or_default(), State::Proposed).await
-            }
-            Event::Ordered(Ordered { terms, .. }) => {
-                note(db, id, terms.unwrap_or_default(), State::InForce).await
-            }
+            Event::Proposed(Proposed { terms, .. }) => note(db, id, terms.unwrap_or_default(), State::Proposed).await,
+            Event::Ordered(Ordered { terms, .. }) => note(db, id, terms.unwrap_or_default(), State::InForce).await,
             Event::Released(_) => release(db, id).await,
             Event::Observed(_) | Event::HandedOver(_) | Event::Breached(_) => Ok(()),
         }
     }
 }
 
-async fn note(
-    db: &mut AnyConnection,
-    id: String,
-    terms: Terms,
-    state: State,
-) -> anyhow::Result<()> {
+async fn note(db: &mut AnyConnection, id: String, terms: Terms, state: State) -> anyhow::Result<()> {
     let residence = terms.residence.unwrap_or_default();
     sqlx::query(
         "INSERT INTO isolation_order (order_id, resident_id, compound_id, neighbourhood_id, state)

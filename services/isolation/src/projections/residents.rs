@@ -26,11 +26,7 @@ pub(crate) async fn find(
     .fetch_optional(db)
     .await
     .context("finding a resident")?;
-    Ok(row.map(|row| Residence {
-        neighbourhood_id: row.get(0),
-        compound_id: row.get(1),
-        household_id: row.get(2),
-    }))
+    Ok(row.map(|row| Residence { neighbourhood_id: row.get(0), compound_id: row.get(1), household_id: row.get(2) }))
 }
 
 #[async_trait]

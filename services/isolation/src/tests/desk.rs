@@ -7,15 +7,9 @@ async fn a_household_is_isolated_by_two_signatures_observed_and_released() {
     let world = World::with_method().await;
     let proposed = world.propose("2020-02-15T20:00", |_| {}).await.unwrap();
     assert_eq!((proposed.state(), proposed.last_day.as_str()), (State::Proposed, "2020-02-29"));
-    assert_eq!(
-        refused(world.approve(&proposed.name, director(), "2020-02-15T20:01").await).1,
-        "SAME_PERSON"
-    );
+    assert_eq!(refused(world.approve(&proposed.name, director(), "2020-02-15T20:01").await).1, "SAME_PERSON");
     let ordered = world.approve(&proposed.name, health(), "2020-02-15T20:02").await.unwrap();
-    assert_eq!(
-        (ordered.state(), ordered.missing.as_slice()),
-        (State::InForce, &["2020-02-15 evening".into()][..])
-    );
+    assert_eq!((ordered.state(), ordered.missing.as_slice()), (State::InForce, &["2020-02-15 evening".into()][..]));
     let second = world.propose("2020-02-15T20:03", |_| {}).await;
     assert_eq!(refused(second), (Code::AlreadyExists, "ALREADY_ISOLATED".into()));
     world.observe(&ordered.name, "2020-02-15", DayPart::Evening, 365).await.unwrap();
@@ -32,10 +26,7 @@ async fn a_household_is_isolated_by_two_signatures_observed_and_released() {
     assert_eq!(Spoken::from(&status).metadata.get("missing").unwrap(), "2020-02-20 evening");
     world.observe(&ordered.name, "2020-02-20", DayPart::Evening, 365).await.unwrap();
     let released = world.release(&ordered.name, director(), "2020-02-29T17:00").await.unwrap();
-    assert_eq!(
-        (released.state(), released.observations, released.observations_due),
-        (State::Released, 29, 29)
-    );
+    assert_eq!((released.state(), released.observations, released.observations_due), (State::Released, 29, 29));
     assert_eq!(released.release_reason(), ReleaseReason::PeriodComplete);
     // Free again for another order.
     assert!(world.propose("2020-02-29T18:00", |_| {}).await.is_ok());
@@ -86,10 +77,7 @@ async fn the_health_team_takes_over_and_releases_without_the_neighbourhoods_read
     assert_eq!(Spoken::from(&hand_over("2", "8").await.unwrap_err()).reason, "ALREADY_HANDED_OVER");
     assert_eq!(Spoken::from(&hand_over("3", " ").await.unwrap_err()).fields[0].field, "receipt");
     let released = world.release(&name, health(), "2020-02-22T09:00").await.unwrap();
-    assert_eq!(
-        (released.state(), released.observations, released.observations_due),
-        (State::Released, 1, 1)
-    );
+    assert_eq!((released.state(), released.observations, released.observations_due), (State::Released, 1, 1));
 }
 
 #[tokio::test]
@@ -104,13 +92,9 @@ async fn foreign_and_missing_records_answer_alike() {
     let missing = get(order_of("c9", 0), director()).await.unwrap_err();
     assert_eq!(foreign.code(), Code::NotFound);
     assert_eq!((foreign.message(), foreign.details()), (missing.message(), missing.details()));
-    let unknown = world
-        .propose("2020-02-15T20:00", |proposal| proposal.resident = "residents/r9".into())
-        .await;
+    let unknown = world.propose("2020-02-15T20:00", |proposal| proposal.resident = "residents/r9".into()).await;
     assert_eq!(unknown.unwrap_err().details(), missing.details());
-    let release = world
-        .release(&format!("orders/{}", order_of("c1", 0)), stranger(), "2020-02-28T09:00")
-        .await;
+    let release = world.release(&format!("orders/{}", order_of("c1", 0)), stranger(), "2020-02-28T09:00").await;
     assert_eq!(release.unwrap_err().details(), missing.details());
 }
 
@@ -127,8 +111,7 @@ async fn fields_are_refused_by_name() {
     let spoken = Spoken::from(&wrong.unwrap_err());
     let fields: Vec<&str> = spoken.fields.iter().map(|field| field.field.as_str()).collect();
     assert_eq!(fields, ["kind", "day_zero", "evidence_ids"]);
-    let observed =
-        world.observe("orders/x", "2020-02-30", DayPart::Unspecified, 36).await.unwrap_err();
+    let observed = world.observe("orders/x", "2020-02-30", DayPart::Unspecified, 36).await.unwrap_err();
     assert_eq!(Spoken::from(&observed).fields.len(), 3);
 }
 
@@ -145,19 +128,12 @@ async fn after_erasure_no_reading_can_be_sealed_or_revealed() {
     world.tell("c1", "2020-02-11T20:30", assessed(Measure::Home, "2020-02-08", false)).await;
     let name = format!("orders/{}", order_of("c1", 0));
     world.observe(&name, "2020-02-11", DayPart::Evening, 365).await.unwrap();
-    world
-        .tell("r1", "2020-02-12T08:00", resident_event::Event::Erased(resident_event::Erased {}))
-        .await;
+    world.tell("r1", "2020-02-12T08:00", resident_event::Event::Erased(resident_event::Erased {})).await;
     let (_, reason) = refused(world.observe(&name, "2020-02-12", DayPart::Morning, 365).await);
     assert_eq!(reason, "SUBJECT_ERASED");
-    let (order, _) =
-        world.ledger.load::<crate::domain::order::Order>(&order_of("c1", 0)).await.unwrap();
+    let (order, _) = world.ledger.load::<crate::domain::order::Order>(&order_of("c1", 0)).await.unwrap();
     let evening = crate::domain::period::Slot::evening("2020-02-11".parse().unwrap());
-    let revealed = world
-        .api
-        .vault
-        .reveal::<proto::isolation::v1::Vitals>(order.vitals(evening).unwrap())
-        .await;
+    let revealed = world.api.vault.reveal::<proto::isolation::v1::Vitals>(order.vitals(evening).unwrap()).await;
     assert!(revealed.unwrap().is_none());
     // The counts stay.
     assert_eq!(world.order(&order_of("c1", 0), "2020-02-12T09:00").await.observations, 1);

@@ -28,10 +28,7 @@ async fn a_verdict_that_turned_clear_releases_its_order_and_a_later_one_isolates
     world.tell("c1", "2020-02-11T20:30", assessed(Measure::Home, "2020-02-08", false)).await;
     world.tell("c1", "2020-02-12T09:00", assessed(Measure::None, "", true)).await;
     let order = world.order(&order_of("c1", 0), "2020-02-12T09:30").await;
-    assert_eq!(
-        (order.state(), order.release_reason()),
-        (State::Released, ReleaseReason::VerdictChanged)
-    );
+    assert_eq!((order.state(), order.release_reason()), (State::Released, ReleaseReason::VerdictChanged));
     world.tell("c1", "2020-02-13T09:00", assessed(Measure::Home, "2020-02-08", true)).await;
     let again = world.order(&order_of("c1", 1), "2020-02-13T09:30").await;
     assert_eq!((again.state(), again.last_day.as_str()), (State::InForce, "2020-02-22"));
@@ -108,14 +105,8 @@ async fn the_service_as_it_is_started_reacts_by_itself() {
     let screening = host.ledger("screening").await.unwrap();
     let call = |id: &str| Call::by(health(), moment("2020-02-11T20:30"), id);
     let (method, verdict) = (published(), assessed(Measure::Central, "2020-02-08", false));
-    screening
-        .collect(&call("publish-1"), "m1", vec![method].into(), Order::default())
-        .await
-        .unwrap();
-    screening
-        .collect(&call("assess-1"), "c1", vec![verdict].into(), Order::default())
-        .await
-        .unwrap();
+    screening.collect(&call("publish-1"), "m1", vec![method].into(), Order::default()).await.unwrap();
+    screening.collect(&call("assess-1"), "c1", vec![verdict].into(), Order::default()).await.unwrap();
     let ledger = host.ledger("isolation").await.unwrap();
     ledger.settle(&BTreeMap::from([("screening".to_owned(), 2)])).await;
     let (order, _) = ledger.load::<crate::domain::order::Order>(&order_of("c1", 0)).await.unwrap();

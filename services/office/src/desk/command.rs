@@ -68,7 +68,7 @@ fn show(output: Output, overview: &Overview) -> anyhow::Result<()> {
         return output.show(overview);
     }
     let mut columns = vec![json(&overview.subdistrict.unwrap_or_default())?];
-    let mut header = vec!["".to_owned(), "all".to_owned()];
+    let mut header = vec![String::new(), "all".to_owned()];
     for neighbourhood in &overview.neighbourhoods {
         header.push(neighbourhood.display_name.clone());
         columns.push(json(&neighbourhood.figures.unwrap_or_default())?);

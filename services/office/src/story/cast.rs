@@ -48,12 +48,19 @@ pub(super) struct Casting {
 }
 
 impl Casting {
-    pub(super) async fn open(address: &str, token: &str, ids: Ids) -> anyhow::Result<Self> {
+    pub(super) fn open(address: &str, token: &str, ids: Ids) -> anyhow::Result<Self> {
         let administrator = Connection::open(address, Some(token.to_owned()))?;
         Ok(Self { address: address.to_owned(), administrator, ids })
     }
 
-    pub(super) async fn cast(&self, subject: &str, role: Role, unit: &str, neighbourhood: &str, gate: &str) -> anyhow::Result<Actor> {
+    pub(super) async fn cast(
+        &self,
+        subject: &str,
+        role: Role,
+        unit: &str,
+        neighbourhood: &str,
+        gate: &str,
+    ) -> anyhow::Result<Actor> {
         let principal = Principal {
             subject: subject.to_owned(),
             role: role.into(),

@@ -11,7 +11,8 @@ use proto::{
         registry_service_client::RegistryServiceClient,
     },
     screening::v1::{
-        ApproveMethodRequest, DraftMethodRequest, PublishMethodRequest, screening_service_client::ScreeningServiceClient,
+        ApproveMethodRequest, DraftMethodRequest, PublishMethodRequest,
+        screening_service_client::ScreeningServiceClient,
     },
 };
 
@@ -125,8 +126,26 @@ async fn gates(story: &Story, director: &Actor, compounds: &[String]) -> anyhow:
 }
 
 const STAFF: [&str; 20] = [
-    "林秀珍", "陈国华", "徐丽君", "吴建平", "周美琴", "郑海波", "王雅芬", "胡晓东", "张月娥", "李志刚", "赵大勇", "孙福根", "马永强",
-    "朱根宝", "何水生", "郭铁军", "高长河", "罗进财", "梁阿毛", "宋来福",
+    "林秀珍",
+    "陈国华",
+    "徐丽君",
+    "吴建平",
+    "周美琴",
+    "郑海波",
+    "王雅芬",
+    "胡晓东",
+    "张月娥",
+    "李志刚",
+    "赵大勇",
+    "孙福根",
+    "马永强",
+    "朱根宝",
+    "何水生",
+    "郭铁军",
+    "高长河",
+    "罗进财",
+    "梁阿毛",
+    "宋来福",
 ];
 
 /// Ten community workers and ten hired guards hold four gates, day and night.
@@ -138,14 +157,14 @@ async fn staff(
 ) -> anyhow::Result<(Vec<Actor>, Vec<Actor>)> {
     let mut registry = RegistryServiceClient::new(director.at(at(day(1, 30), 8, 0)));
     let (mut workers, mut guards) = (Vec::new(), Vec::new());
-    for number in 0..20 {
+    for (number, name) in STAFF.into_iter().enumerate() {
         let kind = if number < 10 { StaffKind::Worker } else { StaffKind::Guard };
         let staff = registry
             .enrol_staff(EnrolStaffRequest {
                 request_id: story.ids.of(format_args!("staff:{number}")),
                 kind: kind.into(),
                 neighbourhood: unit.to_owned(),
-                full_name: STAFF[number].to_owned(),
+                full_name: name.to_owned(),
                 phone: format!("1390000{number:04}"),
             })
             .await
@@ -181,7 +200,10 @@ async fn import(story: &Story, stage: &Stage, unit: &str) -> anyhow::Result<()> 
         let second = send(story, stage, unit, "import:again", again.bytes, at(day(2, 1), 14, 0)).await?;
         teller.tell(
             at(day(2, 1), 14, 0),
-            format_args!("typed again as text: {} rows new, {} the same, {} refused", second.rows_new, second.rows_same, second.refused),
+            format_args!(
+                "typed again as text: {} rows new, {} the same, {} refused",
+                second.rows_new, second.rows_same, second.refused
+            ),
         );
     }
     Ok(())

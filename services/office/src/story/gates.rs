@@ -70,7 +70,7 @@ fn the_day(story: &Story, holders: &[&Handed]) -> anyhow::Result<Vec<Vec<Passage
         passages.push(Passage {
             gate,
             time,
-            direction: if passages.len() % 2 == 0 { Direction::Out } else { Direction::In },
+            direction: if passages.len().is_multiple_of(2) { Direction::Out } else { Direction::In },
             temperature: dice.random_range(358..=369),
             identity: Identity::Code(holders[holder].code.clone()),
         });

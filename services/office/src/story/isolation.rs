@@ -27,7 +27,8 @@ pub(super) async fn release_the_four(story: &Story, stage: &Stage, known: &[Know
         observe(story, stage, &order, index == 0).await?;
         let morning = at(day(2, 11), 9, 30);
         let mut director = IsolationServiceClient::new(stage.director.at(morning));
-        let request = ReleaseRequest { request_id: story.ids.of(format_args!("free:{}", bare(&order))), order: order.clone() };
+        let request =
+            ReleaseRequest { request_id: story.ids.of(format_args!("free:{}", bare(&order))), order: order.clone() };
         if index == 0 {
             // Told a second time, the story finds the release that came in the end.
             if let Err(status) = director.release(request.clone()).await {
@@ -41,7 +42,10 @@ pub(super) async fn release_the_four(story: &Story, stage: &Stage, known: &[Know
         ensure!(order.state() == State::Released, "a release was answered with another state");
         released.push(issue(story, stage, 1, known, at(day(2, 11), 9, 40)).await?);
     }
-    teller.tell(at(day(2, 11), 9, 40), format_args!("{} people of four households released, each with a pass", released.len()));
+    teller.tell(
+        at(day(2, 11), 9, 40),
+        format_args!("{} people of four households released, each with a pass", released.len()),
+    );
     Ok(released)
 }
 
@@ -89,7 +93,13 @@ async fn observe(story: &Story, stage: &Stage, order: &str, overlook: bool) -> a
     Ok(())
 }
 
-async fn reading(story: &Story, stage: &Stage, order: &str, date: chrono::NaiveDate, part: DayPart) -> anyhow::Result<()> {
+async fn reading(
+    story: &Story,
+    stage: &Stage,
+    order: &str,
+    date: chrono::NaiveDate,
+    part: DayPart,
+) -> anyhow::Result<()> {
     // Entered from paper on the ninth, or when it was due.
     let hour = if part == DayPart::Morning { 8 } else { 19 };
     let time = at(date, hour, 0).max(at(day(2, 9), 7, 50));
@@ -162,10 +172,9 @@ async fn hand_over(
         })
         .await
         .context("handing over")?;
-    story.teller.tell(
-        time,
-        format_args!("{} handed to the health team, receipt ZY-20200211-{number:02}", short(&order.name)),
-    );
+    story
+        .teller
+        .tell(time, format_args!("{} handed to the health team, receipt ZY-20200211-{number:02}", short(&order.name)));
     Ok(())
 }
 

@@ -8,11 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proto::{
     pass::v1::{IssuePassRequest, Pass, pass_service_client::PassServiceClient},
     registry::v1::{
-        Household, ListHouseholdsRequest, ListResidentsRequest, Resident, registry_service_client::RegistryServiceClient,
+        Household, ListHouseholdsRequest, ListResidentsRequest, Resident,
+        registry_service_client::RegistryServiceClient,
     },
     screening::v1::{
-        Case, Declaration, DeclareRequest, DeclaredStay, DisputeCaseRequest, GetCaseRequest, Itinerary, ListCasesRequest, Outcome,
-        RecordItineraryRequest, ResolveDisputeRequest, Source, Verdict, Visit,
+        Case, Declaration, DeclareRequest, DeclaredStay, DisputeCaseRequest, GetCaseRequest, Itinerary,
+        ListCasesRequest, Outcome, RecordItineraryRequest, ResolveDisputeRequest, Source, Verdict, Visit,
         screening_service_client::ScreeningServiceClient,
     },
 };
@@ -164,13 +165,21 @@ async fn crowd(
     Ok(side_by_side(all).await?.into_iter().flatten().collect())
 }
 
-async fn remarkable(story: &Story, stage: &Stage, known: &Known<'_>, time: DateTime<Utc>) -> anyhow::Result<Option<Handed>> {
+async fn remarkable(
+    story: &Story,
+    stage: &Stage,
+    known: &Known<'_>,
+    time: DateTime<Utc>,
+) -> anyhow::Result<Option<Handed>> {
     let teller = story.teller;
     let who = format!("{}{}幢{}室", super::plan::COMPOUNDS[known.home.compound], known.home.building, known.home.room);
     if known.home.part == Part::TwoNumbers {
         declare(story, stage, 0, known, time).await?;
         let case = scan(story, stage, 0, known, 0, time).await?;
-        teller.tell(time, format_args!("{who}: {} of {} numbers scanned, the case stays open", case.scanned, case.phones));
+        teller.tell(
+            time,
+            format_args!("{who}: {} of {} numbers scanned, the case stays open", case.scanned, case.phones),
+        );
         // Told a second time, the story finds the pass that was issued in the end.
         if let Err(refused) = issue(story, stage, 0, known, time).await {
             teller.more(format_args!("no pass yet: {}", spoken(&refused)));
@@ -266,7 +275,13 @@ async fn declare_and_scan(
     Ok(case)
 }
 
-async fn declare(story: &Story, stage: &Stage, desk: usize, known: &Known<'_>, time: DateTime<Utc>) -> anyhow::Result<Case> {
+async fn declare(
+    story: &Story,
+    stage: &Stage,
+    desk: usize,
+    known: &Known<'_>,
+    time: DateTime<Utc>,
+) -> anyhow::Result<Case> {
     let stays = known.person.travels.declared.iter().map(|stay| DeclaredStay {
         place: stay.place.to_owned(),
         from: stay.from.to_string(),

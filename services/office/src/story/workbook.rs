@@ -32,7 +32,8 @@ pub(super) fn write<'a>(homes: impl IntoIterator<Item = &'a Home>, spoilt: usize
     for home in homes {
         for person in &home.people {
             row += 1;
-            let document = if row as usize <= spoilt { format!("{}000", &person.document[..15]) } else { person.document.clone() };
+            let document =
+                if row as usize <= spoilt { format!("{}000", &person.document[..15]) } else { person.document.clone() };
             let (landlord, landlord_phone) = home.landlord.clone().unwrap_or_default();
             let cells = [
                 COMPOUNDS[home.compound].to_owned(),

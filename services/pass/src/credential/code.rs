@@ -70,8 +70,7 @@ impl Keyring {
     /// What a scanned text says, once its signature has been verified.
     pub fn read(&self, text: &str) -> Result<Payload, Unread> {
         let bytes = unarmour(text).ok_or(Unread::Foreign)?;
-        let (payload, signature) =
-            bytes.split_first_chunk::<{ payload::LENGTH }>().ok_or(Unread::Foreign)?;
+        let (payload, signature) = bytes.split_first_chunk::<{ payload::LENGTH }>().ok_or(Unread::Foreign)?;
         let signature = Signature::from_slice(signature).map_err(|_| Unread::Foreign)?;
         // The key id is the one thing that is read before the signature: it says which signature is meant.
         let key = self.0.get(&payload[1]).ok_or(Unread::UnknownKey)?;
@@ -84,8 +83,7 @@ impl Keyring {
 pub fn expand(text: &str) -> Option<Vec<u8>> {
     let bytes = unarmour(text)?;
     let (payload, signature) = bytes.split_at(payload::LENGTH);
-    let mut cose =
-        vec![0xD2, 0x84, 0x43, 0xA1, 0x01, 0x27, 0xA1, 0x04, 0x41, payload[1], 0x58, 0x24];
+    let mut cose = vec![0xD2, 0x84, 0x43, 0xA1, 0x01, 0x27, 0xA1, 0x04, 0x41, payload[1], 0x58, 0x24];
     cose.extend_from_slice(payload);
     cose.extend_from_slice(&[0x58, 0x40]);
     cose.extend_from_slice(signature);
@@ -178,11 +176,7 @@ mod tests {
                 let mut tampered = bytes;
                 tampered[at] ^= 1 << bit;
                 let expected = if at == 1 { Unread::UnknownKey } else { Unread::BadSignature };
-                assert_eq!(
-                    keyring().read(&armoured(&tampered)),
-                    Err(expected),
-                    "byte {at}, bit {bit}"
-                );
+                assert_eq!(keyring().read(&armoured(&tampered)), Err(expected), "byte {at}, bit {bit}");
             }
         }
     }

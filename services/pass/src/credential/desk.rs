@@ -40,8 +40,7 @@ impl Desk {
 
     /// The code of a pass that was issued.
     pub fn code(&self, pass: &holder::Pass, surname: &str) -> anyhow::Result<String> {
-        let number: PassNumber =
-            pass.number.parse().context("reading the number of an issued pass")?;
+        let number: PassNumber = pass.number.parse().context("reading the number of an issued pass")?;
         let hour = |time| Hour::of(time).context("the code's calendar ends in June 2027");
         let home = &pass.residence;
         Ok(self.issuer.sign(&Payload {
@@ -59,8 +58,7 @@ impl Desk {
     }
 
     fn tag<const N: usize>(&self, parts: &[&str]) -> [u8; N] {
-        let mut mac =
-            <Hmac<Sha256>>::new_from_slice(&self.tags).expect("HMAC takes a key of any length");
+        let mut mac = <Hmac<Sha256>>::new_from_slice(&self.tags).expect("HMAC takes a key of any length");
         for part in parts {
             mac.update(part.as_bytes());
             mac.update(&[0]);

@@ -109,9 +109,7 @@ mod tests {
         let number = PassNumber::new(7, [1, 2, 3, 4, 5]).unwrap();
         let text = number.to_string();
         assert_eq!(text.len(), 14);
-        let typed = format!("{}-{} {}", &text[..4], &text[4..9], &text[9..])
-            .to_lowercase()
-            .replace('0', "o");
+        let typed = format!("{}-{} {}", &text[..4], &text[4..9], &text[9..]).to_lowercase().replace('0', "o");
         assert_eq!(typed.parse(), Ok(number));
         assert_eq!(number.index(), 7);
     }

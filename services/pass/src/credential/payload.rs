@@ -136,8 +136,7 @@ impl Hour {
     }
 }
 
-const EPOCH: DateTime<Utc> =
-    DateTime::from_timestamp(1_577_836_800, 0).expect("2020-01-01 is a date");
+const EPOCH: DateTime<Utc> = DateTime::from_timestamp(1_577_836_800, 0).expect("2020-01-01 is a date");
 
 impl Rule {
     fn to_byte(self) -> u8 {
@@ -222,12 +221,7 @@ mod tests {
             compound: 0x1314,
             rule: Rule::OneOutingPer(2),
             household: [0x15, 0x16, 0x17],
-            glance: Glance {
-                surname: "张".to_owned(),
-                name_length: NameLength::Three,
-                sex: Sex::Female,
-                decade: 8,
-            },
+            glance: Glance { surname: "张".to_owned(), name_length: NameLength::Three, sex: Sex::Female, decade: 8 },
             photo_key: [0x20; 10],
         };
         let bytes = payload.to_bytes();
@@ -278,9 +272,7 @@ mod tests {
         let mut known = [0; LENGTH];
         known[0] = 0x11;
         assert!(Payload::from_bytes(&known).is_some());
-        for (at, value) in
-            [(0, 0x21), (0, 0x10), (0, 0x16), (16, 2), (16, 0x80), (24, 0x30), (24, 11), (35, 1)]
-        {
+        for (at, value) in [(0, 0x21), (0, 0x10), (0, 0x16), (16, 2), (16, 0x80), (24, 0x30), (24, 11), (35, 1)] {
             let mut unknown = known;
             unknown[at] = value;
             assert_eq!(Payload::from_bytes(&unknown), None, "byte {at} = {value}");
@@ -307,10 +299,7 @@ mod tests {
     fn hours_are_counted_from_2020() {
         let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         assert_eq!(Hour::of(time("2020-01-01T00:59:59Z")), Some(Hour(0)));
-        assert_eq!(
-            Hour::of(time("2020-02-11T06:30:00Z")).map(Hour::start),
-            Some(time("2020-02-11T06:00:00Z"))
-        );
+        assert_eq!(Hour::of(time("2020-02-11T06:30:00Z")).map(Hour::start), Some(time("2020-02-11T06:00:00Z")));
         assert_eq!(Hour::of(time("2019-12-31T23:59:59Z")), None);
         assert_eq!(Hour::of(time("2027-07-01T00:00:00Z")), None);
     }

@@ -106,15 +106,9 @@ mod tests {
     #[test]
     fn a_refused_entry_is_on_record_like_an_allowed_one() {
         let mut day = GateDay::default();
-        for (decision, finding) in
-            [(Gate::Refused, Finding::Isolated), (Gate::Allowed, Finding::Valid)]
-        {
-            let judgement = Judgement {
-                decision,
-                findings: vec![finding],
-                zh: "请".to_owned(),
-                en: "please".to_owned(),
-            };
+        for (decision, finding) in [(Gate::Refused, Finding::Isolated), (Gate::Allowed, Finding::Valid)] {
+            let judgement =
+                Judgement { decision, findings: vec![finding], zh: "请".to_owned(), en: "please".to_owned() };
             let recorded = record(Passed {
                 crossing_id: "x".to_owned(),
                 gate: Place { neighbourhood_id: "n", compound_id: "c", gate_id: "g" },
@@ -128,10 +122,7 @@ mod tests {
                 day.evolve(event);
                 let Event::Crossed(crossed) = event;
                 assert_eq!(crossed.findings().collect::<Vec<_>>(), [finding]);
-                assert_eq!(
-                    (crossed.resident_id.as_str(), crossed.temperature_decicelsius),
-                    ("r", 366)
-                );
+                assert_eq!((crossed.resident_id.as_str(), crossed.temperature_decicelsius), ("r", 366));
             }
         }
         assert_eq!(day, GateDay { allowed: 1, refused: 1 });

@@ -8,9 +8,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use proto::{
     pass::v1::{
         self, Reason,
-        holder_event::{
-            BarLifted, Barred, Event, Issued, Qualified, Reinstated, Revoked, Suspended,
-        },
+        holder_event::{BarLifted, Barred, Event, Issued, Qualified, Reinstated, Revoked, Suspended},
     },
     registry::v1::Residence,
 };
@@ -214,9 +212,7 @@ impl Holder {
             return Vec::new();
         }
         let number = match self.pass() {
-            Some(Pass { standing: Standing::Active | Standing::Suspended(_), number, .. }) => {
-                number.as_str()
-            }
+            Some(Pass { standing: Standing::Active | Standing::Suspended(_), number, .. }) => number.as_str(),
             Some(_) | None => "",
         };
         vec![revoked(number, Reason::MovedOut)]
@@ -229,9 +225,7 @@ impl Holder {
         let days = issue.pass_days.filter(|days| *days > 0).ok_or(Refused::NoMethod)?;
         if let Some(pass) = self.pass() {
             match pass.standing {
-                Standing::Active
-                    if issue.now < pass.expires && pass.residence == qualification.residence =>
-                {
+                Standing::Active if issue.now < pass.expires && pass.residence == qualification.residence => {
                     return Ok(Vec::new());
                 }
                 Standing::Suspended(reason) if reason != Reason::Lost => {
@@ -283,11 +277,7 @@ impl Holder {
     }
 
     fn check_bars(&self) -> Result<(), Refused> {
-        if self.bars.is_empty() {
-            Ok(())
-        } else {
-            Err(Refused::Barred(self.bars.keys().cloned().collect()))
-        }
+        if self.bars.is_empty() { Ok(()) } else { Err(Refused::Barred(self.bars.keys().cloned().collect())) }
     }
 
     fn qualify(&self, by: &str, residence: &Residence) -> Events {
@@ -304,22 +294,15 @@ impl Holder {
         let mut events = Vec::new();
         let mut after = self.clone();
         for name in names.iter().copied().filter(|name| !name.is_empty()) {
-            let to_settle =
-                name != released_by && !released_by.is_empty() && !self.settled.contains(name);
+            let to_settle = name != released_by && !released_by.is_empty() && !self.settled.contains(name);
             if self.bars.contains_key(name) || to_settle {
-                let event = Event::BarLifted(BarLifted {
-                    by: name.to_owned(),
-                    released_by: released_by.to_owned(),
-                });
+                let event = Event::BarLifted(BarLifted { by: name.to_owned(), released_by: released_by.to_owned() });
                 after.evolve(&event);
                 events.push(event);
             }
         }
-        if let Some(Pass {
-            standing: Standing::Suspended(Reason::IsolationOrder | Reason::Verdict),
-            number,
-            ..
-        }) = after.pass()
+        if let Some(Pass { standing: Standing::Suspended(Reason::IsolationOrder | Reason::Verdict), number, .. }) =
+            after.pass()
             && !events.is_empty()
             && after.bars.is_empty()
         {

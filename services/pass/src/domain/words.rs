@@ -8,12 +8,7 @@ use super::gate::{Guarantor, Who};
 type Words = (&'static str, &'static str);
 
 /// The sentence for all findings of one passage, in Chinese and in English.
-pub(super) fn sentence(
-    decision: Decision,
-    findings: &[Finding],
-    who: &Who<'_>,
-    resident: bool,
-) -> (String, String) {
+pub(super) fn sentence(decision: Decision, findings: &[Finding], who: &Who<'_>, resident: bool) -> (String, String) {
     let mut parts: Vec<Words> = Vec::new();
     for finding in findings {
         let said = match finding {
@@ -122,17 +117,11 @@ fn visitor(decision: Decision, who: &Who<'_>) -> Words {
         _ if decision == Decision::Allowed => {
             ("访客请出门，已登记。", "A visitor leaving, on record. Please go through.")
         }
-        Who::Visitor {
-            exception: Exception::Service | Exception::Carer,
-            guarantor: Guarantor::Unnamed,
-        } => (
+        Who::Visitor { exception: Exception::Service | Exception::Carer, guarantor: Guarantor::Unnamed } => (
             "请说出为哪位住户服务，由住户担保后才能进入。",
             "Please say which resident you come to: they must answer for you before you enter.",
         ),
-        Who::Visitor {
-            exception: Exception::Service | Exception::Carer,
-            guarantor: Guarantor::Unknown,
-        } => (
+        Who::Visitor { exception: Exception::Service | Exception::Carer, guarantor: Guarantor::Unknown } => (
             "查不到这位担保的住户。请核对后再登记，或请住户到门口来。",
             "No such resident lives here. Check whom they come to and enter it again, or have the resident come to the gate.",
         ),

@@ -37,8 +37,7 @@ impl Projection for Crossings {
         };
         let findings: Vec<String> = crossed.findings.iter().map(ToString::to_string).collect();
         // People of another neighbourhood stay nameless here, though the record knows them.
-        let own =
-            crossed.residence.as_ref().is_some_and(|home| home.neighbourhood_id == record.office);
+        let own = crossed.residence.as_ref().is_some_and(|home| home.neighbourhood_id == record.office);
         sqlx::query(
             "INSERT INTO crossing (position, crossing_id, neighbourhood_id, compound_id, gate_id, crossed_at, direction,
                decision, findings, decicelsius, mask, resident_id)
@@ -91,11 +90,7 @@ pub(crate) async fn list(
 fn crossing(row: &AnyRow) -> Result<Crossing, sqlx::Error> {
     let number = |column: usize| row.try_get::<i64, _>(column);
     let small = |column: usize| number(column).map(|value| i32::try_from(value).unwrap_or(0));
-    let gate = format!(
-        "compounds/{}/gates/{}",
-        row.try_get::<String, _>(2)?,
-        row.try_get::<String, _>(3)?
-    );
+    let gate = format!("compounds/{}/gates/{}", row.try_get::<String, _>(2)?, row.try_get::<String, _>(3)?);
     let findings: String = row.try_get(7)?;
     let resident: String = row.try_get(10)?;
     let verdict = Verdict {

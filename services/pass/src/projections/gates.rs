@@ -99,11 +99,7 @@ pub(crate) async fn find(
 
 impl Gate {
     /// Whether the people of a compound use this gate.
-    pub(crate) async fn serves(
-        &self,
-        db: &mut AnyConnection,
-        compound: &str,
-    ) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn serves(&self, db: &mut AnyConnection, compound: &str) -> Result<bool, sqlx::Error> {
         if self.compound_id == compound || self.management_group.is_empty() {
             return Ok(self.compound_id == compound);
         }

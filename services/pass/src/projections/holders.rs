@@ -41,8 +41,7 @@ impl Projection for Holders {
         match event {
             Event::Qualified(qualified) => {
                 lives_at(db, resident, qualified.residence.unwrap_or_default()).await?;
-                update(db, resident, "UPDATE holder SET qualified = 1 WHERE resident_id = $1")
-                    .await?;
+                update(db, resident, "UPDATE holder SET qualified = 1 WHERE resident_id = $1").await?;
             }
             Event::Barred(barred) => {
                 lives_at(db, resident, barred.residence.unwrap_or_default()).await?;
@@ -84,8 +83,7 @@ impl Projection for Holders {
             }
             Event::Revoked(revoked) => {
                 if revoked.reason() == Reason::MovedOut {
-                    update(db, resident, "UPDATE holder SET qualified = 0 WHERE resident_id = $1")
-                        .await?;
+                    update(db, resident, "UPDATE holder SET qualified = 0 WHERE resident_id = $1").await?;
                 }
                 stand(db, resident, revoked.number, "revoked").await?;
             }
@@ -99,11 +97,7 @@ impl Projection for Holders {
     }
 }
 
-async fn lives_at(
-    db: &mut AnyConnection,
-    resident: &str,
-    home: Residence,
-) -> Result<(), sqlx::Error> {
+async fn lives_at(db: &mut AnyConnection, resident: &str, home: Residence) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO holder (resident_id, neighbourhood_id, compound_id, household_id, qualified, status_index,
            pass_number, issued, expires, standing, version) VALUES ($1, $2, $3, $4, 0, 0, '', 0, 0, '', 0)
@@ -119,11 +113,7 @@ async fn lives_at(
     Ok(())
 }
 
-async fn update(
-    db: &mut AnyConnection,
-    resident: &str,
-    statement: &'static str,
-) -> Result<(), sqlx::Error> {
+async fn update(db: &mut AnyConnection, resident: &str, statement: &'static str) -> Result<(), sqlx::Error> {
     sqlx::query(statement).bind(resident.to_owned()).execute(db).await?;
     Ok(())
 }
@@ -145,9 +135,7 @@ async fn stand(
 
 /// Where the numbering of passes goes on.
 pub(crate) async fn highest_index(db: &mut AnyConnection) -> Result<u32, sqlx::Error> {
-    let row = sqlx::query("SELECT CAST(COALESCE(MAX(status_index), 0) AS BIGINT) FROM holder")
-        .fetch_one(db)
-        .await?;
+    let row = sqlx::query("SELECT CAST(COALESCE(MAX(status_index), 0) AS BIGINT) FROM holder").fetch_one(db).await?;
     Ok(u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
 }
 
@@ -173,13 +161,11 @@ pub(crate) async fn list(
     let mut holders = rows.iter().map(holder).collect::<Result<Vec<_>, _>>()?;
     let Some(last) = holders.last() else { return Ok(holders) };
     let to = last.name.trim_start_matches("residents/").to_owned();
-    let bars = sqlx::query(
-        "SELECT resident_id, bar FROM holder_bar WHERE resident_id > $1 AND resident_id <= $2",
-    )
-    .bind(after.to_owned())
-    .bind(to)
-    .fetch_all(db)
-    .await?;
+    let bars = sqlx::query("SELECT resident_id, bar FROM holder_bar WHERE resident_id > $1 AND resident_id <= $2")
+        .bind(after.to_owned())
+        .bind(to)
+        .fetch_all(db)
+        .await?;
     for row in bars {
         let name = format!("residents/{}", row.try_get::<String, _>(0)?);
         if let Ok(index) = holders.binary_search_by(|holder| holder.name.cmp(&name)) {

@@ -56,16 +56,9 @@ pub(crate) struct Method {
 
 /// One method for everybody, so there is no scope to it.
 pub(crate) async fn in_force(db: &mut AnyConnection) -> Result<Option<Method>, sqlx::Error> {
-    let row = sqlx::query("SELECT version, pass_days, fever_decicelsius FROM method WHERE id = 1")
-        .fetch_optional(db)
-        .await?;
+    let row =
+        sqlx::query("SELECT version, pass_days, fever_decicelsius FROM method WHERE id = 1").fetch_optional(db).await?;
     let Some(row) = row else { return Ok(None) };
-    let number = |column: usize| {
-        row.try_get::<i64, _>(column).map(|value| i32::try_from(value).unwrap_or(0))
-    };
-    Ok(Some(Method {
-        version: row.try_get(0)?,
-        pass_days: number(1)?,
-        fever_decicelsius: number(2)?,
-    }))
+    let number = |column: usize| row.try_get::<i64, _>(column).map(|value| i32::try_from(value).unwrap_or(0));
+    Ok(Some(Method { version: row.try_get(0)?, pass_days: number(1)?, fever_decicelsius: number(2)? }))
 }

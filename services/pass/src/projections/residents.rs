@@ -63,11 +63,7 @@ pub(crate) struct Home {
 }
 
 /// `None` for somebody unknown and for somebody out of reach alike.
-pub(crate) async fn find(
-    db: &mut AnyConnection,
-    scope: &Scope,
-    resident: &str,
-) -> Result<Option<Home>, sqlx::Error> {
+pub(crate) async fn find(db: &mut AnyConnection, scope: &Scope, resident: &str) -> Result<Option<Home>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT neighbourhood_id, compound_id, household_id, moved_out FROM resident WHERE resident_id = $1",
     )
@@ -75,11 +71,8 @@ pub(crate) async fn find(
     .fetch_optional(db)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let residence = Residence {
-        neighbourhood_id: row.try_get(0)?,
-        compound_id: row.try_get(1)?,
-        household_id: row.try_get(2)?,
-    };
+    let residence =
+        Residence { neighbourhood_id: row.try_get(0)?, compound_id: row.try_get(1)?, household_id: row.try_get(2)? };
     let home = Home { moved_out: row.try_get::<i64, _>(3)? != 0, residence };
     Ok(Some(home).filter(|home| scope.allows(&home.residence.neighbourhood_id)))
 }

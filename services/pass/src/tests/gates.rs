@@ -4,8 +4,7 @@ use proto::{
     isolation::v1::Kind,
     pass::v1::{
         CheckPassRequest, Crossing, Decision, Direction, Finding, Manual, Visitor,
-        pass_service_server::PassService as _, record_crossing_request::Identity,
-        visitor::Exception,
+        pass_service_server::PassService as _, record_crossing_request::Identity, visitor::Exception,
     },
     screening::v1::{Measure, Outcome},
 };
@@ -19,10 +18,7 @@ fn outcome(crossing: &Crossing) -> (Decision, Vec<Finding>) {
 }
 
 fn manual(resident: &str) -> Identity {
-    Identity::Manual(Manual {
-        resident: format!("residents/{resident}"),
-        reason: "没有带手机".to_owned(),
-    })
+    Identity::Manual(Manual { resident: format!("residents/{resident}"), reason: "没有带手机".to_owned() })
 }
 
 #[tokio::test]
@@ -50,10 +46,8 @@ async fn a_guard_works_at_one_gate() {
     let check = |compound: &str| CheckPassRequest { gate: gate(compound), code: "x".to_owned() };
     let own = world.api.check_pass(world.request(guard("n1", "c1"), check("c1"))).await;
     assert!(own.is_ok());
-    let other =
-        world.api.check_pass(world.request(guard("n1", "c1"), check("c2"))).await.unwrap_err();
-    let missing =
-        world.api.check_pass(world.request(guard("n1", "c1"), check("none"))).await.unwrap_err();
+    let other = world.api.check_pass(world.request(guard("n1", "c1"), check("c2"))).await.unwrap_err();
+    let missing = world.api.check_pass(world.request(guard("n1", "c1"), check("none"))).await.unwrap_err();
     assert_eq!(other.code(), Code::NotFound);
     assert_eq!((other.message(), other.details()), (missing.message(), missing.details()));
     assert!(world.api.check_pass(world.request(worker("n1"), check("c2"))).await.is_ok());
@@ -132,13 +126,10 @@ async fn a_guarantor_must_live_here() {
     let mut world = World::with_gates().await;
     world.qualified("r1").await;
     world.resident("far", &home("n9", "c9")).await;
-    for (guarantor, decision) in [
-        ("residents/r1", Decision::Allowed),
-        ("residents/far", Decision::Refused),
-        ("", Decision::Refused),
-    ] {
-        let visitor =
-            Visitor { exception: Exception::Service.into(), guarantor: guarantor.to_owned() };
+    for (guarantor, decision) in
+        [("residents/r1", Decision::Allowed), ("residents/far", Decision::Refused), ("", Decision::Refused)]
+    {
+        let visitor = Visitor { exception: Exception::Service.into(), guarantor: guarantor.to_owned() };
         let message = world.crossing(Direction::In, Identity::Visitor(visitor));
         assert_eq!(outcome(&world.cross(message).await.unwrap()).0, decision, "{guarantor}");
     }
@@ -160,12 +151,10 @@ async fn a_crossing_must_be_of_the_last_day_and_measured() {
     world.qualified("r1").await;
     let at = |world: &World, hours: i64, minutes: i64| {
         let mut message = world.crossing(Direction::In, manual("r1"));
-        message.cross_time =
-            Some(timestamp(world.now + TimeDelta::hours(hours) + TimeDelta::minutes(minutes)));
+        message.cross_time = Some(timestamp(world.now + TimeDelta::hours(hours) + TimeDelta::minutes(minutes)));
         message
     };
-    for (hours, minutes, right) in [(-24, 0, true), (-24, -1, false), (0, 10, true), (0, 11, false)]
-    {
+    for (hours, minutes, right) in [(-24, 0, true), (-24, -1, false), (0, 10, true), (0, 11, false)] {
         let message = at(&world, hours, minutes);
         assert_eq!(world.cross(message).await.is_ok(), right, "{hours} h {minutes} min");
     }

@@ -1,10 +1,7 @@
 use chassis::{Call, Reaction as _};
 use proto::{
     isolation::v1::{Kind, ReleaseReason},
-    pass::v1::{
-        Finding, Reason, RevokePassRequest, SuspendPassRequest,
-        pass_service_server::PassService as _,
-    },
+    pass::v1::{Finding, Reason, RevokePassRequest, SuspendPassRequest, pass_service_server::PassService as _},
     registry::v1::resident_event,
     screening::v1::{Measure, Outcome},
 };
@@ -29,10 +26,7 @@ async fn only_a_clear_screening_leads_to_a_pass() {
     let pass = world.issue("r1").await.unwrap();
     assert_eq!(pass.code.len(), 154);
     assert_eq!(findings(&world.check("c1", &pass.code).await.unwrap()), [Finding::Valid]);
-    assert_eq!(
-        findings(&world.check("c1", &pass.number.to_lowercase()).await.unwrap()),
-        [Finding::Valid]
-    );
+    assert_eq!(findings(&world.check("c1", &pass.number.to_lowercase()).await.unwrap()), [Finding::Valid]);
 }
 
 #[tokio::test]
@@ -58,8 +52,7 @@ async fn the_numbering_goes_on_after_a_restart() {
     for resident in ["r1", "r2", "r3"] {
         world.qualified(resident).await;
     }
-    let index =
-        |number: &str| number.parse::<crate::credential::number::PassNumber>().unwrap().index();
+    let index = |number: &str| number.parse::<crate::credential::number::PassNumber>().unwrap().index();
     assert_eq!(index(&world.issue("r1").await.unwrap().number), 1);
     assert_eq!(index(&world.issue("r2").await.unwrap().number), 2);
     let mut world = world.restarted().await;
@@ -125,9 +118,7 @@ async fn who_moves_out_loses_the_pass() {
     let mut world = World::with_gates().await;
     world.qualified("r1").await;
     let pass = world.issue("r1").await.unwrap();
-    world
-        .fact("n1", "r1", "r1", vec![resident_event::Event::MovedOut(resident_event::MovedOut {})])
-        .await;
+    world.fact("n1", "r1", "r1", vec![resident_event::Event::MovedOut(resident_event::MovedOut {})]).await;
     assert_eq!(findings(&world.check("c1", &pass.code).await.unwrap()), [Finding::Revoked]);
     assert_eq!(reason(&world.issue("r1").await.unwrap_err()), "NOT_ELIGIBLE");
 }
@@ -147,10 +138,7 @@ async fn a_worker_suspends_for_the_reasons_that_are_hers_to_give() {
     };
     for foreign in [Reason::IsolationOrder, Reason::Unspecified, Reason::MovedOut] {
         let refused = world.api.suspend_pass(suspend(&world, foreign)).await.unwrap_err();
-        assert_eq!(
-            (refused.code(), reason(&refused).as_str()),
-            (Code::InvalidArgument, "FIELD_INVALID")
-        );
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
     }
     let response = world.api.suspend_pass(suspend(&world, Reason::Lost)).await.unwrap();
     assert!(world.take(response).suspended);
@@ -188,9 +176,7 @@ async fn the_list_equals_the_streams_also_when_it_is_built_anew() {
     let home = home("n1", "c1");
     world.assessed("k2", "r2", &home, Outcome::ConcealedKeyArea, Measure::Central).await;
     world.ordered("o2", "r2", &home, "k2", Kind::Central).await;
-    world
-        .fact("n1", "r3", "r3", vec![resident_event::Event::MovedOut(resident_event::MovedOut {})])
-        .await;
+    world.fact("n1", "r3", "r3", vec![resident_event::Event::MovedOut(resident_event::MovedOut {})]).await;
     world.ordered("o4", "r4", &home, "", Kind::Home).await;
     world.released("o4", "r4", &home).await;
     let mut streams = Vec::new();

@@ -15,9 +15,9 @@ use proto::{
     access::v1::Role,
     isolation::v1::{Kind, ReleaseReason, Terms, order_event},
     pass::v1::{
-        CheckPassRequest, CheckPassResponse, Crossing, Direction, GetHolderRequest, Holder,
-        IssuePassRequest, ListCrossingsRequest, ListHoldersRequest, Pass, RecordCrossingRequest,
-        pass_service_server::PassService as _, record_crossing_request::Identity,
+        CheckPassRequest, CheckPassResponse, Crossing, Direction, GetHolderRequest, Holder, IssuePassRequest,
+        ListCrossingsRequest, ListHoldersRequest, Pass, RecordCrossingRequest, pass_service_server::PassService as _,
+        record_crossing_request::Identity,
     },
     registry::v1::{Residence, compound_event, resident_event},
     screening::v1::{Measure, MethodContent, Outcome, case_event, method_event},
@@ -59,22 +59,12 @@ impl World {
                 management_group: group.to_owned(),
                 ..compound_event::Opened::default()
             };
-            let added = compound_event::GateAdded {
-                gate_id: "1".to_owned(),
-                ..compound_event::GateAdded::default()
-            };
-            let events = vec![
-                compound_event::Event::Opened(opened),
-                compound_event::Event::GateAdded(added),
-            ];
+            let added = compound_event::GateAdded { gate_id: "1".to_owned(), ..compound_event::GateAdded::default() };
+            let events = vec![compound_event::Event::Opened(opened), compound_event::Event::GateAdded(added)];
             world.fact(neighbourhood, "", compound, events).await;
         }
-        let content =
-            MethodContent { pass_days: 14, fever_decicelsius: 373, ..MethodContent::default() };
-        let published = method_event::Published {
-            content: Some(content),
-            ..method_event::Published::default()
-        };
+        let content = MethodContent { pass_days: 14, fever_decicelsius: 373, ..MethodContent::default() };
+        let published = method_event::Published { content: Some(content), ..method_event::Published::default() };
         world.fact("", "", "2020-02-09", vec![method_event::Event::Published(published)]).await;
         world
     }
@@ -89,13 +79,7 @@ impl World {
     }
 
     /// Something that another service has on record.
-    pub(super) async fn fact<E: Fact>(
-        &mut self,
-        office: &str,
-        subject: &str,
-        stream: &str,
-        events: Vec<E>,
-    ) {
+    pub(super) async fn fact<E: Fact>(&mut self, office: &str, subject: &str, stream: &str, events: Vec<E>) {
         let call = Call::by(everywhere(), self.now, &self.next_id());
         let ledger = self.host.ledger(E::LOG).await.unwrap();
         let decision = Decision::new(events).office(office).subject(subject);
@@ -104,10 +88,8 @@ impl World {
     }
 
     pub(super) async fn resident(&mut self, resident: &str, home: &Residence) {
-        let registered = resident_event::Registered {
-            residence: Some(home.clone()),
-            ..resident_event::Registered::default()
-        };
+        let registered =
+            resident_event::Registered { residence: Some(home.clone()), ..resident_event::Registered::default() };
         let events = vec![resident_event::Event::Registered(registered)];
         self.fact(&home.neighbourhood_id, resident, resident, events).await;
     }
@@ -131,14 +113,7 @@ impl World {
         self.fact(&home.neighbourhood_id, resident, case, events).await;
     }
 
-    pub(super) async fn ordered(
-        &mut self,
-        order: &str,
-        resident: &str,
-        home: &Residence,
-        case: &str,
-        kind: Kind,
-    ) {
+    pub(super) async fn ordered(&mut self, order: &str, resident: &str, home: &Residence, case: &str, kind: Kind) {
         let terms = Terms {
             resident_id: resident.to_owned(),
             residence: Some(home.clone()),
@@ -146,15 +121,8 @@ impl World {
             case_id: case.to_owned(),
             ..Terms::default()
         };
-        let ordered =
-            order_event::Ordered { terms: Some(terms), ..order_event::Ordered::default() };
-        self.fact(
-            &home.neighbourhood_id,
-            resident,
-            order,
-            vec![order_event::Event::Ordered(ordered)],
-        )
-        .await;
+        let ordered = order_event::Ordered { terms: Some(terms), ..order_event::Ordered::default() };
+        self.fact(&home.neighbourhood_id, resident, order, vec![order_event::Event::Ordered(ordered)]).await;
     }
 
     pub(super) async fn released(&mut self, order: &str, resident: &str, home: &Residence) {
@@ -176,21 +144,14 @@ impl World {
             reason: reason.into(),
             ..order_event::Released::default()
         };
-        self.fact(
-            &home.neighbourhood_id,
-            resident,
-            order,
-            vec![order_event::Event::Released(released)],
-        )
-        .await;
+        self.fact(&home.neighbourhood_id, resident, order, vec![order_event::Event::Released(released)]).await;
     }
 
     /// A resident of c1 whom a clear case has qualified.
     pub(super) async fn qualified(&mut self, resident: &str) -> Residence {
         let home = home("n1", "c1");
         self.resident(resident, &home).await;
-        self.assessed(&format!("clear-{resident}"), resident, &home, Outcome::Clear, Measure::None)
-            .await;
+        self.assessed(&format!("clear-{resident}"), resident, &home, Outcome::Clear, Measure::None).await;
         home
     }
 
@@ -201,8 +162,7 @@ impl World {
     /// A request as the access layer lets it through.
     pub(super) fn request<T>(&self, principal: Principal, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        let seen: Vec<String> =
-            self.seen.iter().map(|(log, position)| format!("{log}={position}")).collect();
+        let seen: Vec<String> = self.seen.iter().map(|(log, position)| format!("{log}={position}")).collect();
         request.metadata_mut().insert("mf-min-position", seen.join(",").parse().unwrap());
         request.extensions_mut().insert(principal);
         request.extensions_mut().insert(RequestTime(self.now));
@@ -229,21 +189,13 @@ impl World {
         Ok(self.take(response))
     }
 
-    pub(super) async fn check(
-        &self,
-        compound: &str,
-        code: &str,
-    ) -> Result<CheckPassResponse, Status> {
+    pub(super) async fn check(&self, compound: &str, code: &str) -> Result<CheckPassResponse, Status> {
         let message = CheckPassRequest { gate: gate(compound), code: code.to_owned() };
         Ok(self.api.check_pass(self.request(guard("n1", compound), message)).await?.into_inner())
     }
 
     /// A healthy crossing of c1's gate.
-    pub(super) fn crossing(
-        &self,
-        direction: Direction,
-        identity: Identity,
-    ) -> RecordCrossingRequest {
+    pub(super) fn crossing(&self, direction: Direction, identity: Identity) -> RecordCrossingRequest {
         RecordCrossingRequest {
             request_id: self.next_id(),
             gate: gate("c1"),
@@ -255,19 +207,12 @@ impl World {
         }
     }
 
-    pub(super) async fn cross(
-        &mut self,
-        message: RecordCrossingRequest,
-    ) -> Result<Crossing, Status> {
+    pub(super) async fn cross(&mut self, message: RecordCrossingRequest) -> Result<Crossing, Status> {
         let response = self.api.record_crossing(self.request(guard("n1", "c1"), message)).await?;
         Ok(self.take(response))
     }
 
-    pub(super) async fn holder(
-        &self,
-        principal: Principal,
-        resident: &str,
-    ) -> Result<Holder, Status> {
+    pub(super) async fn holder(&self, principal: Principal, resident: &str) -> Result<Holder, Status> {
         let message = GetHolderRequest { name: format!("residents/{resident}") };
         Ok(self.api.get_holder(self.request(principal, message)).await?.into_inner())
     }
@@ -276,14 +221,8 @@ impl World {
         let mut holders = Vec::new();
         let mut page_token = String::new();
         loop {
-            let message =
-                ListHoldersRequest { page_size: 2, page_token, ..ListHoldersRequest::default() };
-            let page = self
-                .api
-                .list_holders(self.request(principal.clone(), message))
-                .await
-                .unwrap()
-                .into_inner();
+            let message = ListHoldersRequest { page_size: 2, page_token, ..ListHoldersRequest::default() };
+            let page = self.api.list_holders(self.request(principal.clone(), message)).await.unwrap().into_inner();
             holders.extend(page.holders);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -296,14 +235,8 @@ impl World {
         let mut crossings = Vec::new();
         let mut page_token = String::new();
         loop {
-            let message =
-                ListCrossingsRequest { parent: parent.to_owned(), page_size: 2, page_token };
-            let page = self
-                .api
-                .list_crossings(self.request(principal.clone(), message))
-                .await
-                .unwrap()
-                .into_inner();
+            let message = ListCrossingsRequest { parent: parent.to_owned(), page_size: 2, page_token };
+            let page = self.api.list_crossings(self.request(principal.clone(), message)).await.unwrap().into_inner();
             crossings.extend(page.crossings);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -342,11 +275,8 @@ pub(super) fn worker(neighbourhood: &str) -> Principal {
 }
 
 pub(super) fn guard(neighbourhood: &str, compound: &str) -> Principal {
-    let scope = Scope::Gate {
-        neighbourhood: neighbourhood.to_owned(),
-        compound: compound.to_owned(),
-        gate: "1".to_owned(),
-    };
+    let scope =
+        Scope::Gate { neighbourhood: neighbourhood.to_owned(), compound: compound.to_owned(), gate: "1".to_owned() };
     principal(Role::Guard, scope)
 }
 

@@ -7,10 +7,7 @@ use super::*;
 // ---- Given, when, then ----
 
 /// The order after a decision that was accepted, and that adds nothing when it is made again.
-fn then<E: std::fmt::Debug>(
-    given: &Order,
-    decide: impl Fn(&Order) -> Result<Vec<Event>, E>,
-) -> Order {
+fn then<E: std::fmt::Debug>(given: &Order, decide: impl Fn(&Order) -> Result<Vec<Event>, E>) -> Order {
     let mut order = given.clone();
     let events = decide(given).unwrap();
     assert!(!events.is_empty(), "nothing happened");
@@ -82,9 +79,7 @@ fn reading(slot: Slot, temperature: i32, symptoms: &[Symptom]) -> NewReading {
 }
 
 fn observed(mut order: Order, slot: Slot, temperature: i32) -> Order {
-    for event in
-        order.observe(reading(slot, temperature, &[]), None, moment("2020-12-31T23:00")).unwrap()
-    {
+    for event in order.observe(reading(slot, temperature, &[]), None, moment("2020-12-31T23:00")).unwrap() {
         order.evolve(&event);
     }
     order
@@ -93,8 +88,7 @@ fn observed(mut order: Order, slot: Slot, temperature: i32) -> Order {
 /// Every reading of the period, but those named.
 fn observed_but(order: Order, missing: &[Slot]) -> Order {
     let last = Slot::evening(order.period.last_day);
-    let slots: Vec<Slot> =
-        order.period.first.through(last).filter(|slot| !missing.contains(slot)).collect();
+    let slots: Vec<Slot> = order.period.first.through(last).filter(|slot| !missing.contains(slot)).collect();
     slots.into_iter().fold(order, |order, slot| observed(order, slot, 365))
 }
 
@@ -131,8 +125,7 @@ fn a_proposal_takes_no_observations() {
     let terms = terms(Kind::Home, "2020-02-10", slot("2020-02-10", Part::Morning));
     let proposed = then(&Order::default(), |order| order.propose(terms.clone(), &director()));
     let now = moment("2020-02-10T20:00");
-    let recorded =
-        proposed.observe(reading(slot("2020-02-10", Part::Evening), 365, &[]), None, now);
+    let recorded = proposed.observe(reading(slot("2020-02-10", Part::Evening), 365, &[]), None, now);
     assert_eq!(recorded.unwrap_err(), Refused::NotInForce);
     assert_eq!(proposed.release("staff/1", now).unwrap_err(), Refused::NotInForce);
 }
@@ -148,11 +141,7 @@ fn the_same_reading_said_twice_adds_nothing_and_another_one_replaces_it() {
     let corrected = then(&order, |order| {
         let said = order.vitals(evening) == Some(&sealed(2));
         let known = said.then(|| (sealed(2), reading(evening, 366, &[]).vitals));
-        order.observe(
-            NewReading { sealed: sealed(2), ..reading(evening, 366, &[]) },
-            known.as_ref(),
-            now,
-        )
+        order.observe(NewReading { sealed: sealed(2), ..reading(evening, 366, &[]) }, known.as_ref(), now)
     });
     assert_eq!(corrected.due(now).len(), 1);
     assert_eq!(corrected.missing(now), []);
@@ -163,9 +152,7 @@ fn the_same_reading_said_twice_adds_nothing_and_another_one_replaces_it() {
 fn readings_lie_within_the_period_and_in_half_days_that_have_begun() {
     let order = in_force(Kind::Home);
     let observe = |date: &str, part, now: &str| {
-        order
-            .observe(reading(slot(date, part), 365, &[]), None, moment(now))
-            .map(|events| events.len())
+        order.observe(reading(slot(date, part), 365, &[]), None, moment(now)).map(|events| events.len())
     };
     let outside = Refused::OutsidePeriod { from: day("2020-02-11"), until: day("2020-02-22") };
     assert_eq!(observe("2020-02-10", Part::Evening, "2020-02-12T09:00"), Err(outside.clone()));
@@ -180,8 +167,7 @@ fn readings_lie_within_the_period_and_in_half_days_that_have_begun() {
 fn fever_counts_from_the_number_of_the_method() {
     let ill = |temperature, symptoms: &[Symptom]| {
         let reading = reading(slot("2020-02-11", Part::Evening), temperature, symptoms);
-        let events =
-            in_force(Kind::Home).observe(reading, None, moment("2020-02-11T20:00")).unwrap();
+        let events = in_force(Kind::Home).observe(reading, None, moment("2020-02-11T20:00")).unwrap();
         matches!(&events[..], [Event::Observed(observed)] if observed.fever_or_symptoms)
     };
     assert!(!ill(372, &[]));
@@ -233,18 +219,14 @@ fn a_missing_reading_holds_the_release_and_is_named_in_both_languages() {
     assert_eq!(refused, Refused::ObservationsMissing(missing.to_vec()));
     let refusal = refused.refusal();
     assert_eq!(refusal.reason, "OBSERVATIONS_MISSING");
-    assert_eq!(
-        refusal.metadata,
-        [("missing".into(), "2020-02-15 evening, 2020-02-20 morning".into())]
-    );
+    assert_eq!(refusal.metadata, [("missing".into(), "2020-02-15 evening, 2020-02-20 morning".into())]);
     assert!(refusal.zh.contains("2月15日晚、2月20日早"), "{}", refusal.zh);
     assert!(refusal.en.contains("2020-02-15 evening, 2020-02-20 morning"), "{}", refusal.en);
 }
 
 #[test]
 fn fever_in_the_last_three_days_holds_the_release_until_three_days_without_have_followed() {
-    let order =
-        observed(observed_but(in_force(Kind::Home), &[]), slot("2020-02-22", Part::Morning), 374);
+    let order = observed(observed_but(in_force(Kind::Home), &[]), slot("2020-02-22", Part::Morning), 374);
     let held = order.release("staff/1", moment("2020-02-22T18:00")).unwrap_err();
     assert_eq!(held, Refused::Symptoms { until: day("2020-02-25") });
     let unseen = order.release("staff/1", moment("2020-02-25T08:00")).unwrap_err();
@@ -257,8 +239,7 @@ fn fever_in_the_last_three_days_holds_the_release_until_three_days_without_have_
 
 #[test]
 fn fever_before_the_last_three_days_holds_nothing() {
-    let order =
-        observed(observed_but(in_force(Kind::Home), &[]), slot("2020-02-19", Part::Evening), 374);
+    let order = observed(observed_but(in_force(Kind::Home), &[]), slot("2020-02-19", Part::Evening), 374);
     then(&order, |order| order.release("staff/1", moment("2020-02-22T18:00")));
 }
 
@@ -266,8 +247,7 @@ fn fever_before_the_last_three_days_holds_nothing() {
 fn a_changed_verdict_releases_at_once_with_the_counts_as_they_are() {
     let order = observed(in_force(Kind::Home), slot("2020-02-11", Part::Evening), 365);
     let now = moment("2020-02-12T18:00");
-    let withdrawn =
-        then(&order, |order| Ok::<_, Refused>(order.withdraw("reaction/isolation", now)));
+    let withdrawn = then(&order, |order| Ok::<_, Refused>(order.withdraw("reaction/isolation", now)));
     let Standing::Released(released) = &withdrawn.standing else { panic!("not released") };
     assert_eq!((released.observations, released.observations_due), (1, 3));
     assert_eq!(released.reason(), ReleaseReason::VerdictChanged);
@@ -278,20 +258,13 @@ fn a_changed_verdict_releases_at_once_with_the_counts_as_they_are() {
 // ---- Hand-over ----
 
 fn receipt(number: &str) -> Receipt {
-    Receipt {
-        receiver: "health team 2".into(),
-        vehicle: "浙B·12345".into(),
-        receipt: number.into(),
-    }
+    Receipt { receiver: "health team 2".into(), vehicle: "浙B·12345".into(), receipt: number.into() }
 }
 
 #[test]
 fn only_central_isolation_is_handed_over_and_only_once() {
     let now = moment("2020-02-11T21:30");
-    assert_eq!(
-        in_force(Kind::Home).hand_over(&receipt("7"), now).unwrap_err(),
-        Refused::NotCentral
-    );
+    assert_eq!(in_force(Kind::Home).hand_over(&receipt("7"), now).unwrap_err(), Refused::NotCentral);
     let handed = then(&in_force(Kind::Central), |order| order.hand_over(&receipt("7"), now));
     assert_eq!(handed.hand_over(&receipt("8"), now).unwrap_err(), Refused::AlreadyHandedOver);
 }
@@ -345,8 +318,7 @@ fn who_completed_the_period_is_not_isolated_again_for_that_exposure() {
     assert!(released.answers(Kind::Central, Some(day("2020-02-08")), 14));
     assert!(released.answers(Kind::Central, None, 14));
     assert!(!released.answers(Kind::Home, Some(day("2020-02-20")), 14));
-    let withdrawn =
-        then(&order, |order| Ok::<_, Refused>(order.withdraw("x", moment("2020-02-12T18:00"))));
+    let withdrawn = then(&order, |order| Ok::<_, Refused>(order.withdraw("x", moment("2020-02-12T18:00"))));
     assert!(!withdrawn.answers(Kind::Home, Some(day("2020-02-08")), 14));
 }
 
@@ -375,10 +347,6 @@ fn every_refusal_says_in_both_languages_what_to_do() {
         let refusal = refused.refusal();
         assert!(refusal.zh.contains(['：', '；']), "{}", refusal.zh);
         assert!(refusal.en.contains([':', ',']), "{}", refusal.en);
-        assert!(
-            Reason::from_str_name(&format!("REFUSAL_{}", refusal.reason)).is_some(),
-            "{}",
-            refusal.reason
-        );
+        assert!(Reason::from_str_name(&format!("REFUSAL_{}", refusal.reason)).is_some(), "{}", refusal.reason);
     }
 }

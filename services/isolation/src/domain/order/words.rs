@@ -9,9 +9,7 @@ use crate::domain::period::{Slot, zh};
 impl Refuse for Refused {
     fn refusal(&self) -> Refusal {
         use chassis::Kind::{AlreadyExists, Denied, NotFound, Precondition};
-        let refuse = |kind, name: Reason, zh: &str, en: &str| {
-            Refusal::new(kind, reason(name.as_str_name()), zh, en)
-        };
+        let refuse = |kind, name: Reason, zh: &str, en: &str| Refusal::new(kind, reason(name.as_str_name()), zh, en);
         match self {
             Self::NotFound => refuse(
                 NotFound,
@@ -107,10 +105,7 @@ fn observations_missing(missing: &[Slot]) -> Refusal {
         chassis::Kind::Precondition,
         reason(Reason::ObservationsMissing.as_str_name()),
         format!("缺少{count}次观察记录（{}{and_zh}）：请补录后再解除", zh.join("、")),
-        format!(
-            "{count} readings are missing ({}{and_en}): record them, then release",
-            en.join(", ")
-        ),
+        format!("{count} readings are missing ({}{and_en}): record them, then release", en.join(", ")),
     )
     .about("missing", all.join(", "))
 }

@@ -20,11 +20,7 @@ fn evolve(mut holder: Holder, events: &[<Holder as chassis::Aggregate>::Event]) 
 }
 
 fn home() -> Residence {
-    Residence {
-        neighbourhood_id: "n".to_owned(),
-        compound_id: "c".to_owned(),
-        household_id: "h".to_owned(),
-    }
+    Residence { neighbourhood_id: "n".to_owned(), compound_id: "c".to_owned(), household_id: "h".to_owned() }
 }
 
 fn number(index: u32) -> PassNumber {
@@ -34,8 +30,7 @@ fn number(index: u32) -> PassNumber {
 fn with_pass() -> Holder {
     let holder = Holder::default();
     let holder = evolve(holder.clone(), &holder.clear("cases/1", &home()));
-    let issued =
-        holder.issue(Issue { number: number(1), now: noon(), pass_days: Some(14) }).unwrap();
+    let issued = holder.issue(Issue { number: number(1), now: noon(), pass_days: Some(14) }).unwrap();
     evolve(holder, &issued)
 }
 
@@ -49,10 +44,7 @@ fn crossing(who: Who<'_>, direction: Direction) -> Passage<'_> {
 }
 
 fn scan(holder: &Holder) -> Who<'_> {
-    Who::Scanned(Scan::Ours {
-        number: "000007R1S3F0G",
-        resident: Resident { holder, lives_here: true },
-    })
+    Who::Scanned(Scan::Ours { number: "000007R1S3F0G", resident: Resident { holder, lives_here: true } })
 }
 
 /// With the holder's own number.
@@ -67,28 +59,20 @@ fn known(holder: &Holder, direction: Direction) -> Judgement {
 }
 
 fn verdict(judgement: &Judgement) -> (Decision, &[Finding]) {
-    assert!(
-        !judgement.zh.is_empty() && !judgement.en.is_empty(),
-        "the guard needs words: {judgement:?}"
-    );
+    assert!(!judgement.zh.is_empty() && !judgement.en.is_empty(), "the guard needs words: {judgement:?}");
     (judgement.decision, &judgement.findings)
 }
 
 #[test]
 fn a_valid_pass_opens_the_gate_both_ways() {
     for direction in [Direction::In, Direction::Out] {
-        assert_eq!(
-            verdict(&judged(&with_pass(), direction)),
-            (Decision::Allowed, &[Finding::Valid][..])
-        );
+        assert_eq!(verdict(&judged(&with_pass(), direction)), (Decision::Allowed, &[Finding::Valid][..]));
     }
 }
 
 #[test]
 fn only_a_code_of_ours_counts() {
-    for (scan, finding) in
-        [(Scan::Unreadable, Finding::Unreadable), (Scan::BadSignature, Finding::BadSignature)]
-    {
+    for (scan, finding) in [(Scan::Unreadable, Finding::Unreadable), (Scan::BadSignature, Finding::BadSignature)] {
         let judgement = judge(&crossing(Who::Scanned(scan), Direction::In));
         assert_eq!(verdict(&judgement), (Decision::Refused, &[finding][..]));
     }
@@ -102,11 +86,9 @@ fn a_pass_that_does_not_hold_is_refused_and_says_why() {
     let suspended = evolve(holder.clone(), &holder.suspend(Reason::Lent).unwrap());
     let revoked = evolve(holder.clone(), &holder.revoke(Reason::Lost).unwrap());
     let by_verdict = barred(&holder, "cases/2", Reason::Verdict);
-    for (holder, finding) in [
-        (suspended, Finding::Suspended),
-        (revoked, Finding::Revoked),
-        (by_verdict, Finding::Suspended),
-    ] {
+    for (holder, finding) in
+        [(suspended, Finding::Suspended), (revoked, Finding::Revoked), (by_verdict, Finding::Suspended)]
+    {
         assert_eq!(verdict(&judged(&holder, Direction::In)), (Decision::Refused, &[finding][..]));
     }
 }
@@ -116,10 +98,7 @@ fn a_pass_counts_from_its_issue_to_its_expiry_and_at_its_own_compound() {
     let holder = with_pass();
     let pass = holder.pass().unwrap();
     let check = |at, lives_here| {
-        let who = Who::Scanned(Scan::Ours {
-            number: &pass.number,
-            resident: Resident { holder: &holder, lives_here },
-        });
+        let who = Who::Scanned(Scan::Ours { number: &pass.number, resident: Resident { holder: &holder, lives_here } });
         judge(&Passage { at, ..crossing(who, Direction::In) }).findings
     };
     assert_eq!(check(at("2020-02-11T03:59:59Z"), true), [Finding::NotYetValid]);
@@ -135,10 +114,7 @@ fn a_replaced_pass_is_refused() {
     let issue = Issue { number: number(2), now: noon(), pass_days: Some(14) };
     let holder = evolve(holder.clone(), &holder.issue(issue).unwrap());
     let old = number(1).to_string();
-    let who = Who::Scanned(Scan::Ours {
-        number: &old,
-        resident: Resident { holder: &holder, lives_here: true },
-    });
+    let who = Who::Scanned(Scan::Ours { number: &old, resident: Resident { holder: &holder, lives_here: true } });
     assert_eq!(judge(&crossing(who, Direction::In)).findings, [Finding::Replaced]);
     assert_eq!(judged(&holder, Direction::In).findings, [Finding::Valid]);
 }
@@ -215,32 +191,17 @@ fn visitors_stay_out_with_three_exceptions() {
 #[test]
 fn staff_may_vouch_for_a_resident_without_a_pass_but_not_out_against_a_verdict() {
     let holder = Holder::default();
-    assert_eq!(
-        verdict(&known(&holder, Direction::Out)),
-        (Decision::Allowed, &[Finding::Manual][..])
-    );
+    assert_eq!(verdict(&known(&holder, Direction::Out)), (Decision::Allowed, &[Finding::Manual][..]));
     let asked_again = barred(&holder, "cases/1", Reason::Verdict);
-    assert_eq!(
-        verdict(&known(&asked_again, Direction::Out)),
-        (Decision::Refused, &[Finding::Suspended][..])
-    );
-    assert_eq!(
-        verdict(&known(&asked_again, Direction::In)),
-        (Decision::Allowed, &[Finding::Manual][..])
-    );
+    assert_eq!(verdict(&known(&asked_again, Direction::Out)), (Decision::Refused, &[Finding::Suspended][..]));
+    assert_eq!(verdict(&known(&asked_again, Direction::In)), (Decision::Allowed, &[Finding::Manual][..]));
 }
 
 #[test]
 fn who_moved_out_is_a_visitor() {
     let holder = with_pass();
     let holder = evolve(holder.clone(), &holder.move_out());
-    assert_eq!(
-        verdict(&known(&holder, Direction::In)),
-        (Decision::Refused, &[Finding::Visitor][..])
-    );
-    assert_eq!(
-        verdict(&known(&holder, Direction::Out)),
-        (Decision::Allowed, &[Finding::Visitor][..])
-    );
+    assert_eq!(verdict(&known(&holder, Direction::In)), (Decision::Refused, &[Finding::Visitor][..]));
+    assert_eq!(verdict(&known(&holder, Direction::Out)), (Decision::Allowed, &[Finding::Visitor][..]));
     assert_eq!(judged(&holder, Direction::In).findings, [Finding::Revoked]);
 }

@@ -14,11 +14,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 fn home() -> Residence {
-    Residence {
-        neighbourhood_id: "n".to_owned(),
-        compound_id: "c".to_owned(),
-        household_id: "h".to_owned(),
-    }
+    Residence { neighbourhood_id: "n".to_owned(), compound_id: "c".to_owned(), household_id: "h".to_owned() }
 }
 
 fn issue(index: u32) -> Issue {
@@ -45,8 +41,7 @@ fn when(mut holder: Holder, decide: impl Fn(&Holder) -> Events) -> (Holder, Vec<
     use proto::Fact as _;
 
     let events = decide(&holder);
-    let names =
-        events.iter().map(|event| event.type_name().trim_start_matches("holder.")).collect();
+    let names = events.iter().map(|event| event.type_name().trim_start_matches("holder.")).collect();
     for event in &events {
         step(&mut holder, event);
     }
@@ -102,8 +97,7 @@ fn issuing_again_gives_the_same_pass_until_it_expires_or_the_home_changes() {
 
 #[test]
 fn a_bar_suspends_the_pass_and_its_fall_reinstates_it() {
-    let (holder, names) =
-        when(with_pass(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
+    let (holder, names) = when(with_pass(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
     assert_eq!(names, ["suspended", "barred"]);
     assert!(matches!(holder.issue(issue(2)), Err(Refused::Barred(by)) if by == [CASE]));
     assert!(matches!(holder.reinstate(), Err(Refused::Barred(_))));
@@ -115,8 +109,7 @@ fn a_bar_suspends_the_pass_and_its_fall_reinstates_it() {
 #[test]
 fn the_last_bar_decides() {
     let (holder, _) = when(with_pass(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
-    let (holder, names) =
-        when(holder, |holder| holder.bar("cases/2", Reason::Verdict, "", &home()));
+    let (holder, names) = when(holder, |holder| holder.bar("cases/2", Reason::Verdict, "", &home()));
     assert_eq!(names, ["barred"]);
     let (holder, names) = when(holder, |holder| holder.tolerate(CASE));
     assert_eq!(names, ["bar_lifted"]);
@@ -128,11 +121,9 @@ fn the_last_bar_decides() {
 #[test]
 fn what_a_worker_suspended_stays_suspended_when_the_bar_falls() {
     let (lent_first, _) = when(with_pass(), |holder| holder.suspend(Reason::Lent).unwrap());
-    let (lent_first, names) =
-        when(lent_first, |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
+    let (lent_first, names) = when(lent_first, |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
     assert_eq!(names, ["barred"]);
-    let (barred_first, _) =
-        when(with_pass(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
+    let (barred_first, _) = when(with_pass(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
     let (barred_first, _) = when(barred_first, |holder| holder.suspend(Reason::Lent).unwrap());
     for holder in [lent_first, barred_first] {
         let (holder, names) = when(holder, |holder| holder.clear(CASE, &home()));
@@ -160,8 +151,7 @@ fn verdict_and_order_bar_alike_in_either_order_of_arrival() {
 
 #[test]
 fn a_verdict_that_arrives_after_its_release_does_not_bar_again() {
-    let (holder, _) =
-        when(Holder::default(), |holder| holder.bar(ORDER, Reason::IsolationOrder, CASE, &home()));
+    let (holder, _) = when(Holder::default(), |holder| holder.bar(ORDER, Reason::IsolationOrder, CASE, &home()));
     let (holder, _) = when(holder, |holder| holder.release(ORDER, &home()));
     let (holder, names) = when(holder, |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
     assert!(names.is_empty());
@@ -196,10 +186,8 @@ fn an_order_withdrawn_with_its_verdict_settles_nothing() {
 
 #[test]
 fn a_released_person_is_eligible_without_another_screening() {
-    let (holder, _) =
-        when(Holder::default(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
-    let (holder, _) =
-        when(holder, |holder| holder.bar(ORDER, Reason::IsolationOrder, CASE, &home()));
+    let (holder, _) = when(Holder::default(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
+    let (holder, _) = when(holder, |holder| holder.bar(ORDER, Reason::IsolationOrder, CASE, &home()));
     let (holder, _) = when(holder, |holder| holder.release(ORDER, &home()));
     let (holder, _) = when(holder, |holder| holder.issue(issue(1)).unwrap());
     assert_eq!(holder.pass().unwrap().by, ORDER);
