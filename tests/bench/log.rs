@@ -16,6 +16,8 @@ use clap::Args;
 use futures::future::try_join_all;
 use serde_json::{Map, Value, json};
 
+use crate::rounds::{Round, count, median_of, percentile};
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// Callers at once, each on a stream of its own.
@@ -33,13 +35,6 @@ pub(crate) struct Options {
     /// A folder on the disk that is to be measured.
     #[arg(long, default_value = ".")]
     folder: PathBuf,
-}
-
-/// What one way came to in one round.
-struct Round {
-    per_second: f64,
-    /// From request to answer.
-    waits: Vec<Duration>,
 }
 
 pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Value>> {
@@ -125,23 +120,4 @@ fn command(caller: u64, version: u64, bytes: usize) -> Append {
         traceparent: String::new(),
         occurred_at: clock.now(),
     }
-}
-
-fn median_of(rounds: &[Round]) -> f64 {
-    let mut rates: Vec<f64> = rounds.iter().map(|round| round.per_second).collect();
-    rates.sort_by(f64::total_cmp);
-    rates.get(rates.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// Over all rounds, in milliseconds.
-fn percentile(rounds: &[Round], percent: usize) -> f64 {
-    let mut waits: Vec<Duration> = rounds.iter().flat_map(|round| &round.waits).copied().collect();
-    waits.sort();
-    let place = (waits.len() * percent / 100).min(waits.len().saturating_sub(1));
-    waits.get(place).map_or(0.0, |wait| wait.as_secs_f64() * 1_000.0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of seconds' work are far below 2^52")]
-fn count(number: usize) -> f64 {
-    number as f64
 }

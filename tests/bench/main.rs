@@ -6,6 +6,10 @@ use clap::{Parser, Subcommand};
 
 /// Commands that one log takes per second.
 mod log;
+/// Medians and percentiles.
+mod rounds;
+/// Durable commands per second through gRPC.
+mod rpc;
 
 /// Measures the parts that everything else waits for.
 #[derive(Parser)]
@@ -21,6 +25,8 @@ struct Arguments {
 enum What {
     /// Appends to the event log: many callers together against one event per commit.
     Log(log::Options),
+    /// Durable commands through gRPC against the bare echo of the same server.
+    Rpc(rpc::Options),
 }
 
 #[tokio::main]
@@ -28,6 +34,7 @@ async fn main() -> anyhow::Result<()> {
     let Arguments { what, json } = Arguments::parse();
     let results = match what {
         What::Log(options) => log::measure(options).await?,
+        What::Rpc(options) => rpc::measure(options).await?,
     };
     if json {
         println!("{}", serde_json::Value::Object(results));

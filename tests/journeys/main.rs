@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a journey that cannot go on has failed")]
 
+mod apart;
 mod erasure;
 mod first_administrator;
 mod offices;

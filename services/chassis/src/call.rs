@@ -247,3 +247,6 @@ pub fn parse_positions(text: &str) -> Option<Positions> {
     }
     Some(positions)
 }
+
+#[cfg(test)]
+mod tests;

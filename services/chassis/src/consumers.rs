@@ -1,13 +1,10 @@
 //! How far each consumer is in each log, what it is stuck on, and the ways to wait for it and to start it again. `doctor`,
 //! health and every query that must read its own writes look here.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::event::v1::consumer::State;
-use tokio::sync::{Notify, watch};
+use tokio::{sync::watch, time::Instant};
 
 /// One consumer's way through one source log.
 #[derive(Debug)]
@@ -16,7 +13,8 @@ pub struct Progress {
     pub consumer: String,
     pub source: String,
     standing: watch::Sender<Standing>,
-    resume: Notify,
+    /// Counts how often an operator has asked for it.
+    resumes: watch::Sender<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +35,7 @@ impl Progress {
             consumer: consumer.to_owned(),
             source: source.to_owned(),
             standing: watch::Sender::new(standing),
-            resume: Notify::new(),
+            resumes: watch::Sender::new(0),
         }
     }
 
@@ -61,20 +59,29 @@ impl Progress {
         });
     }
 
-    /// Waits until the record's effects can be read; `false` when they cannot within that time.
-    pub async fn wait_for(&self, position: u64, within: Duration) -> bool {
+    /// Waits until the record's effects can be read; `false` when they cannot be by then.
+    pub async fn wait_for(&self, position: u64, until: Instant) -> bool {
         let mut standing = self.standing.subscribe();
         let arrived = standing.wait_for(|standing| standing.position >= position);
-        tokio::time::timeout(within, arrived).await.is_ok_and(|arrived| arrived.is_ok())
+        tokio::time::timeout_at(until, arrived).await.is_ok_and(|arrived| arrived.is_ok())
     }
 
-    /// Starts a halted consumer again.
+    /// Starts a halted consumer again; one that runs tries again what it has laid aside.
     pub fn resume(&self) {
-        self.resume.notify_one();
+        self.resumes.send_modify(|times| *times += 1);
     }
 
-    pub(crate) async fn resumed(&self) {
-        self.resume.notified().await;
+    /// Waits until it stands as a test expects.
+    #[cfg(test)]
+    pub(crate) async fn until(&self, expected: impl FnMut(&Standing) -> bool) -> Standing {
+        let mut standing = self.standing.subscribe();
+        let arrived = tokio::time::timeout(std::time::Duration::from_secs(30), standing.wait_for(expected)).await;
+        arrived.unwrap_or_else(|_| panic!("it stands still: {:?}", self.standing())).unwrap().clone()
+    }
+
+    /// Shows when somebody resumes. What was asked for before a halt does not end it: see `mark_unchanged`.
+    pub(crate) fn resumes(&self) -> watch::Receiver<u64> {
+        self.resumes.subscribe()
     }
 }
 
@@ -86,7 +93,7 @@ impl Consumers {
     pub(crate) fn enter(&self, consumer: &str, source: &str, position: u64) -> Arc<Progress> {
         let progress = Arc::new(Progress::new(consumer, source, position));
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A rebuilt generation takes the place of the one before.
+        // Opened again in the same process.
         all.retain(|other| (&other.consumer, &other.source) != (&progress.consumer, &progress.source));
         all.push(Arc::clone(&progress));
         progress

@@ -32,6 +32,19 @@ pub trait Feed: Send + Sync + 'static {
     fn wake(&self) -> watch::Receiver<u64>;
 }
 
+/// The source is away: its consumers wait and go on by themselves, whatever they do about a record that they cannot take.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the source cannot be reached")]
+pub(crate) struct Unreachable;
+
+/// Marks what passes by itself. A damaged log does not.
+pub(crate) fn unreachable(error: LogError) -> anyhow::Error {
+    match error {
+        LogError::Store(error) => error.context(Unreachable),
+        error @ LogError::Damaged { .. } => error.into(),
+    }
+}
+
 /// Straight from the log of the same process.
 #[derive(Clone)]
 pub struct InProcess(pub Arc<dyn EventLog>);
@@ -69,6 +82,9 @@ pub struct Remote {
 /// How often a remote log is asked for its head.
 const POLL: Duration = Duration::from_millis(100);
 
+/// An answer stops at a megabyte of payloads, and the record that goes beyond it may be as large as a commit.
+const LARGEST_ANSWER: usize = 16 << 20;
+
 impl Remote {
     /// Follows the head of `source` at `address` until `stop`.
     pub fn follow(
@@ -90,15 +106,15 @@ impl Remote {
         let (tracker, stop) = tasks;
         let (polled, stop) = (Arc::clone(&remote), stop.clone());
         tracker.spawn(async move {
-            while !stop.is_cancelled() {
-                if let Ok(head) = polled.head().await {
-                    polled.wake.send_if_modified(|seen| std::mem::replace(seen, head.position) != head.position);
+            let poll = async {
+                loop {
+                    if let Ok(head) = polled.head().await {
+                        polled.wake.send_if_modified(|seen| std::mem::replace(seen, head.position) != head.position);
+                    }
+                    tokio::time::sleep(POLL).await;
                 }
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = tokio::time::sleep(POLL) => {}
-                }
-            }
+            };
+            stop.run_until_cancelled(poll).await;
         });
         Ok(remote)
     }
@@ -106,7 +122,8 @@ impl Remote {
     fn client(&self) -> anyhow::Result<EventLogServiceClient<Connection>> {
         let person = Principal { subject: self.service.clone(), role: Role::Service.into(), ..Principal::default() };
         let token = self.tokens.issue(&person, TimeDelta::minutes(5), self.clock.now())?;
-        Ok(EventLogServiceClient::new(self.connection.clone().with_token(&token.token)?))
+        let client = EventLogServiceClient::new(self.connection.clone().with_token(&token.token)?);
+        Ok(client.max_decoding_message_size(LARGEST_ANSWER))
     }
 }
 
@@ -138,3 +155,6 @@ impl Feed for Remote {
         self.wake.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,9 @@ struct Inner {
     /// Addresses of the services that run elsewhere, by their logs' names.
     peers: BTreeMap<String, String>,
     logs: Mutex<BTreeMap<String, Arc<dyn EventLog>>>,
+    /// Logs of peers that are followed, each asked for its head by one task.
+    remotes: Mutex<BTreeMap<String, Arc<dyn Feed>>>,
+    ledgers: Mutex<BTreeMap<String, Ledger>>,
     views: Mutex<BTreeMap<String, Views>>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -59,6 +62,8 @@ impl Host {
                 data: data.to_owned(),
                 peers,
                 logs: Mutex::default(),
+                remotes: Mutex::default(),
+                ledgers: Mutex::default(),
                 views: Mutex::default(),
                 tracker: TaskTracker::new(),
                 stop,
@@ -66,9 +71,13 @@ impl Host {
         })
     }
 
-    /// A service's hold on its own log.
+    /// A service's hold on its own log. The same one however often it is asked for: two would not know of each other what
+    /// they remember of streams.
     pub async fn ledger(&self, service: &str) -> anyhow::Result<Ledger> {
-        Ok(Ledger::new(self.log(service).await?, self.consumers.clone()))
+        let log = self.log(service).await?;
+        let mut ledgers = self.inner.ledgers.lock().await;
+        let ledger = ledgers.entry(service.to_owned()).or_insert_with(|| Ledger::new(log, self.consumers.clone()));
+        Ok(ledger.clone())
     }
 
     /// The personal data of a service, under keys of its own.
@@ -112,9 +121,26 @@ impl Host {
         let Some(address) = self.inner.peers.get(source).filter(|_| service != source) else {
             return Ok(Arc::new(InProcess(self.log(source).await?)));
         };
+        let mut remotes = self.inner.remotes.lock().await;
+        if let Some(remote) = remotes.get(source) {
+            return Ok(Arc::clone(remote));
+        }
         let tokens = Tokens::new(&self.secrets);
         let tasks = (&self.inner.tracker, &self.inner.stop);
-        Ok(Remote::follow(source, address, service, tokens, self.clock.clone(), tasks)?)
+        let remote: Arc<dyn Feed> =
+            Remote::follow(source, address, service, tokens, self.clock.clone(), tasks)?;
+        remotes.insert(source.to_owned(), Arc::clone(&remote));
+        Ok(remote)
+    }
+
+    /// Where a log stands that somebody here follows; `None` where it cannot be asked.
+    pub async fn head_of(&self, source: &str) -> Option<u64> {
+        let local = self.inner.logs.lock().await.get(source).cloned();
+        if let Some(log) = local {
+            return log.head().await.ok().map(|head| head.position);
+        }
+        let remote = self.inner.remotes.lock().await.get(source).cloned();
+        remote?.head().await.ok().map(|head| head.position)
     }
 
     /// The logs that are open in this process, by name.

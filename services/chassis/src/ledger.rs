@@ -2,24 +2,30 @@
 //! anything: a decision is a pure function of one stream's state, and its events are appended only on the version that it
 //! was made for.
 
-use std::{
-    any::Any,
-    collections::HashMap,
-    hash::{Hash as _, Hasher as _},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use prost::Message;
 use proto::Fact;
-use tonic::{Response, Status};
+use tokio::time::Instant;
+use tonic::Response;
+use tracing::Instrument as _;
 
 use crate::{
-    Call, Kind, Refusal, Refuse,
+    Call, Refuse,
     call::{POSITION, Positions},
     consumers::Consumers,
-    event_log::{Append, AppendError, Claim, EventLog, Expected, KnownCommand, NewEvent, Write},
+    event_log::{Append, AppendError, Appended, Claim, EventLog, Expected, KnownCommand, NewEvent, Write},
 };
+use states::{States, Turns};
+
+/// Why a command was not done.
+mod failure;
+/// What is remembered of streams, and whose turn it is.
+mod states;
+#[cfg(test)]
+mod tests;
+
+pub use failure::Failure;
 
 /// The state of one stream: what its events have made of it.
 pub trait Aggregate: Default + Clone + Send + Sync + 'static {
@@ -91,101 +97,6 @@ impl<R> Done<R> {
     }
 }
 
-/// Why nothing was done, or why nobody knows whether it was.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    #[error("{}", .0.en)]
-    Refused(Refusal),
-    #[error("another {scope} holds that key")]
-    Reserved { scope: String, stream_id: String },
-    #[error("the request id was used for another request")]
-    Reused,
-    #[error("others kept changing the same record")]
-    Contended,
-    #[error("the request makes more events than one commit takes")]
-    TooLarge,
-    #[error("the disk is full")]
-    Full,
-    /// The same request may be sent again: if it was done, its answer is repeated.
-    #[error("the log cannot be reached")]
-    Unavailable(#[source] anyhow::Error),
-    #[error(transparent)]
-    Fault(#[from] anyhow::Error),
-}
-
-impl From<AppendError> for Failure {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::Conflict => Self::Contended,
-            AppendError::CommandReused => Self::Reused,
-            AppendError::Reserved { scope, stream_id } => Self::Reserved { scope, stream_id },
-            AppendError::TooLarge { .. } => Self::TooLarge,
-            AppendError::Full => Self::Full,
-            AppendError::Unknown(error) => Self::Unavailable(error),
-            AppendError::Fault(error) => Self::Fault(error),
-        }
-    }
-}
-
-impl From<crate::event_log::LogError> for Failure {
-    fn from(error: crate::event_log::LogError) -> Self {
-        Self::Fault(anyhow::Error::from(error))
-    }
-}
-
-impl From<Failure> for Status {
-    fn from(failure: Failure) -> Self {
-        let refusal = match failure {
-            Failure::Refused(refusal) => refusal,
-            Failure::Reserved { scope, .. } => Refusal::new(
-                Kind::AlreadyExists,
-                "ALREADY_EXISTS",
-                "同样的记录已经存在：请查找并使用已有的记录",
-                "there is one like this already: find it and use it",
-            )
-            .about("scope", scope),
-            Failure::Reused => Refusal::new(
-                Kind::AlreadyExists,
-                "REQUEST_ID_REUSED",
-                "这个 request_id 已用于内容不同的请求：新的意图请用新的 request_id",
-                "this request_id was used for a request with other content: make a new one for a new intention",
-            ),
-            Failure::Contended => Refusal::new(
-                Kind::Stale,
-                "CONTENDED",
-                "别人正在修改同一条记录：请刷新后重试",
-                "others are changing the same record: read it again and retry",
-            ),
-            Failure::TooLarge => Refusal::new(
-                Kind::Invalid,
-                "TOO_MANY_EVENTS",
-                "一次请求的内容过多：请分成几次提交",
-                "too much for one request: send it in several",
-            ),
-            Failure::Full => Refusal::new(
-                Kind::Exhausted,
-                "DISK_FULL",
-                "服务器磁盘已满，什么都没有丢失：请通知管理员清理磁盘，然后用同一个 request_id 重试",
-                "the server's disk is full and nothing was lost: have the administrator free space, then retry with the same request_id",
-            ),
-            Failure::Unavailable(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the log cannot be reached");
-                Refusal::new(
-                    Kind::Unavailable,
-                    "LOG_UNAVAILABLE",
-                    "记录系统暂时无法访问：请用同一个 request_id 重试",
-                    "the log cannot be reached for the moment: retry with the same request_id",
-                )
-            }
-            Failure::Fault(error) => {
-                tracing::error!(error = format!("{error:#}"), "a request failed");
-                return Self::internal("the server could not do this; the reason is in its log");
-            }
-        };
-        refusal.into()
-    }
-}
-
 /// A service's hold on its own log.
 #[derive(Clone)]
 pub struct Ledger {
@@ -246,14 +157,10 @@ impl Ledger {
             }
             let version_after = version + decision.events.len() as u64;
             let answer = reply(&after, version_after);
-            match self.append::<A::Event, R>(call, stream_id, Expected::Version(version), decision, answer).await {
-                Ok((done, new)) => {
-                    if new {
-                        self.states.put(A::Event::CATEGORY, stream_id, version_after, Arc::new(after));
-                    }
-                    return Ok(done);
-                }
-                Err(AppendError::Conflict) => self.states.evict(A::Event::CATEGORY, stream_id),
+            let write = self.append_of(call, stream_id, Expected::Version(version), decision, &answer);
+            match self.append(write, Some((version_after, Arc::new(after)))).await {
+                Ok(appended) => return self.done(answer, &appended),
+                Err(AppendError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -268,9 +175,9 @@ impl Ledger {
         decision: Decision<E>,
         reply: R,
     ) -> Result<Done<R>, Failure> {
-        let (done, _) = self.append(call, stream_id, Expected::Any, decision, reply).await?;
-        self.states.evict(E::CATEGORY, stream_id);
-        Ok(done)
+        let write = self.append_of(call, stream_id, Expected::Any, decision, &reply);
+        let appended = self.append(write, None).await?;
+        self.done(reply, &appended)
     }
 
     /// The answer that this command got before, if it was done. For commands whose preparation would fail the second time.
@@ -289,6 +196,7 @@ impl Ledger {
         {
             return Ok((state, version));
         }
+        let evictions = self.states.evictions();
         let mut state = A::default();
         let mut version = 0;
         for record in self.log.read_stream(category, stream_id, 0).await? {
@@ -300,7 +208,7 @@ impl Ledger {
             version = record.version;
         }
         let state = Arc::new(state);
-        self.states.put(category, stream_id, version, Arc::clone(&state) as Arc<dyn Any + Send + Sync>);
+        self.states.put_read(category, stream_id, version, Arc::clone(&state) as Arc<dyn Any + Send + Sync>, evictions);
         Ok((state, version))
     }
 
@@ -313,22 +221,26 @@ impl Ledger {
     /// Waits until this service has reacted to what the caller has seen of other services. When it cannot within two
     /// seconds the request goes on: the decision is right for the state there is, and says so.
     pub async fn settle(&self, seen: &Positions) {
+        self.settle_until(seen, Instant::now() + PATIENCE).await;
+    }
+
+    pub(crate) async fn settle_until(&self, seen: &Positions, until: Instant) {
         let consumer = format!("{}/reactions", self.log.name());
         for (source, position) in seen {
             if let Some(progress) = self.consumers.find(&consumer, source) {
-                progress.wait_for(*position, PATIENCE).await;
+                progress.wait_for(*position, until).await;
             }
         }
     }
 
-    async fn append<E: Fact, R: Message + Default>(
+    fn append_of<E: Fact, R: Message>(
         &self,
         call: &Call,
         stream_id: &str,
         expected: Expected,
         decision: Decision<E>,
-        reply: R,
-    ) -> Result<(Done<R>, bool), AppendError> {
+        reply: &R,
+    ) -> Append {
         let claims = |keys: Vec<(String, Vec<u8>)>| {
             let claim = |(scope, key)| Claim { scope, key, stream_id: stream_id.to_owned() };
             keys.into_iter().map(claim).collect()
@@ -346,100 +258,62 @@ impl Ledger {
             subject_id: decision.subject,
             events: events.collect(),
         };
-        let appended = self
-            .log
-            .append(Append {
-                command_id: call.command_id.clone(),
-                fingerprint: call.fingerprint,
-                reply: reply.encode_to_vec(),
-                writes: vec![write],
-                reserve: claims(decision.reserve),
-                release: claims(decision.release),
-                actor: call.principal.subject.clone(),
-                correlation_id: call.correlation_id.clone(),
-                causation_id: call.causation_id.clone(),
-                traceparent: call.traceparent.clone(),
-                occurred_at: call.now,
-            })
-            .await?;
-        let log = self.log.name().to_owned();
-        let position = appended.last_position;
-        match appended.earlier_reply {
-            None => Ok((Done { reply, log, position }, true)),
-            Some(earlier) => {
-                let reply = R::decode(&*earlier).map_err(|error| {
-                    AppendError::Fault(anyhow::Error::new(error).context("reading a stored reply"))
-                })?;
-                Ok((Done { reply, log, position }, false))
-            }
+        Append {
+            command_id: call.command_id.clone(),
+            fingerprint: call.fingerprint,
+            reply: reply.encode_to_vec(),
+            writes: vec![write],
+            reserve: claims(decision.reserve),
+            release: claims(decision.release),
+            actor: call.principal.subject.clone(),
+            correlation_id: call.correlation_id.clone(),
+            causation_id: call.causation_id.clone(),
+            traceparent: call.traceparent.clone(),
+            occurred_at: call.now,
         }
+    }
+
+    /// In a task that outlives its caller: whoever hangs up while the commit is in flight must not leave a remembered
+    /// state behind that the log has passed.
+    async fn append(
+        &self,
+        append: Append,
+        after: Option<(u64, Arc<dyn Any + Send + Sync>)>,
+    ) -> Result<Appended, AppendError> {
+        let (log, states) = (Arc::clone(&self.log), Arc::clone(&self.states));
+        let stream = append.writes.first().map(|write| (write.category, write.stream_id.clone()));
+        let task = async move {
+            let appended = log.append(append).await;
+            if let Some((category, stream_id)) = stream {
+                match (&appended, after) {
+                    // Known, and done before: nothing was written now.
+                    (Ok(Appended { earlier_reply: Some(_), .. }), _) => {}
+                    (Ok(_), Some((version, state))) => states.put(category, &stream_id, version, state),
+                    (Ok(_), None) | (Err(_), _) => states.evict(category, &stream_id),
+                }
+            }
+            appended
+        };
+        let ended = tokio::spawn(task.in_current_span()).await;
+        ended.unwrap_or_else(|error| Err(AppendError::Unknown(anyhow::Error::new(error).context("appending"))))
+    }
+
+    fn done<R: Message + Default>(&self, reply: R, appended: &Appended) -> Result<Done<R>, Failure> {
+        let reply = match &appended.earlier_reply {
+            None => reply,
+            Some(earlier) => stored(earlier)?,
+        };
+        Ok(Done { reply, log: self.log.name().to_owned(), position: appended.last_position })
     }
 
     fn repeat<R: Message + Default>(&self, call: &Call, known: &KnownCommand) -> Result<Done<R>, Failure> {
         if known.fingerprint != call.fingerprint {
             return Err(Failure::Reused);
         }
-        let reply = R::decode(&*known.reply)
-            .map_err(|error| anyhow::Error::new(error).context("reading a stored reply"))?;
-        Ok(Done { reply, log: self.log.name().to_owned(), position: known.last_position })
+        Ok(Done { reply: stored(&known.reply)?, log: self.log.name().to_owned(), position: known.last_position })
     }
 }
 
-/// Commands of this process on one stream go one after the other: deciding side by side, all but one would be in vain. It
-/// is only a courtesy. What keeps a stream right is the version that append checks, against other processes too.
-struct Turns(Vec<tokio::sync::Mutex<()>>);
-
-impl Turns {
-    /// Streams share turns by their hash; so many that strangers seldom meet.
-    const COUNT: usize = 4_096;
-
-    async fn take(&self, category: &'static str, stream_id: &str) -> tokio::sync::MutexGuard<'_, ()> {
-        let mut hasher = std::hash::DefaultHasher::new();
-        (category, stream_id).hash(&mut hasher);
-        let turn = usize::try_from(hasher.finish() % Self::COUNT as u64).unwrap_or(0);
-        self.0[turn].lock().await
-    }
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self((0..Self::COUNT).map(|_| tokio::sync::Mutex::default()).collect())
-    }
-}
-
-/// Folded states of streams, to spare reading them again. Safe because append checks the version.
-#[derive(Default)]
-struct States(Mutex<HashMap<(&'static str, String), Folded>>);
-
-/// A state and the version that it was folded up to.
-type Folded = (u64, Arc<dyn Any + Send + Sync>);
-
-impl States {
-    /// Two generations of a subdistrict's residents and their cases.
-    const CAPACITY: usize = 300_000;
-
-    fn get(&self, category: &'static str, stream_id: &str) -> Option<Folded> {
-        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.get(&(category, stream_id.to_owned())).cloned()
-    }
-
-    fn put(&self, category: &'static str, stream_id: &str, version: u64, state: Arc<dyn Any + Send + Sync>) {
-        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if states.len() >= Self::CAPACITY {
-            let mut keep = false;
-            states.retain(|_, _| {
-                keep = !keep;
-                keep
-            });
-        }
-        let entry = states.entry((category, stream_id.to_owned())).or_insert((version, Arc::clone(&state)));
-        // Two commands may finish in the other order than they were appended.
-        if entry.0 < version {
-            *entry = (version, state);
-        }
-    }
-
-    fn evict(&self, category: &'static str, stream_id: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(category, stream_id.to_owned()));
-    }
+fn stored<R: Message + Default>(reply: &[u8]) -> Result<R, Failure> {
+    Ok(R::decode(reply).map_err(|error| anyhow::Error::new(error).context("reading a stored reply"))?)
 }

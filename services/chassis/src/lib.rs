@@ -48,3 +48,6 @@ pub use reactions::Reaction;
 pub use refusal::{Fields, Kind, Refusal, Refuse, reason};
 pub use vault::Vault;
 pub use views::{Projection, Views};
+
+#[cfg(test)]
+mod compound;

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use proto::event::v1::{
     Consumer, GetHeadRequest, Head, ListConsumersRequest, ListConsumersResponse, ReadRecordsRequest,
-    ReadRecordsResponse, RebuildViewsRequest, RebuildViewsResponse, ResumeConsumerRequest, VerifyLogRequest,
+    ParkedRecord, ReadRecordsResponse, RebuildViewsRequest, RebuildViewsResponse, ResumeConsumerRequest, VerifyLogRequest,
     VerifyLogResponse, event_log_service_server::EventLogService,
 };
 use tonic::{Request, Response, Status};
 
-use crate::{Call, Failure, Host, Kind, Refusal, consumers::Progress, event_log::EventLog};
+use crate::{Call, Failure, Host, Kind, Record, Refusal, consumers::Progress, event_log::EventLog};
+
+/// Of what was laid aside, the oldest.
+const PARKED_SHOWN: i64 = 20;
 
 pub struct LogApi {
     host: Host,
@@ -28,11 +31,9 @@ impl LogApi {
     }
 
     async fn consumer(&self, progress: &Progress) -> Consumer {
-        let head = match self.host.logs().await.get(&progress.source) {
-            Some(log) => log.head().await.map_or(0, |head| head.position),
-            None => 0,
-        };
+        let head = self.host.head_of(&progress.source).await.unwrap_or(0);
         let standing = progress.standing();
+        let parked_records = if standing.parked == 0 { Vec::new() } else { self.parked(progress).await };
         Consumer {
             consumer: progress.consumer.clone(),
             source: progress.source.clone(),
@@ -41,7 +42,25 @@ impl LogApi {
             head,
             parked: standing.parked,
             error: standing.error,
+            parked_records,
         }
+    }
+
+    async fn parked(&self, progress: &Progress) -> Vec<ParkedRecord> {
+        let all = self.host.all_views().await;
+        let views = progress.consumer.strip_suffix("/views").and_then(|service| all.get(service));
+        let Some(views) = views else { return Vec::new() };
+        let parked = views.parked(&progress.source, PARKED_SHOWN).await.unwrap_or_else(|error| {
+            tracing::warn!(error = format!("{error:#}"), consumer = progress.consumer, "what was parked cannot be read");
+            Vec::new()
+        });
+        let shown = parked.into_iter().map(|parked| ParkedRecord {
+            position: parked.position,
+            r#type: parked.event_type,
+            stream: parked.stream,
+            error: parked.error,
+        });
+        shown.collect()
     }
 }
 
@@ -66,6 +85,7 @@ impl EventLogService for LogApi {
             records.truncate(limit);
             records
         };
+        let records = of_one_answer(records);
         let head_position = log.head().await.map_err(Failure::from)?.position;
         let records = records.into_iter().map(Arc::unwrap_or_clone).collect();
         Ok(Response::new(ReadRecordsResponse { records, head_position }))
@@ -122,6 +142,19 @@ impl EventLogService for LogApi {
             rebuilt.map_err(anyhow::Error::from).and_then(|rebuilt| rebuilt).map_err(Failure::Fault)?;
         Ok(Response::new(RebuildViewsResponse { generation, records }))
     }
+}
+
+/// Payloads of one answer, in bytes; at least one record, however large. Whoever reads asks for the rest.
+const MOST_BYTES: usize = 1 << 20;
+
+fn of_one_answer(mut records: Vec<Arc<Record>>) -> Vec<Arc<Record>> {
+    let mut bytes = 0;
+    records.retain(|record| {
+        let fits = bytes < MOST_BYTES;
+        bytes += record.payload.len();
+        fits
+    });
+    records
 }
 
 fn unknown(reason: &'static str, zh: &str, en: &str, known: &str) -> Status {

@@ -1,21 +1,33 @@
 //! When X then Y. A reaction sees another log's (or its own) records and sends commands to its own service. It has no memory:
 //! its commands' ids derive from (consumer, log, position), so a record delivered again changes nothing.
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use async_trait::async_trait;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use proto::event::v1::consumer::State;
 use sqlx::{AnyConnection, Connection as _, Executor as _, Row as _};
 use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
 
 use crate::{
     Call, Failure, Feed, Record,
     call::Fingerprinter,
     consumers::{Consumers, Progress},
+    feed::{Unreachable, unreachable},
+    telemetry,
 };
+
+#[cfg(test)]
+mod tests;
 
 #[async_trait]
 pub trait Reaction: Send + Sync + 'static {
@@ -52,6 +64,7 @@ pub(crate) async fn start(setup: Setup) -> anyhow::Result<()> {
             fingerprinter: setup.fingerprinter.clone(),
             progress,
             checkpoint,
+            done: HashSet::new(),
         };
         setup.tracker.spawn(follower.run(setup.stop.clone()));
     }
@@ -63,6 +76,8 @@ const BATCH: usize = 256;
 const SIDE_BY_SIDE: usize = 64;
 /// A record that fails this often halts the reactions.
 const TRIES: u32 = 5;
+/// What takes longer has failed: standing still without a word is worse.
+const LONGEST: Duration = Duration::from_secs(30);
 
 struct Follower {
     consumer: String,
@@ -71,7 +86,16 @@ struct Follower {
     checkpoints: Checkpoints,
     fingerprinter: Fingerprinter,
     progress: Arc<Progress>,
+    /// Everything up to here was reacted to.
     checkpoint: Checkpoint,
+    /// Beyond the checkpoint, while an earlier record fails. Reacting to them again would change nothing either.
+    done: HashSet<u64>,
+}
+
+/// A record that was not reacted to; nor were the later ones of the same person.
+struct Failed {
+    position: u64,
+    error: anyhow::Error,
 }
 
 impl Follower {
@@ -80,6 +104,7 @@ impl Follower {
         let mut tries = 0;
         loop {
             wake.mark_unchanged();
+            let before = self.checkpoint.position;
             let step = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -96,7 +121,7 @@ impl Follower {
                 }
                 Ok(_) => tries = 0,
                 Err(error) => {
-                    tries += 1;
+                    tries = if self.checkpoint.position > before { 1 } else { tries + 1 };
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = self.recover(&mut tries, &error) => {}
@@ -106,61 +131,114 @@ impl Follower {
         }
     }
 
-    async fn recover(&self, tries: &mut u32, error: &anyhow::Error) {
+    async fn recover(&mut self, tries: &mut u32, error: &anyhow::Error) {
         let text = format!("{error:#}");
-        if *tries < TRIES {
+        let other_log = error.is::<OtherLog>();
+        // A source that is away is no reason to stand still once it is back.
+        if error.is::<Unreachable>() || (*tries < TRIES && !other_log) {
             tracing::warn!(error = text, consumer = self.consumer, tries, "a reaction fails and is tried again");
             self.progress.failing(State::Retrying, &text);
-            tokio::time::sleep(Duration::from_millis(50 << *tries)).await;
+            tokio::time::sleep(Duration::from_millis(50 << (*tries).min(6))).await;
             return;
         }
         tracing::error!(error = text, consumer = self.consumer, "reactions halted: mend the cause, then resume");
+        let mut resumes = self.progress.resumes();
         self.progress.failing(State::Halted, &text);
-        self.progress.resumed().await;
+        drop(resumes.changed().await);
+        if other_log {
+            self.checkpoint = Checkpoint::default();
+            self.done.clear();
+        }
         self.progress.failing(State::Retrying, "");
         *tries = 0;
     }
 
     /// Reacts to the next batch; 0 where there is none.
     async fn step(&mut self) -> anyhow::Result<usize> {
-        let records = self.source.read(self.checkpoint.position, BATCH).await.context("reading the source")?;
-        let Some(last) = records.last() else { return Ok(0) };
-        if !self.checkpoint.log_id.is_empty() && self.checkpoint.log_id != last.log_id {
-            anyhow::bail!(
-                "the log {} is another one than before (restored or made anew): an operator must decide",
-                self.source.source()
-            );
+        let name = self.source.source().to_owned();
+        let after = self.checkpoint.position;
+        let records = self.source.read(after, BATCH).await.map_err(unreachable).context("reading the source")?;
+        let log_id = match records.first() {
+            Some(first) => first.log_id.clone(),
+            // Restored from an older backup, a log may be shorter than what was seen of it.
+            None => self.source.head().await.map_err(unreachable)?.log_id,
+        };
+        if !self.checkpoint.log_id.is_empty() && self.checkpoint.log_id != log_id {
+            return Err(OtherLog(name).into());
         }
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(0) };
+        anyhow::ensure!(first.position == after + 1, "the log {name} has a hole: {} follows {after}", first.position);
         let mut by_person: HashMap<&str, Vec<&Record>> = HashMap::new();
-        for record in &records {
+        for record in records.iter().filter(|record| !self.done.contains(&record.position)) {
             let key = if record.subject_id.is_empty() { &record.stream_id } else { &record.subject_id };
             by_person.entry(key).or_default().push(record);
         }
         let mut reacting = Vec::with_capacity(by_person.len());
         for records in by_person.into_values() {
-            reacting.push(self.react(records));
+            reacting.push(self.react_in_order(records));
         }
-        stream::iter(reacting)
-            .buffer_unordered(SIDE_BY_SIDE)
-            .try_collect::<()>()
-            .await?;
-        let checkpoint = Checkpoint { log_id: last.log_id.clone(), position: last.position };
-        self.checkpoints.write(&self.consumer, self.source.source(), &checkpoint).await?;
-        self.checkpoint = checkpoint;
-        self.progress.reached(self.checkpoint.position, 0);
-        Ok(records.len())
+        // All to their end, also where one fails: a stranger's trouble is no reason to leave somebody barred, or free.
+        let outcomes: Vec<(Vec<u64>, Option<Failed>)> =
+            stream::iter(reacting).buffer_unordered(SIDE_BY_SIDE).collect().await;
+        let mut failed: Option<Failed> = None;
+        for (done, failure) in outcomes {
+            self.done.extend(done);
+            if let Some(failure) = failure
+                && failed.as_ref().is_none_or(|first| failure.position < first.position)
+            {
+                failed = Some(failure);
+            }
+        }
+        let reached = failed.as_ref().map_or(last.position, |failed| failed.position - 1);
+        if reached > after {
+            let checkpoint = Checkpoint { log_id, position: reached };
+            self.checkpoints.write(&self.consumer, &name, &checkpoint).await?;
+            self.checkpoint = checkpoint;
+            self.done.retain(|position| *position > reached);
+            self.progress.reached(reached, 0);
+        }
+        match failed {
+            Some(failed) => Err(failed.error),
+            None => Ok(records.len()),
+        }
     }
 
-    async fn react(&self, records: Vec<&Record>) -> anyhow::Result<()> {
+    /// One person's records, up to the first that fails.
+    async fn react_in_order(&self, records: Vec<&Record>) -> (Vec<u64>, Option<Failed>) {
+        let mut done = Vec::with_capacity(records.len());
         for record in records {
-            let call = Call::reaction(&self.consumer, record, &self.fingerprinter);
-            self.reaction.react(record, &call).await.with_context(|| {
-                format!("reacting to {} at position {} of {}", record.r#type, record.position, record.log)
-            })?;
+            let Record { r#type, position, log, .. } = record;
+            let span = tracing::info_span!("react", consumer = self.consumer, source = log, r#type, position);
+            telemetry::continue_trace(&span, &record.traceparent);
+            if let Err(error) = self.react(record).instrument(span).await {
+                let error = error.context(format!("reacting to {type} at position {position} of {log}"));
+                return (done, Some(Failed { position: *position, error }));
+            }
+            done.push(*position);
         }
-        Ok(())
+        (done, None)
+    }
+
+    async fn react(&self, record: &Record) -> anyhow::Result<()> {
+        let mut call = Call::reaction(&self.consumer, record, &self.fingerprinter);
+        let here = telemetry::traceparent_of_current();
+        if !here.is_empty() {
+            call.traceparent = here;
+        }
+        // A follower that panics would stand still and nobody would hear of it.
+        let reacted = AssertUnwindSafe(self.reaction.react(record, &call)).catch_unwind();
+        match tokio::time::timeout(LONGEST, reacted).await {
+            Ok(Ok(reacted)) => Ok(reacted?),
+            Ok(Err(_)) => bail!("the reaction panicked"),
+            Err(_) => bail!("the reaction did not end within {} s", LONGEST.as_secs()),
+        }
     }
 }
+
+/// The source is another log than the one that was followed.
+#[derive(Debug, thiserror::Error)]
+#[error("the log {0} is another one than before (restored or made anew): resume to react to it from its first record")]
+struct OtherLog(String);
 
 /// Up to where a log's records were reacted to.
 #[derive(Clone, Debug, Default)]

@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use sqlx::{Any, pool::PoolConnection};
+use tokio::{sync::Mutex, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
@@ -21,8 +22,16 @@ use crate::{
 };
 use generation::Generation;
 
+/// From record to record.
 mod follow;
+/// The tables.
 mod generation;
+/// What could not be applied.
+mod parked;
+#[cfg(test)]
+mod tests;
+
+pub use parked::Parked;
 
 /// A view of one or several logs. It decides nothing and can be dropped.
 #[async_trait]
@@ -64,6 +73,8 @@ struct Inner {
     tracker: TaskTracker,
     stop: CancellationToken,
     live: RwLock<Arc<Generation>>,
+    /// Those of the live generation. Whoever holds them is the only one to rebuild.
+    followers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What a service's views are made of.
@@ -93,15 +104,11 @@ impl Views {
         std::fs::create_dir_all(&setup.folder)
             .with_context(|| format!("making the folder {}", setup.folder.display()))?;
         let fingerprint = fingerprint(&setup.projections);
-        let number = generation::newest(&setup.folder)?;
-        let kept = match number {
-            Some(number) => Generation::open(&setup.folder, number, &fingerprint).await?,
-            None => None,
-        };
-        let live = match kept {
+        let live = match Generation::open(&setup.folder, &fingerprint).await? {
             Some(live) => live,
-            None => Generation::create(&setup.folder, number.unwrap_or(0) + 1, &fingerprint, &setup.projections).await?,
+            None => Generation::create(&setup.folder, &fingerprint, &setup.projections, true).await?,
         };
+        generation::drop_others(&setup.folder, live.number);
         let live = Arc::new(live);
         let inner = Inner {
             service: setup.service,
@@ -114,10 +121,20 @@ impl Views {
             tracker: setup.tracker,
             stop: setup.stop,
             live: RwLock::new(Arc::clone(&live)),
+            followers: Mutex::default(),
         };
         let views = Self { inner: Arc::new(inner) };
-        views.follow(&live, true).await?;
-        generation::drop_others(&views.inner.folder, live.number);
+        let mut followers = views.inner.followers.lock().await;
+        for source in &views.inner.sources {
+            let mut writer = live.writer.lock().await;
+            let position = writer.checkpoint(source.source()).await?.position;
+            let parked = parked::count(&mut writer.db, source.source()).await?;
+            drop(writer);
+            let progress = views.inner.consumers.enter(&views.consumer(), source.source(), position);
+            progress.reached(position, parked);
+            followers.push(views.follow(&live, source, progress));
+        }
+        drop(followers);
         Ok(views)
     }
 
@@ -127,6 +144,7 @@ impl Views {
         if !call.after.is_empty() {
             self.caught_up(call).await?;
         }
+        // A generation that takes over meanwhile has seen no less.
         self.connection().await
     }
 
@@ -145,24 +163,93 @@ impl Views {
         sources.filter_map(|source| self.inner.consumers.find(&consumer, source.source())).collect()
     }
 
+    /// What was laid aside of a source, the oldest first.
+    pub async fn parked(&self, source: &str, limit: i64) -> anyhow::Result<Vec<Parked>> {
+        self.live().parked(source, limit).await
+    }
+
     /// Builds everything anew beside the live generation, then switches. Returns the new generation's number and how many
-    /// records it took.
+    /// records it took. When it fails, the live one stays.
     pub async fn rebuild(&self) -> anyhow::Result<(u32, u64)> {
+        let mut followers = self.inner.followers.lock().await;
+        // What an earlier rebuild replaced has been kept until now for those who were still reading it.
+        generation::drop_others(&self.inner.folder, self.live().number);
         let fingerprint = fingerprint(&self.inner.projections);
-        let number = generation::newest(&self.inner.folder)?.unwrap_or(0) + 1;
-        let new = Generation::create(&self.inner.folder, number, &fingerprint, &self.inner.projections).await?;
+        let new = Generation::create(&self.inner.folder, &fingerprint, &self.inner.projections, false).await?;
         let new = Arc::new(new);
-        let mut records = 0;
-        for source in &self.inner.sources {
-            let progress = Progress::aside(&self.consumer(), source.source());
-            records += follow::catch_up(&self.inner, &new, source, &progress, CAUGHT_UP).await?;
+        let filled = self.inner.stop.run_until_cancelled(self.fill(&new)).await;
+        let filled = filled.unwrap_or_else(|| Err(anyhow!("the process ends before the read models are built")));
+        let rebuilt = match filled {
+            Ok(records) => self.switch(&new, &mut followers).await.map(|more| (new.number, records + more)),
+            Err(error) => Err(error),
+        };
+        match &rebuilt {
+            Ok((generation, records)) => {
+                tracing::info!(service = self.inner.service, generation, records, "read models were built anew");
+            }
+            Err(_) => {
+                if let Some(new) = Arc::into_inner(new) {
+                    new.close().await;
+                }
+                generation::drop_others(&self.inner.folder, self.live().number);
+            }
         }
+        rebuilt
+    }
+
+    /// Until it is near the head of every source: while one is read, the others go on.
+    async fn fill(&self, new: &Generation) -> anyhow::Result<u64> {
+        let mut records = 0;
+        loop {
+            let mut most = 0;
+            for source in &self.inner.sources {
+                let taken = follow::catch_up(&self.inner, new, &**source, CAUGHT_UP).await?;
+                most = most.max(taken);
+                records += taken;
+            }
+            if most <= follow::BATCH as u64 {
+                return Ok(records);
+            }
+        }
+    }
+
+    /// Nothing moves in the old generation until the new one has seen all that the old one has and has taken its place: so
+    /// nobody who was told that a record is there to read ever misses it.
+    async fn switch(&self, new: &Arc<Generation>, followers: &mut Vec<JoinHandle<()>>) -> anyhow::Result<u64> {
         let old = self.live();
+        let mut held = old.writer.lock().await;
+        let (mut records, mut standings) = (0, Vec::new());
+        for source in &self.inner.sources {
+            let aside = Progress::aside(&self.inner.service, source.source());
+            let goal = held.checkpoint(source.source()).await?;
+            let mut reached = new.checkpoint(source.source()).await?;
+            // After a restore the old one stands in a log that is no more.
+            let comparable = reached.log_id.is_empty() || reached.log_id == goal.log_id;
+            while comparable && reached.position < goal.position {
+                let taken = follow::step(&self.inner, new, &**source, &aside, true).await?;
+                anyhow::ensure!(taken > 0, "the log {} ends before position {}", source.source(), goal.position);
+                records += taken;
+                reached = new.checkpoint(source.source()).await?;
+            }
+            let parked = parked::count(&mut new.writer.lock().await.db, source.source()).await?;
+            standings.push((reached.position, parked));
+        }
+        new.make_live().await?;
+        *self.inner.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(new);
         old.retired.cancel();
-        self.follow(&new, false).await?;
-        *self.inner.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
-        tracing::info!(service = self.inner.service, generation = number, records, "read models were built anew");
-        Ok((number, records))
+        drop(held);
+        // The last word about the progress is the new one's.
+        for follower in followers.drain(..) {
+            drop(follower.await);
+        }
+        for (source, (position, parked)) in self.inner.sources.iter().zip(standings) {
+            // Those who wait at it for a record go on waiting, now for the new generation.
+            let entered = self.inner.consumers.find(&self.consumer(), source.source());
+            let progress = entered.unwrap_or_else(|| self.inner.consumers.enter(&self.consumer(), source.source(), 0));
+            progress.reached(position, parked);
+            followers.push(self.follow(new, source, progress));
+        }
+        Ok(records)
     }
 
     fn consumer(&self) -> String {
@@ -174,17 +261,19 @@ impl Views {
     }
 
     async fn caught_up(&self, call: &Call) -> Result<(), Status> {
+        let until = Instant::now() + PATIENCE;
         let consumer = self.consumer();
         let mut seen = call.after.clone();
         if let Some(ledger) = &self.inner.ledger {
             // What this service did about the others' news is in its own log: read as far as that.
-            ledger.settle(&call.after).await;
+            // It may be that it cannot do anything about it: that must leave time for the views.
+            ledger.settle_until(&call.after, until - PATIENCE / 4).await;
             let head = ledger.log().head().await.map_err(|error| Status::from(crate::Failure::from(error)))?;
             seen.insert(ledger.log().name().to_owned(), head.position);
         }
         for (source, position) in &seen {
             if let Some(progress) = self.inner.consumers.find(&consumer, source)
-                && !progress.wait_for(*position, PATIENCE).await
+                && !progress.wait_for(*position, until).await
             {
                 return Err(behind(&self.inner.service));
             }
@@ -192,27 +281,24 @@ impl Views {
         Ok(())
     }
 
-    async fn follow(&self, generation: &Arc<Generation>, opening: bool) -> anyhow::Result<()> {
-        for source in &self.inner.sources {
-            let position = generation.checkpoint(source.source()).await?.map_or(0, |checkpoint| checkpoint.position);
-            let progress = self.inner.consumers.enter(&self.consumer(), source.source(), position);
-            progress.reached(position, generation.parked_of(source.source()).await);
-            let follower = follow::Follower {
-                views: Arc::clone(&self.inner),
-                generation: Arc::clone(generation),
-                source: Arc::clone(source),
-                progress,
-            };
-            self.inner.tracker.spawn(follower.run(opening));
-        }
-        Ok(())
+    fn follow(&self, generation: &Arc<Generation>, source: &Arc<dyn Feed>, progress: Arc<Progress>) -> JoinHandle<()> {
+        let follower = follow::Follower {
+            views: Arc::clone(&self.inner),
+            generation: Arc::clone(generation),
+            source: Arc::clone(source),
+            progress,
+        };
+        self.inner.tracker.spawn(follower.run())
     }
 }
+
+/// Of the tables that every generation has: raised when they change.
+const LAYOUT: u32 = 2;
 
 /// Names and versions: another set of projections needs another generation.
 fn fingerprint(projections: &[Box<dyn Projection>]) -> String {
     let versions: Vec<String> = projections.iter().map(|p| format!("{} {}", p.name(), p.version())).collect();
-    versions.join("\n")
+    format!("{LAYOUT}\n{}", versions.join("\n"))
 }
 
 fn behind(service: &str) -> Status {

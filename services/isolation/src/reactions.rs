@@ -149,7 +149,7 @@ impl Reactions {
             return Ok(method);
         }
         for progress in self.views.progress().iter().filter(|progress| progress.source == record.log) {
-            progress.wait_for(record.position, PATIENCE).await;
+            progress.wait_for(record.position, tokio::time::Instant::now() + PATIENCE).await;
         }
         let method = self.find_method(version).await?;
         method.ok_or_else(|| Failure::Unavailable(anyhow!("the method {version} of a verdict is not known here yet")))

@@ -121,7 +121,11 @@ impl World {
             self.reactions.react(&records[0], &Call::by(health(), now, &command)).await.unwrap();
         }
         for progress in self.api.views.progress().iter().filter(|progress| progress.source == E::LOG) {
-            assert!(progress.wait_for(records[0].position, std::time::Duration::from_secs(5)).await);
+            assert!(
+                progress
+                    .wait_for(records[0].position, tokio::time::Instant::now() + std::time::Duration::from_secs(5))
+                    .await
+            );
         }
     }
 

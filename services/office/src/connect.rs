@@ -85,7 +85,8 @@ impl Connect {
         Ok(read(&demonstration_token_file(&self.folder(true)?)).ok())
     }
 
-    fn folder(&self, demo: bool) -> anyhow::Result<PathBuf> {
+    /// The data folder that was named, or the usual one.
+    pub fn folder(&self, demo: bool) -> anyhow::Result<PathBuf> {
         match &self.data {
             Some(data) => Ok(data.clone()),
             None => data_folder(demo),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use chassis::client::new_request_id;
+use chassis::{Clock, access::FirstAdministrator, client::new_request_id, secrets::Secrets};
 use clap::{Args, Subcommand};
 use proto::{
     access::v1::{
@@ -11,7 +11,7 @@ use proto::{
         access_service_client::AccessServiceClient,
     },
     event::v1::{
-        GetHeadRequest, ListConsumersRequest, ReadRecordsRequest, RebuildViewsRequest, ResumeConsumerRequest,
+        Consumer, GetHeadRequest, ListConsumersRequest, ParkedRecord, ReadRecordsRequest, RebuildViewsRequest, ResumeConsumerRequest,
         VerifyLogRequest, consumer::State, event_log_service_client::EventLogServiceClient,
     },
 };
@@ -54,11 +54,11 @@ pub struct Doctor {
 
 #[derive(Subcommand)]
 pub enum Treatment {
-    /// Starts a halted consumer again
+    /// Starts a halted consumer again; one that runs tries again what it has laid aside
     Resume {
         /// For example pass/reactions
         consumer: String,
-        /// The log that it is halted on
+        /// The log that it is halted on, or has laid records of aside
         source: String,
     },
 }
@@ -123,7 +123,12 @@ pub enum Token {
         ask: Ask,
     },
     /// Keeps a token for the commands of this user
-    Save { token: String },
+    Save {
+        /// Asked for where it is not given, so that it stays out of the shell's history
+        token: Option<String>,
+    },
+    /// Makes another one-time code, for whoever has the server's data folder in hand and lost every administrator's token
+    Recover(Connect),
     /// What the token in use allows
     Show(Ask),
 }
@@ -166,15 +171,26 @@ impl Doctor {
                 consumer.consumer, consumer.source, consumer.consumer, consumer.source
             ))?;
         }
-        let parked: u64 = consumers.iter().map(|consumer| consumer.parked).sum();
-        if parked > 0 {
-            print(&format!("{parked} streams are laid aside: mend the cause, then `mifeng log rebuild command`"))?;
+        for consumer in consumers.iter().filter(|consumer| consumer.parked > 0) {
+            show_parked(consumer)?;
         }
         if !halted.is_empty() {
             bail!("{} of {} consumers are halted", halted.len(), consumers.len());
         }
         Ok(())
     }
+}
+
+fn show_parked(consumer: &Consumer) -> anyhow::Result<()> {
+    let Consumer { consumer: name, source, parked, parked_records, .. } = consumer;
+    print(&format!(
+        "{name} has laid {parked} records of {source} aside: mend the cause, then `mifeng doctor resume {name} {source}`"
+    ))?;
+    for record in parked_records {
+        let ParkedRecord { position, r#type, stream, error } = record;
+        print(&format!("  {source} {position} {type} of {stream}: {error}"))?;
+    }
+    Ok(())
 }
 
 impl Log {
@@ -243,13 +259,31 @@ impl Token {
                 let mut client = AccessServiceClient::new(ask.connect.connection()?);
                 ask.output.show(&client.issue_token(request).await?.into_inner())
             }
-            Self::Save { token } => save(&token),
+            Self::Save { token: Some(token) } => save(&token),
+            Self::Save { token: None } => save(&asked_token()?),
+            Self::Recover(connect) => recover(&connect),
             Self::Show(ask) => {
                 let mut client = AccessServiceClient::new(ask.connect.connection()?);
                 ask.output.show(&client.get_principal(GetPrincipalRequest {}).await?.into_inner())
             }
         }
     }
+}
+
+fn asked_token() -> anyhow::Result<String> {
+    print("Paste the token, then press Enter:")?;
+    let mut token = String::new();
+    std::io::stdin().read_line(&mut token).context("reading the token")?;
+    anyhow::ensure!(!token.trim().is_empty(), "no token was given");
+    Ok(token.trim().to_owned())
+}
+
+fn recover(connect: &Connect) -> anyhow::Result<()> {
+    let data = connect.folder(false)?;
+    let secret = data.join(chassis::secrets::FILE);
+    anyhow::ensure!(secret.exists(), "{} is no server's data folder: name it with --data", data.display());
+    let (first, _) = FirstAdministrator::open(&data, &Secrets::from_file(&secret)?, Clock::system())?;
+    print(&format!("{}/first-administrator#{}", connect.address()?, first.another_code()?))
 }
 
 fn save(token: &str) -> anyhow::Result<()> {

@@ -213,8 +213,8 @@ fn code_spent() -> Refusal {
     Refusal::new(
         Kind::Denied,
         "CODE_SPENT",
-        "一次性代码不正确或已被使用：请核对启动时显示的链接；若管理员令牌已全部失效，请在服务器上重新生成代码",
-        "the one-time code is wrong or was used already: check the link shown at the start; if every administrator's token is lost, make another code on the server",
+        "一次性代码不正确或已被使用：请核对启动时显示的链接；若管理员令牌已全部失效，请在服务器上运行 mifeng token recover",
+        "the one-time code is wrong or was used already: check the link shown at the start; if every administrator's token is lost, run `mifeng token recover` on the server",
     )
 }
 

@@ -1,19 +1,36 @@
 //! Moves one generation along one source. Invariant: a batch's effects and its checkpoint are one transaction, so a record
 //! is applied exactly once however often it is delivered.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
+use futures::FutureExt as _;
 use proto::event::v1::consumer::State;
 use sqlx::{AnyConnection, Connection as _};
+use tokio::sync::watch;
+use tracing::Instrument as _;
 
-use super::{Generation, Inner, OnFailure};
-use crate::{Feed, Record, consumers::Progress};
+use super::{
+    Generation, Inner, OnFailure,
+    generation::{Checkpoint, Writer},
+    parked::{self, stream_of},
+};
+use crate::{
+    Feed, Record,
+    consumers::Progress,
+    feed::{Unreachable, unreachable},
+    telemetry,
+};
 
 /// Records per transaction.
-const BATCH: usize = 512;
+pub(super) const BATCH: usize = 512;
 /// A record that fails this often is halted on, or parked.
-const TRIES: u32 = 5;
+pub(super) const TRIES: u32 = 5;
 
 pub(super) struct Follower {
     pub(super) views: Arc<Inner>,
@@ -22,8 +39,15 @@ pub(super) struct Follower {
     pub(super) progress: Arc<Progress>,
 }
 
+/// What goes wrong one time after the other.
+#[derive(Default)]
+struct Failures {
+    applying: u32,
+    reading: u32,
+}
+
 impl Follower {
-    pub(super) async fn run(self, opening: bool) {
+    pub(super) async fn run(self) {
         let stopped = async {
             tokio::select! {
                 () = self.views.stop.cancelled() => {}
@@ -32,52 +56,73 @@ impl Follower {
         };
         tokio::pin!(stopped);
         let mut wake = self.source.wake();
-        let mut tries = 0;
-        if opening {
-            tracing::debug!(service = self.views.service, source = self.source.source(), "following");
-        }
+        let mut resumes = self.progress.resumes();
+        let mut failures = Failures::default();
+        let mut replaying = false;
         loop {
             wake.mark_unchanged();
+            if resumes.has_changed().unwrap_or(false) {
+                resumes.mark_unchanged();
+                replaying = true;
+            }
+            // Dropped in mid-transaction at the end: the generation is not written to any more, and opened again it is
+            // where the last commit left it.
             let step = tokio::select! {
                 biased;
                 () = &mut stopped => return,
-                step = step(&self.views, &self.generation, &self.source, &self.progress, tries) => step,
+                step = self.step(&failures, replaying) => step,
             };
             let pause = match step {
-                Ok(0) => {
-                    tries = 0;
+                Ok(records) => {
+                    failures = Failures::default();
+                    replaying = false;
+                    if records > 0 {
+                        continue;
+                    }
                     // A wake-up may be lost: polling is the truth.
                     Pause::ForMore(Duration::from_secs(1))
                 }
-                Ok(_) => {
-                    tries = 0;
-                    continue;
-                }
-                Err(error) => {
-                    tries += 1;
-                    self.failed(tries, &error)
-                }
+                Err(error) => self.failed(&mut failures, &mut resumes, &error),
             };
             tokio::select! {
                 () = &mut stopped => return,
-                () = pause.over(&mut wake, &self.progress) => {}
+                () = pause.over(&mut wake, &mut resumes) => {}
             }
             if self.progress.standing().state == State::Halted {
-                tries = 0;
+                failures = Failures::default();
                 self.progress.failing(State::Retrying, "");
             }
         }
     }
 
-    fn failed(&self, tries: u32, error: &anyhow::Error) -> Pause {
+    async fn step(&self, failures: &Failures, replaying: bool) -> anyhow::Result<u64> {
+        if replaying && self.generation.writer.lock().await.parked.of(self.source.source()).is_some() {
+            parked::replay(&self.views, &self.generation, &*self.source, &self.progress).await?;
+        }
+        step(&self.views, &self.generation, &*self.source, &self.progress, failures.applying >= TRIES).await
+    }
+
+    fn failed(&self, failures: &mut Failures, resumes: &mut watch::Receiver<u64>, error: &anyhow::Error) -> Pause {
         let text = format!("{error:#}");
         let (service, source) = (&self.views.service, self.source.source());
-        if tries < TRIES || (self.views.on_failure == OnFailure::Park && !error.is::<OtherLog>()) {
-            tracing::warn!(error = text, service, source, tries, "read models fail and try again");
+        // A source that is away is no reason to stand still once it is back.
+        if error.is::<Unreachable>() {
+            if failures.reading == 0 {
+                tracing::warn!(error = text, service, source, "read models wait for their source");
+            }
+            failures.reading += 1;
             self.progress.failing(State::Retrying, &text);
-            return Pause::For(Duration::from_millis(50 << tries.min(6)));
+            return Pause::For(Duration::from_millis(50 << failures.reading.min(6)));
+        }
+        failures.applying += 1;
+        let parks = self.views.on_failure == OnFailure::Park;
+        if !error.is::<OtherLog>() && (parks || failures.applying < TRIES) {
+            tracing::warn!(error = text, service, source, tries = failures.applying, "read models fail and try again");
+            self.progress.failing(State::Retrying, &text);
+            return Pause::For(Duration::from_millis(50 << failures.applying.min(6)));
         }
         tracing::error!(error = text, service, source, "read models halted: mend the cause, then `mifeng doctor resume`");
+        resumes.mark_unchanged();
         self.progress.failing(State::Halted, &text);
         Pause::UntilResumed
     }
@@ -90,18 +135,28 @@ enum Pause {
 }
 
 impl Pause {
-    async fn over(self, wake: &mut tokio::sync::watch::Receiver<u64>, progress: &Progress) {
+    async fn over(self, wake: &mut watch::Receiver<u64>, resumes: &mut watch::Receiver<u64>) {
+        let resumed = async {
+            if resumes.changed().await.is_ok() {
+                // Seen, not taken: the next round acts on it.
+                resumes.mark_changed();
+            }
+        };
         match self {
             Self::ForMore(time) => {
                 tokio::select! {
                     _ = wake.changed() => {}
                     () = tokio::time::sleep(time) => {}
-                    // Resumed although it runs: what was parked is to be tried again.
-                    () = progress.resumed() => {}
+                    () = resumed => {}
                 }
             }
-            Self::For(time) => tokio::time::sleep(time).await,
-            Self::UntilResumed => progress.resumed().await,
+            Self::For(time) => {
+                tokio::select! {
+                    () = tokio::time::sleep(time) => {}
+                    () = resumed => {}
+                }
+            }
+            Self::UntilResumed => resumed.await,
         }
     }
 }
@@ -110,121 +165,180 @@ impl Pause {
 pub(super) async fn catch_up(
     views: &Inner,
     generation: &Generation,
-    source: &Arc<dyn Feed>,
-    progress: &Progress,
+    source: &dyn Feed,
     behind: u64,
 ) -> anyhow::Result<u64> {
+    let progress = Progress::aside(&views.service, source.source());
     let mut records = 0;
     loop {
-        let taken = step(views, generation, source, progress, TRIES).await?;
+        let taken = step(views, generation, source, &progress, true).await?;
         records += taken;
-        let head = source.head().await?.position;
-        if taken == 0 || head.saturating_sub(progress.standing().position) == 0 {
-            return Ok(records);
-        }
-        if head.saturating_sub(progress.standing().position) <= behind && taken < BATCH as u64 {
+        let head = source.head().await.map_err(unreachable)?;
+        if taken == 0 || head.position.saturating_sub(progress.standing().position) <= behind {
             return Ok(records);
         }
     }
 }
 
-/// Applies the next batch; 0 where there is none.
-async fn step(
+/// Applies the next batch; 0 where there is none. `careful`: a record that fails is parked where that is allowed.
+pub(super) async fn step(
     views: &Inner,
     generation: &Generation,
-    source: &Arc<dyn Feed>,
+    source: &dyn Feed,
     progress: &Progress,
-    tries: u32,
+    careful: bool,
 ) -> anyhow::Result<u64> {
-    let name = source.source();
-    let checkpoint = generation.checkpoint(name).await?;
-    let position = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.position);
-    let records = source.read(position, BATCH).await.context("reading the source")?;
-    let Some(last) = records.last() else { return Ok(0) };
-    if let Some(checkpoint) = &checkpoint
-        && checkpoint.log_id != last.log_id
-    {
-        return Err(OtherLog(name.to_owned()).into());
+    let checkpoint = generation.checkpoint(source.source()).await?;
+    let records = read(source, checkpoint.position, BATCH).await?;
+    let Some(first) = records.first() else {
+        let head = source.head().await.map_err(unreachable)?;
+        // Restored from an older backup, a log may be shorter than what was seen of it.
+        checkpoint.must_be_of(source.source(), &head.log_id)?;
+        return Ok(0);
+    };
+    checkpoint.must_be_of(source.source(), &first.log_id)?;
+    if first.position != checkpoint.position + 1 {
+        bail!("the log {} has a hole: {} follows {}", source.source(), first.position, checkpoint.position);
     }
-    if records[0].position != position + 1 {
-        anyhow::bail!("the log {name} has a hole: {} follows {position}", records[0].position);
-    }
+    let careful = careful && views.on_failure == OnFailure::Park;
     let mut writer = generation.writer.lock().await;
-    let mut transaction = writer.begin().await.context("beginning a batch")?;
-    // After some tries, one by one, to find out which record it is.
-    let careful = tries >= TRIES && views.on_failure == OnFailure::Park;
-    for record in &records {
-        if careful || !generation.parked.lock().await.is_empty() {
-            apply_or_park(views, generation, &mut transaction, record).await?;
-        } else {
-            apply(views, &mut transaction, record).await?;
+    let mut records = &records[..];
+    loop {
+        match batch(views, &mut writer, source.source(), records, careful).await {
+            Ok(parked) => {
+                // Before anybody else gets the writer, so that a generation's progress never goes back.
+                let last = records.last().map_or(checkpoint.position, |last| last.position);
+                progress.reached(last, parked);
+                return Ok(records.len() as u64);
+            }
+            // What stands before it is applied, and it comes first the next time.
+            Err(Failed { at, .. }) if at > 0 => records = &records[..at],
+            Err(Failed { error, .. }) => return Err(error),
         }
     }
-    sqlx::query(
-        "INSERT INTO checkpoint (source, log_id, position) VALUES ($1, $2, $3)
-         ON CONFLICT (source) DO UPDATE SET log_id = excluded.log_id, position = excluded.position",
-    )
-    .bind(name.to_owned())
-    .bind(last.log_id.clone())
-    .bind(i64::try_from(last.position).context("a position fits into 63 bits")?)
-    .execute(&mut *transaction)
-    .await
-    .context("moving the checkpoint")?;
-    transaction.commit().await.context("committing a batch")?;
-    drop(writer);
-    progress.reached(last.position, generation.parked_of(name).await);
-    Ok(records.len() as u64)
 }
 
-async fn apply(views: &Inner, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
-    for projection in &views.projections {
-        if projection.sources().contains(&record.log.as_str()) {
-            projection.apply(db, record).await.with_context(|| {
-                let Record { r#type, position, log, .. } = record;
-                format!("applying {type} at position {position} of {log} to the projection {}", projection.name())
-            })?;
-        }
+pub(super) async fn read(source: &dyn Feed, after: u64, limit: usize) -> anyhow::Result<Vec<Arc<Record>>> {
+    source.read(after, limit).await.map_err(unreachable).context("reading the source")
+}
+
+/// A batch that was undone, and which of its records was in the way.
+struct Failed {
+    at: usize,
+    error: anyhow::Error,
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self { at: 0, error }
     }
-    Ok(())
 }
 
-/// Applies a record within a savepoint; when that fails, it and all later ones of its stream are laid aside.
-async fn apply_or_park(
+/// Applies a batch in one transaction. Returns how many records of the source are parked.
+async fn batch(
     views: &Inner,
-    generation: &Generation,
+    writer: &mut Writer,
+    source: &str,
+    records: &[Arc<Record>],
+    careful: bool,
+) -> Result<u64, Failed> {
+    let Writer { db, parked } = writer;
+    let mut transaction = db.begin().await.context("beginning a batch")?;
+    match fill(views, &mut transaction, parked.of(source), records, careful).await {
+        Ok(newly) => {
+            let count = if parked.of(source).is_some() || !newly.is_empty() {
+                parked::count(&mut transaction, source).await?
+            } else {
+                0
+            };
+            transaction.commit().await.context("committing a batch")?;
+            parked.add(source, newly);
+            Ok(count)
+        }
+        Err(failed) => {
+            transaction.rollback().await.context("undoing a batch")?;
+            Err(failed)
+        }
+    }
+}
+
+/// Returns the streams of which a record was parked.
+async fn fill(
+    views: &Inner,
     db: &mut AnyConnection,
-    record: &Record,
-) -> anyhow::Result<()> {
-    let stream = format!("{}/{}/{}", record.log, record.category, record.stream_id);
-    let error = if generation.parked.lock().await.contains(&stream) {
-        "an earlier record of this stream is parked".to_owned()
-    } else {
-        let mut savepoint = db.begin().await.context("setting a savepoint")?;
-        match apply(views, &mut savepoint, record).await {
-            Ok(()) => return savepoint.commit().await.context("keeping a savepoint"),
-            Err(error) => {
-                savepoint.rollback().await.context("undoing a record")?;
-                format!("{error:#}")
+    parked: Option<&HashSet<String>>,
+    records: &[Arc<Record>],
+    careful: bool,
+) -> Result<HashSet<String>, Failed> {
+    let mut newly = HashSet::new();
+    for (at, record) in records.iter().enumerate() {
+        let failed = |error| Failed { at, error };
+        if parked.is_none() && !careful {
+            apply(views, db, record).await.map_err(failed)?;
+            continue;
+        }
+        let stream = stream_of(record);
+        if newly.contains(&stream) || parked.is_some_and(|parked| parked.contains(&stream)) {
+            let error = "an earlier record of this stream is parked".to_owned();
+            parked::park(db, record, error).await.map_err(failed)?;
+        } else if careful {
+            if let Err(error) = parked::attempt(views, db, record).await.map_err(failed)? {
+                tracing::error!(error, service = views.service, position = record.position, "a record was parked");
+                parked::park(db, record, error).await.map_err(failed)?;
+                newly.insert(stream);
+            }
+        } else {
+            apply(views, db, record).await.map_err(failed)?;
+        }
+    }
+    if let Some(last) = records.last() {
+        Checkpoint { log_id: last.log_id.clone(), position: last.position }.write(db, &last.log).await?;
+    }
+    Ok(newly)
+}
+
+pub(super) async fn apply(views: &Inner, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    let Record { r#type, position, log, .. } = record;
+    let span = tracing::debug_span!("apply", service = views.service, source = log, r#type, position);
+    if !span.is_disabled() {
+        telemetry::continue_trace(&span, &record.traceparent);
+    }
+    let applied = async {
+        for projection in &views.projections {
+            if projection.sources().contains(&log.as_str()) {
+                // A follower that panics would stand still and nobody would hear of it.
+                let applied = AssertUnwindSafe(projection.apply(db, record)).catch_unwind().await;
+                applied.unwrap_or_else(|_| Err(anyhow!("the projection panicked"))).with_context(|| {
+                    format!("applying {type} at position {position} of {log} to the projection {}", projection.name())
+                })?;
             }
         }
+        Ok(())
     };
-    tracing::error!(error, service = views.service, stream, position = record.position, "a record was parked");
-    sqlx::query(
-        "INSERT INTO parked (source, position, stream, error) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (source, position) DO NOTHING",
-    )
-    .bind(record.log.clone())
-    .bind(i64::try_from(record.position).context("a position fits into 63 bits")?)
-    .bind(format!("{}/{}", record.category, record.stream_id))
-    .bind(error)
-    .execute(&mut *db)
-    .await
-    .context("parking a record")?;
-    generation.parked.lock().await.insert(stream);
-    Ok(())
+    applied.instrument(span).await
+}
+
+impl Checkpoint {
+    fn must_be_of(&self, source: &str, log_id: &str) -> Result<(), OtherLog> {
+        if self.log_id.is_empty() || self.log_id == log_id { Ok(()) } else { Err(OtherLog(source.to_owned())) }
+    }
+
+    async fn write(&self, db: &mut AnyConnection, source: &str) -> anyhow::Result<()> {
+        sqlx::query(
+            "INSERT INTO checkpoint (source, log_id, position) VALUES ($1, $2, $3)
+             ON CONFLICT (source) DO UPDATE SET log_id = excluded.log_id, position = excluded.position",
+        )
+        .bind(source.to_owned())
+        .bind(self.log_id.clone())
+        .bind(i64::try_from(self.position).context("a position fits into 63 bits")?)
+        .execute(db)
+        .await
+        .context("moving the checkpoint")?;
+        Ok(())
+    }
 }
 
 /// The source is another log than the one that was followed: restored from an older backup, or made anew.
 #[derive(Debug, thiserror::Error)]
 #[error("the log {0} is another one than before (restored or made anew): build the read models again with `mifeng log rebuild`")]
-struct OtherLog(String);
+pub(super) struct OtherLog(pub(super) String);

@@ -1,0 +1,151 @@
+//! A durable command through gRPC (decide, append one event of about 200 bytes, sync, answer) against the bare echo of the
+//! same server, by the same callers over the same connections. In turns, so that neither has the quieter minutes; the
+//! medians of all rounds are compared.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use chassis::client::{Connection, new_request_id};
+use clap::Args;
+use futures::future::try_join_all;
+use proto::{
+    access::v1::{GetPrincipalRequest, Role, access_service_client::AccessServiceClient},
+    registry::v1::{CreateNeighbourhoodRequest, Neighbourhood, registry_service_client::RegistryServiceClient},
+};
+use serde_json::{Map, Value, json};
+use tests::House;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use crate::rounds::{Round, count, median_of, percentile};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Callers at once, who each wait for their answer before they send the next request.
+    #[arg(long, default_value_t = 64)]
+    callers: usize,
+    /// HTTP/2 connections that they share.
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
+    /// Rounds of each way.
+    #[arg(long, default_value_t = 5)]
+    rounds: u64,
+    /// Seconds per round and way.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// A folder on the disk that is to be measured.
+    #[arg(long, default_value = ".")]
+    folder: PathBuf,
+}
+
+/// What is asked of the server.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Health, which is outside the access layer.
+    Echo,
+    /// Through the access layer, and nothing more.
+    Principal,
+    /// A neighbourhood of its own for each command.
+    Command,
+}
+
+/// Sixty characters, which make an event of some 200 bytes.
+const NAME: &str = "宁波市海曙区白云街道金家漕社区居民委员会长丰二村网格管理服务中心第一工作站综合治理办公室暨疫情防控登记点甲乙丙丁戊己庚辛";
+
+pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Value>> {
+    let house = House::on(tempfile::Builder::new().prefix("bench-rpc-").tempdir_in(&options.folder)?).await;
+    let token = house.token("staff/officer", Role::Officer, "subdistrict", "", "");
+    let open = |_| Connection::open(house.address(), Some(token.clone()));
+    let connections = (0..options.connections.max(1)).map(open).collect::<Result<Vec<_>, _>>()?;
+    let made = AtomicU64::new(0);
+    let length = Duration::from_secs(options.seconds);
+    // The first calls connect, and fill what is cached.
+    for way in [Way::Echo, Way::Principal, Way::Command] {
+        round(way, &connections, options.callers, length / 4, &made).await?;
+    }
+    let (mut echo, mut principal, mut command) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        echo.push(round(Way::Echo, &connections, options.callers, length, &made).await?);
+        command.push(round(Way::Command, &connections, options.callers, length, &made).await?);
+        principal.push(round(Way::Principal, &connections, options.callers, length, &made).await?);
+    }
+    let head = house.running().host().logs().await["registry"].head().await?.position;
+    anyhow::ensure!(head == made.into_inner(), "the log holds {head} events, which is not what was answered");
+    let mut results = Map::new();
+    let mut note = |name: &str, value: f64| results.insert(name.to_owned(), json!((value * 100.0).round() / 100.0));
+    for (name, rounds) in [("echo", &echo), ("principal", &principal), ("command", &command)] {
+        note(&format!("{name}_per_s"), median_of(rounds));
+        note(&format!("{name}_p50_ms"), percentile(rounds, 50));
+        note(&format!("{name}_p99_ms"), percentile(rounds, 99));
+    }
+    note("ratio_rpc_sqlite", median_of(&command) / median_of(&echo));
+    note("ratio_principal", median_of(&principal) / median_of(&echo));
+    for (name, value) in [("callers", options.callers), ("connections", connections.len())] {
+        results.insert(name.to_owned(), json!(value));
+    }
+    results.insert("rounds".to_owned(), json!(options.rounds));
+    results.insert("seconds".to_owned(), json!(options.seconds));
+    Ok(results)
+}
+
+async fn round(
+    way: Way,
+    connections: &[Connection],
+    callers: usize,
+    length: Duration,
+    made: &AtomicU64,
+) -> anyhow::Result<Round> {
+    let start = Instant::now();
+    let tasks = (0..callers).map(|caller| {
+        let connection = connections[caller % connections.len()].clone();
+        // Numbers that no other round takes.
+        let first = made.load(Ordering::Relaxed) + (caller as u64) * 1_000_000_000;
+        tokio::spawn(async move {
+            let mut waits = Vec::new();
+            for number in first.. {
+                if start.elapsed() >= length {
+                    break;
+                }
+                let sent = Instant::now();
+                way.call(&connection, number).await?;
+                waits.push(sent.elapsed());
+            }
+            anyhow::Ok(waits)
+        })
+    });
+    let mut waits = Vec::new();
+    for caller in try_join_all(tasks).await? {
+        waits.extend(caller?);
+    }
+    if matches!(way, Way::Command) {
+        made.fetch_add(waits.len() as u64, Ordering::Relaxed);
+    }
+    Ok(Round { per_second: count(waits.len()) / start.elapsed().as_secs_f64(), waits })
+}
+
+impl Way {
+    async fn call(self, connection: &Connection, number: u64) -> anyhow::Result<()> {
+        let connection = connection.clone();
+        match self {
+            Self::Echo => {
+                HealthClient::new(connection).check(HealthCheckRequest::default()).await?;
+            }
+            Self::Principal => {
+                AccessServiceClient::new(connection).get_principal(GetPrincipalRequest {}).await?;
+            }
+            Self::Command => {
+                let neighbourhood = Neighbourhood {
+                    display_name: NAME.to_owned(),
+                    code: format!("{number:012}"),
+                    ..Neighbourhood::default()
+                };
+                let request =
+                    CreateNeighbourhoodRequest { request_id: new_request_id(), neighbourhood: Some(neighbourhood) };
+                RegistryServiceClient::new(connection).create_neighbourhood(request).await?;
+            }
+        }
+        Ok(())
+    }
+}

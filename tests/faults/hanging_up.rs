@@ -1,0 +1,69 @@
+//! Clients that hang up while their commands are under way.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use proto::registry::v1::ListHouseholdsRequest;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tests::House;
+
+use crate::{
+    audit,
+    deeds::{Book, Deed, Desk, Place, unanswered},
+    offices::Offices,
+};
+
+const LANES: u32 = 8;
+const PER_LANE: u32 = 400;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_caller_hangs_up_is_done_once_or_not_at_all() {
+    let house = House::new().await;
+    let offices = Offices::of(house.folder(), house.address()).await;
+    let place = Place::found(&offices).await;
+    let lanes = (0..LANES).map(|lane| {
+        let (offices, place) = (offices.clone(), place.clone());
+        tokio::spawn(async move { impatient(&offices, &place, lane).await })
+    });
+    let mut answered = 0;
+    for lane in lanes.collect::<Vec<_>>() {
+        answered += lane.await.unwrap();
+    }
+    println!("| sent {} | answered before the caller hung up {answered} |", LANES * PER_LANE);
+
+    // Now each is seen through: what was done before answers as it did then.
+    let desk = Desk::new(&offices, &place);
+    let deeds = (0..LANES).flat_map(|lane| (0..PER_LANE).map(move |number| Deed { lane, number }));
+    let seen_through = deeds.map(|deed| {
+        let desk = &desk;
+        async move { (deed, deed.send(desk).await.unwrap_or_else(|status| panic!("{deed:?}: {status:?}"))) }
+    });
+    let answers = stream::iter(seen_through).buffer_unordered(32).collect().await;
+    let book = Book { answers, ..Book::default() };
+    audit::nothing_lost(&offices, &place, &book).await;
+    audit::recounted(&offices).await;
+}
+
+/// Sends many at once and waits for none longer than 50 ms; asks for lists in between, and does not wait for them either.
+async fn impatient(offices: &Offices, place: &Place, lane: u32) -> u32 {
+    let (desk, worker) = (Desk::new(offices, place), offices.worker(&place.neighbourhood));
+    let mut random = StdRng::seed_from_u64(lane.into());
+    let sent: Vec<_> = (0..PER_LANE).map(|number| (number, random.random_range(0..50_000))).collect();
+    let sending = sent.into_iter().map(|(number, patience)| {
+        let (desk, mut worker, place) = (&desk, worker.clone(), place);
+        async move {
+            let patience = Duration::from_micros(patience);
+            let list = ListHouseholdsRequest { parent: place.compound.clone(), ..ListHouseholdsRequest::default() };
+            let asked = tokio::time::timeout(patience / 2, worker.list_households(list));
+            let deed = tokio::time::timeout(patience, Deed { lane, number }.send(desk));
+            let (asked, deed) = tokio::join!(asked, deed);
+            for status in
+                [asked.ok().and_then(Result::err), deed.as_ref().ok().and_then(|deed| deed.as_ref().err().cloned())]
+            {
+                assert!(status.as_ref().is_none_or(unanswered), "{status:?}");
+            }
+            u32::from(matches!(deed, Ok(Ok(_))))
+        }
+    });
+    stream::iter(sending).buffer_unordered(16).fold(0, |sum, one| std::future::ready(sum + one)).await
+}
