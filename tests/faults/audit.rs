@@ -2,7 +2,7 @@
 //! sent once more.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     time::Duration,
 };
@@ -11,7 +11,9 @@ use futures::{StreamExt as _, stream};
 use proto::{
     command::v1::RecountRequest,
     event::v1::{GetHeadRequest, ListConsumersRequest, ReadRecordsRequest, Record, VerifyLogRequest, consumer::State},
-    registry::v1::{Household, ListHouseholdsRequest, ListNeighbourhoodsRequest, Neighbourhood},
+    registry::v1::{
+        Household, ListHouseholdsRequest, ListNeighbourhoodsRequest, ListResidentsRequest, Neighbourhood, Resident,
+    },
 };
 
 use crate::{
@@ -44,8 +46,14 @@ impl fmt::Display for Outcome {
 
 const LOGS: [&str; 4] = ["registry", "screening", "pass", "isolation"];
 
-/// Everything that must hold after any accident. Returns how many households the deeds have made.
-pub(crate) async fn nothing_lost(offices: &Offices, place: &Place, book: &Book) -> usize {
+/// What the deeds have added to the subdistrict's figures.
+pub(crate) struct Made {
+    pub(crate) households: i64,
+    pub(crate) residents: i64,
+}
+
+/// Everything that must hold after any accident.
+pub(crate) async fn nothing_lost(offices: &Offices, place: &Place, book: &Book) -> Made {
     assert!(book.complaints.is_empty(), "refused for no good reason: {:#?}", book.complaints);
     settled(offices).await;
     let mut done = HashMap::new();
@@ -140,7 +148,7 @@ async fn answered_otherwise(desk: &Desk, book: &Book) -> usize {
 }
 
 /// Each deed once in the lists, and in the lists nothing besides.
-async fn shown(offices: &Offices, place: &Place, book: &Book) -> usize {
+async fn shown(offices: &Offices, place: &Place, book: &Book) -> Made {
     let (mut codes, mut doors) = (BTreeMap::new(), BTreeMap::new());
     for neighbourhood in neighbourhoods(offices).await {
         *codes.entry(neighbourhood.code).or_insert(0_u32) += 1;
@@ -148,18 +156,22 @@ async fn shown(offices: &Offices, place: &Place, book: &Book) -> usize {
     for household in households(offices, place).await {
         *doors.entry((household.building, household.room)).or_insert(0_u32) += 1;
     }
-    let mut made = 0;
+    // The one in which the residents live was founded with the place.
+    let mut made = Made { households: 1, residents: 0 };
     for deed in book.answers.keys() {
         match deed.trace() {
             Trace::Neighbourhood { code } => assert_eq!(codes.get(&code), Some(&1), "{deed:?}"),
             Trace::Household { building, room } => {
                 assert_eq!(doors.get(&(building, room)), Some(&1), "{deed:?}");
-                made += 1;
+                made.households += 1;
             }
+            Trace::Resident => made.residents += 1,
             Trace::Regime => {}
         }
     }
-    assert_eq!(doors.len(), made, "households that nobody asked for");
+    assert_eq!(i64::try_from(doors.len()), Ok(made.households), "households that nobody asked for");
+    let residents: BTreeSet<String> = residents(offices, place).await.into_iter().map(|one| one.name).collect();
+    assert_eq!(i64::try_from(residents.len()), Ok(made.residents), "residents, each once");
     made
 }
 
@@ -182,6 +194,19 @@ async fn households(offices: &Offices, place: &Place) -> Vec<Household> {
         let request = ListHouseholdsRequest { parent: place.compound.clone(), page_size: 1_000, page_token };
         let page = worker.list_households(request).await.unwrap().into_inner();
         all.extend(page.households);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return all;
+        }
+    }
+}
+
+async fn residents(offices: &Offices, place: &Place) -> Vec<Resident> {
+    let (mut worker, mut all, mut page_token) = (offices.worker(&place.neighbourhood), Vec::new(), String::new());
+    loop {
+        let request = ListResidentsRequest { parent: place.household.clone(), page_size: 1_000, page_token };
+        let page = worker.list_residents(request).await.unwrap().into_inner();
+        all.extend(page.residents);
         page_token = page.next_page_token;
         if page_token.is_empty() {
             return all;

@@ -11,8 +11,9 @@ use chassis::client::Connection;
 use chrono::{Days, NaiveDate};
 use prost::Message as _;
 use proto::registry::v1::{
-    Compound, CreateCompoundRequest, CreateHouseholdRequest, CreateNeighbourhoodRequest, Household, Neighbourhood,
-    Regime, SetRegimeRequest, Tenure, registry_service_client::RegistryServiceClient,
+    Compound, CreateCompoundRequest, CreateHouseholdRequest, CreateNeighbourhoodRequest, CreateResidentRequest,
+    Household, IdentityDocument, Neighbourhood, Person, Regime, SetRegimeRequest, Tenure, identity_document,
+    registry_service_client::RegistryServiceClient,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,11 +21,12 @@ use tonic::{Code, Status};
 
 use crate::offices::Offices;
 
-/// A neighbourhood and a compound that nobody else touches.
+/// A neighbourhood, a compound and a household that nobody else touches.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) neighbourhood: String,
     pub(crate) compound: String,
+    pub(crate) household: String,
 }
 
 /// One command: its kind follows from its number.
@@ -44,6 +46,8 @@ pub(crate) enum Trace {
         building: String,
         room: String,
     },
+    /// With a key of their own, and a case that screening opens.
+    Resident,
     /// Only the last one shows.
     Regime,
 }
@@ -74,7 +78,7 @@ pub(crate) struct Recorder {
 }
 
 /// More than any test has lanes.
-const LANES: u32 = 64;
+const LANES: u32 = 16;
 
 impl Deed {
     pub(crate) fn request_id(self) -> String {
@@ -84,7 +88,8 @@ impl Deed {
     pub(crate) fn trace(self) -> Trace {
         match self.number % 8 {
             0 => Trace::Neighbourhood { code: format!("9{:03}{:08}", self.lane, self.number) },
-            1..4 => Trace::Household { building: self.lane.to_string(), room: self.number.to_string() },
+            1 | 2 => Trace::Household { building: self.lane.to_string(), room: self.number.to_string() },
+            3 => Trace::Resident,
             _ => Trace::Regime,
         }
     }
@@ -112,24 +117,34 @@ impl Deed {
                 let request = CreateHouseholdRequest { request_id, household: Some(household), landlord: None };
                 worker.create_household(request).await?.into_inner().encode_to_vec()
             }
-            Trace::Regime => {
-                let compound = desk.place.compound.clone();
-                let request = SetRegimeRequest {
-                    request_id,
-                    compound,
-                    regime: Regime::Closed.into(),
-                    from: self.day(),
-                    ..Default::default()
+            Trace::Resident => {
+                let document = IdentityDocument { kind: identity_document::Kind::None.into(), number: String::new() };
+                let person = Person {
+                    full_name: format!("住户{}之{}", spelt(self.lane), spelt(self.number)),
+                    phones: vec!["13900000001".into()],
+                    document: Some(document),
                 };
+                let household = desk.place.household.clone();
+                let request = CreateResidentRequest { request_id, household, person: Some(person) };
+                worker.create_resident(request).await?.into_inner().encode_to_vec()
+            }
+            Trace::Regime => {
+                let (regime, from) = self.regime();
+                let compound = desk.place.compound.clone();
+                let request =
+                    SetRegimeRequest { request_id, compound, regime: regime.into(), from, etag: String::new() };
                 officer.set_regime(request).await?.into_inner().encode_to_vec()
             }
         })
     }
 
-    /// A day of its own: the same regime said twice would be no event.
-    fn day(self) -> String {
+    /// Hardly ever another deed's: the same regime said twice in a row would be no event.
+    fn regime(self) -> (Regime, String) {
+        const DAYS: u32 = 29_000;
+        let number = self.number * LANES + self.lane;
         let first = NaiveDate::from_ymd_opt(2020, 2, 11).unwrap();
-        (first + Days::new(u64::from(self.number * LANES + self.lane))).to_string()
+        let regime = [Regime::Open, Regime::Closed, Regime::Sealed][(number / DAYS % 3) as usize];
+        (regime, (first + Days::new(u64::from(number % DAYS))).to_string())
     }
 }
 
@@ -158,7 +173,19 @@ impl Place {
             };
         let request = CreateCompoundRequest { request_id: "fault:compound".into(), compound: Some(compound) };
         let compound = insist(async || Ok(officer.create_compound(request.clone()).await?.into_inner().name)).await;
-        Self { neighbourhood, compound }
+        let household = Household {
+            compound: compound.clone(),
+            building: "999".into(),
+            unit: "1".into(),
+            room: "101".into(),
+            tenure: Tenure::Owned.into(),
+            ..Household::default()
+        };
+        let mut worker = offices.worker(&neighbourhood);
+        let request =
+            CreateHouseholdRequest { request_id: "fault:household".into(), household: Some(household), landlord: None };
+        let household = insist(async || Ok(worker.create_household(request.clone()).await?.into_inner().name)).await;
+        Self { neighbourhood, compound, household }
     }
 }
 
@@ -167,18 +194,19 @@ impl Recorder {
     pub(crate) fn start(offices: &Offices, place: &Place, lanes: u32) -> Self {
         assert!(lanes <= LANES);
         let (book, stop) = (Arc::<Mutex<Book>>::default(), CancellationToken::new());
-        let lanes = (0..lanes).map(|lane| {
+        let mut running = JoinSet::new();
+        for lane in 0..lanes {
             let (desk, book, stop) = (Desk::new(offices, place), Arc::clone(&book), stop.clone());
-            async move {
+            running.spawn(async move {
                 for number in 0.. {
                     if stop.is_cancelled() {
                         break;
                     }
                     Deed { lane, number }.do_and_note(&desk, &book).await;
                 }
-            }
-        });
-        Self { book, stop, lanes: lanes.collect() }
+            });
+        }
+        Self { book, stop, lanes: running }
     }
 
     pub(crate) fn acknowledged(&self) -> usize {
@@ -210,12 +238,23 @@ impl Deed {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(status) => {
-                    book.lock().unwrap().complaints.push(format!("{}: {status:?}", self.request_id()));
+                    book.lock().unwrap().complaints.push(format!(
+                        "{}: {:?} {}",
+                        self.request_id(),
+                        status.code(),
+                        status.message()
+                    ));
                     return;
                 }
             }
         }
     }
+}
+
+/// No name has digits.
+fn spelt(number: u32) -> String {
+    const DIGITS: [char; 10] = ['零', '一', '二', '三', '四', '五', '六', '七', '八', '九'];
+    number.to_string().bytes().map(|digit| DIGITS[usize::from(digit - b'0')]).collect()
 }
 
 /// Whether the server was away, so that the same request may be sent again.

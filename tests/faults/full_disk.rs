@@ -35,7 +35,8 @@ async fn a_full_disk_refuses_commands_and_once_there_is_room_all_goes_on() {
     let desk = Desk::new(&offices, &place);
     let mut deeds = (0..).map(|number| Deed { lane: 0, number });
     let mut book = Book::default();
-    for deed in deeds.by_ref().take(50) {
+    // So many that the files of some logs and views have room to spare, and those of others do not.
+    for deed in deeds.by_ref().take(1_500) {
         book.answers.insert(deed, deed.send(&desk).await.unwrap());
     }
 
@@ -80,11 +81,11 @@ struct Disk(PathBuf);
 struct Filling(PathBuf);
 
 impl Disk {
-    /// In memory, large enough for the empty logs and a few hundred commands.
+    /// In memory, large enough for the empty logs and some thousands of commands.
     fn mount(folder: &Path) -> Result<Self, String> {
         let path = folder.join("disk");
         std::fs::create_dir(&path).unwrap();
-        let mounting = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&path).output();
+        let mounting = Command::new("mount").args(["-t", "tmpfs", "-o", "size=96m", "tmpfs"]).arg(&path).output();
         let mounted = mounting.map_err(|error| error.to_string())?;
         if mounted.status.success() { Ok(Self(path)) } else { Err(String::from_utf8_lossy(&mounted.stderr).into()) }
     }

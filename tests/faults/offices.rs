@@ -36,10 +36,6 @@ impl Offices {
         Self { address: address.to_owned(), tokens }
     }
 
-    pub(crate) fn address(&self) -> &str {
-        &self.address
-    }
-
     /// Each with a TCP connection of its own.
     pub(crate) fn officer(&self) -> RegistryServiceClient<Connection> {
         RegistryServiceClient::new(self.somebody("staff/officer", Role::Officer, ""))

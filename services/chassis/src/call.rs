@@ -158,11 +158,8 @@ impl Call {
         fields.done()?;
         let mut call = Self::query(request)?;
         let content = request.get_ref().encode_to_vec();
-        call.fingerprint = call.fingerprinter.fingerprint(&[
-            T::full_name().as_bytes(),
-            call.principal.subject.as_bytes(),
-            &content,
-        ]);
+        call.fingerprint =
+            call.fingerprinter.fingerprint(&[T::full_name().as_bytes(), call.principal.subject.as_bytes(), &content]);
         request_id.clone_into(&mut call.command_id);
         request_id.clone_into(&mut call.correlation_id);
         Ok(call)

@@ -72,12 +72,8 @@ impl Aggregate for Compound {
 }
 
 pub(crate) fn call(command_id: &str) -> Call {
-    let principal = Principal {
-        subject: "staff/1".to_owned(),
-        role: Role::Worker,
-        unit: String::new(),
-        scope: Scope::Everywhere,
-    };
+    let principal =
+        Principal { subject: "staff/1".to_owned(), role: Role::Worker, unit: String::new(), scope: Scope::Everywhere };
     Call::by(principal, "2020-02-11T08:00:00Z".parse().unwrap(), command_id)
 }
 

@@ -15,7 +15,7 @@ use crate::{
     Clock, Feed, Ledger, Projection, Reaction, Vault, Views,
     access::Tokens,
     consumers::Consumers,
-    event_log::{EventLog, sqlite::SqliteLog},
+    event_log::{COMMANDS_KEPT, EventLog, sqlite::SqliteLog},
     feed::{InProcess, Remote},
     reactions::{self, Checkpoints},
     secrets::Secrets,
@@ -127,8 +127,7 @@ impl Host {
         }
         let tokens = Tokens::new(&self.secrets);
         let tasks = (&self.inner.tracker, &self.inner.stop);
-        let remote: Arc<dyn Feed> =
-            Remote::follow(source, address, service, tokens, self.clock.clone(), tasks)?;
+        let remote: Arc<dyn Feed> = Remote::follow(source, address, service, tokens, self.clock.clone(), tasks)?;
         remotes.insert(source.to_owned(), Arc::clone(&remote));
         Ok(remote)
     }
@@ -212,6 +211,7 @@ impl Host {
         let path = self.folder(name)?.join("log.db");
         let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&path, name, self.clock.clone()).await?);
         logs.insert(name.to_owned(), Arc::clone(&log));
+        self.inner.tracker.spawn(forget(Arc::clone(&log), self.clock.clone(), self.inner.stop.clone()));
         Ok(log)
     }
 
@@ -219,5 +219,20 @@ impl Host {
         let folder = self.inner.data.join(service);
         std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
         Ok(folder)
+    }
+}
+
+/// Forgets commands whose answers are no longer repeated, once an hour.
+async fn forget(log: Arc<dyn EventLog>, clock: Clock, stop: CancellationToken) {
+    loop {
+        match log.prune_commands(clock.now() - COMMANDS_KEPT).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(log = log.name(), forgotten, "old commands were forgotten"),
+            Err(error) => tracing::warn!(log = log.name(), %error, "old commands could not be forgotten"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(3_600)) => {}
+        }
     }
 }

@@ -157,7 +157,7 @@ impl Ledger {
             }
             let version_after = version + decision.events.len() as u64;
             let answer = reply(&after, version_after);
-            let write = self.append_of(call, stream_id, Expected::Version(version), decision, &answer);
+            let write = append_of(call, stream_id, Expected::Version(version), decision, &answer);
             match self.append(write, Some((version_after, Arc::new(after)))).await {
                 Ok(appended) => return self.done(answer, &appended),
                 Err(AppendError::Conflict) => {}
@@ -175,7 +175,7 @@ impl Ledger {
         decision: Decision<E>,
         reply: R,
     ) -> Result<Done<R>, Failure> {
-        let write = self.append_of(call, stream_id, Expected::Any, decision, &reply);
+        let write = append_of(call, stream_id, Expected::Any, decision, &reply);
         let appended = self.append(write, None).await?;
         self.done(reply, &appended)
     }
@@ -233,46 +233,6 @@ impl Ledger {
         }
     }
 
-    fn append_of<E: Fact, R: Message>(
-        &self,
-        call: &Call,
-        stream_id: &str,
-        expected: Expected,
-        decision: Decision<E>,
-        reply: &R,
-    ) -> Append {
-        let claims = |keys: Vec<(String, Vec<u8>)>| {
-            let claim = |(scope, key)| Claim { scope, key, stream_id: stream_id.to_owned() };
-            keys.into_iter().map(claim).collect()
-        };
-        let events = decision.events.iter().map(|event| NewEvent {
-            event_type: event.type_name(),
-            schema_version: 1,
-            payload: event.to_payload(),
-        });
-        let write = Write {
-            category: E::CATEGORY,
-            stream_id: stream_id.to_owned(),
-            expected,
-            office: decision.office,
-            subject_id: decision.subject,
-            events: events.collect(),
-        };
-        Append {
-            command_id: call.command_id.clone(),
-            fingerprint: call.fingerprint,
-            reply: reply.encode_to_vec(),
-            writes: vec![write],
-            reserve: claims(decision.reserve),
-            release: claims(decision.release),
-            actor: call.principal.subject.clone(),
-            correlation_id: call.correlation_id.clone(),
-            causation_id: call.causation_id.clone(),
-            traceparent: call.traceparent.clone(),
-            occurred_at: call.now,
-        }
-    }
-
     /// In a task that outlives its caller: whoever hangs up while the commit is in flight must not leave a remembered
     /// state behind that the log has passed.
     async fn append(
@@ -311,6 +271,46 @@ impl Ledger {
             return Err(Failure::Reused);
         }
         Ok(Done { reply: stored(&known.reply)?, log: self.log.name().to_owned(), position: known.last_position })
+    }
+}
+
+/// What a decision comes to in the log.
+fn append_of<E: Fact, R: Message>(
+    call: &Call,
+    stream_id: &str,
+    expected: Expected,
+    decision: Decision<E>,
+    reply: &R,
+) -> Append {
+    let claims = |keys: Vec<(String, Vec<u8>)>| {
+        let claim = |(scope, key)| Claim { scope, key, stream_id: stream_id.to_owned() };
+        keys.into_iter().map(claim).collect()
+    };
+    let events = decision.events.iter().map(|event| NewEvent {
+        event_type: event.type_name(),
+        schema_version: 1,
+        payload: event.to_payload(),
+    });
+    let write = Write {
+        category: E::CATEGORY,
+        stream_id: stream_id.to_owned(),
+        expected,
+        office: decision.office,
+        subject_id: decision.subject,
+        events: events.collect(),
+    };
+    Append {
+        command_id: call.command_id.clone(),
+        fingerprint: call.fingerprint,
+        reply: reply.encode_to_vec(),
+        writes: vec![write],
+        reserve: claims(decision.reserve),
+        release: claims(decision.release),
+        actor: call.principal.subject.clone(),
+        correlation_id: call.correlation_id.clone(),
+        causation_id: call.causation_id.clone(),
+        traceparent: call.traceparent.clone(),
+        occurred_at: call.now,
     }
 }
 

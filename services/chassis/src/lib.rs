@@ -15,6 +15,8 @@ pub mod ledger;
 pub mod feed;
 /// How far each consumer is, and what it is stuck on.
 pub mod consumers;
+/// What to do when there is no room left.
+mod disk;
 /// Read models: views of the logs that can be dropped and built again.
 pub mod views;
 /// When X then Y.

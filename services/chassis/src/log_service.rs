@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use proto::event::v1::{
-    Consumer, GetHeadRequest, Head, ListConsumersRequest, ListConsumersResponse, ReadRecordsRequest,
-    ParkedRecord, ReadRecordsResponse, RebuildViewsRequest, RebuildViewsResponse, ResumeConsumerRequest, VerifyLogRequest,
+    Consumer, GetHeadRequest, Head, ListConsumersRequest, ListConsumersResponse, ParkedRecord, ReadRecordsRequest,
+    ReadRecordsResponse, RebuildViewsRequest, RebuildViewsResponse, ResumeConsumerRequest, VerifyLogRequest,
     VerifyLogResponse, event_log_service_server::EventLogService,
 };
 use tonic::{Request, Response, Status};
@@ -51,7 +51,11 @@ impl LogApi {
         let views = progress.consumer.strip_suffix("/views").and_then(|service| all.get(service));
         let Some(views) = views else { return Vec::new() };
         let parked = views.parked(&progress.source, PARKED_SHOWN).await.unwrap_or_else(|error| {
-            tracing::warn!(error = format!("{error:#}"), consumer = progress.consumer, "what was parked cannot be read");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                consumer = progress.consumer,
+                "what was parked cannot be read"
+            );
             Vec::new()
         });
         let shown = parked.into_iter().map(|parked| ParkedRecord {
@@ -72,15 +76,17 @@ impl EventLogService for LogApi {
         Ok(Response::new(head))
     }
 
-    async fn read_records(&self, request: Request<ReadRecordsRequest>) -> Result<Response<ReadRecordsResponse>, Status> {
+    async fn read_records(
+        &self,
+        request: Request<ReadRecordsRequest>,
+    ) -> Result<Response<ReadRecordsResponse>, Status> {
         let request = request.into_inner();
         let log = self.log(&request.log).await?;
         let limit = usize::try_from(crate::page::size(request.page_size)).unwrap_or(100);
         let records = if request.stream_id.is_empty() {
             log.read(request.after_position, limit).await.map_err(Failure::from)?
         } else {
-            let mut records =
-                log.read_stream(&request.category, &request.stream_id, 0).await.map_err(Failure::from)?;
+            let mut records = log.read_stream(&request.category, &request.stream_id, 0).await.map_err(Failure::from)?;
             records.retain(|record| record.position > request.after_position);
             records.truncate(limit);
             records

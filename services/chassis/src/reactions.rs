@@ -22,7 +22,8 @@ use crate::{
     Call, Failure, Feed, Record,
     call::Fingerprinter,
     consumers::{Consumers, Progress},
-    feed::{Unreachable, unreachable},
+    disk::passes,
+    feed::unreachable,
     telemetry,
 };
 
@@ -134,8 +135,8 @@ impl Follower {
     async fn recover(&mut self, tries: &mut u32, error: &anyhow::Error) {
         let text = format!("{error:#}");
         let other_log = error.is::<OtherLog>();
-        // A source that is away is no reason to stand still once it is back.
-        if error.is::<Unreachable>() || (*tries < TRIES && !other_log) {
+        // A source that is away, or a full disk, is no reason to stand still once that is over.
+        if passes(error) || (*tries < TRIES && !other_log) {
             tracing::warn!(error = text, consumer = self.consumer, tries, "a reaction fails and is tried again");
             self.progress.failing(State::Retrying, &text);
             tokio::time::sleep(Duration::from_millis(50 << (*tries).min(6))).await;

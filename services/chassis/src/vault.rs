@@ -53,21 +53,14 @@ impl Vault {
         let store = Store::open(path, key_id(&wrapping), clock)
             .await
             .with_context(|| format!("opening the key store {}", path.display()))?;
-        let inner =
-            Inner { wrapping, blind: secrets.blind_index_key(), store, cache: Cache::default() };
+        let inner = Inner { wrapping, blind: secrets.blind_index_key(), store, cache: Cache::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Seals a message for a subject, whose key is made where there is none. Refused with `SUBJECT_ERASED` after `destroy`.
-    pub async fn seal<M: Message + Name>(
-        &self,
-        subject_id: &str,
-        message: &M,
-    ) -> Result<Sealed, Failure> {
+    pub async fn seal<M: Message + Name>(&self, subject_id: &str, message: &M) -> Result<Sealed, Failure> {
         if subject_id.is_empty() {
-            return Err(Failure::Fault(anyhow!(
-                "sealing needs the id of the subject whom the data is about"
-            )));
+            return Err(Failure::Fault(anyhow!("sealing needs the id of the subject whom the data is about")));
         }
         let key = match self.key(subject_id).await? {
             Some(key) => key,
@@ -75,16 +68,12 @@ impl Vault {
         };
         let plain = SecretBox::new(message.encode_to_vec().into_boxed_slice());
         let (nonce, ciphertext) =
-            encrypt(&key, plain.expose_secret(), &bound_to(subject_id, &M::full_name()))
-                .map_err(Failure::Fault)?;
+            encrypt(&key, plain.expose_secret(), &bound_to(subject_id, &M::full_name())).map_err(Failure::Fault)?;
         Ok(Sealed { subject_id: subject_id.to_owned(), nonce: nonce.to_vec(), ciphertext })
     }
 
     /// The message, or `None` where the subject was erased.
-    pub async fn reveal<M: Message + Name + Default>(
-        &self,
-        sealed: &Sealed,
-    ) -> Result<Option<M>, Failure> {
+    pub async fn reveal<M: Message + Name + Default>(&self, sealed: &Sealed) -> Result<Option<M>, Failure> {
         let key = match self.key(&sealed.subject_id).await {
             Ok(Some(key)) => key,
             Ok(None) => {
@@ -105,13 +94,12 @@ impl Vault {
         }
         let destroyed = self.inner.store.destroy(subject_id).await;
         self.inner.cache.forget(subject_id);
-        destroyed.map_err(|error| Failure::Fault(error.context("destroying a subject's key")))
+        destroyed.map_err(|error| error.context("destroying a subject's key").into())
     }
 
     /// An index entry by which an equal value is found again, and from which nobody without the secret finds the value.
     pub fn blind(&self, scope: &str, value: &str) -> [u8; 32] {
-        let mut mac = <Hmac<Sha256>>::new_from_slice(self.inner.blind.expose_secret())
-            .expect("HMAC takes any key");
+        let mut mac = <Hmac<Sha256>>::new_from_slice(self.inner.blind.expose_secret()).expect("HMAC takes any key");
         mac.update(&(scope.len() as u64).to_be_bytes());
         mac.update(scope.as_bytes());
         mac.update(value.as_bytes());
@@ -125,7 +113,7 @@ impl Vault {
         }
         let seen = self.inner.cache.destructions();
         let stored = self.inner.store.find(subject_id).await;
-        match stored.map_err(|error| Failure::Fault(error.context("reading a subject's key")))? {
+        match stored.map_err(|error| error.context("reading a subject's key"))? {
             Some(stored) => self.accept(subject_id, stored, seen).map(Some),
             None => Ok(None),
         }
@@ -136,11 +124,7 @@ impl Vault {
         let offered = self.wrap(subject_id).map_err(Failure::Fault)?;
         // Somebody else may have been faster: whatever stands in the store is the key.
         let stored = self.inner.store.keep(subject_id, offered).await;
-        self.accept(
-            subject_id,
-            stored.map_err(|error| Failure::Fault(error.context("keeping a new subject's key")))?,
-            seen,
-        )
+        self.accept(subject_id, stored.map_err(|error| error.context("keeping a new subject's key"))?, seen)
     }
 
     fn accept(&self, subject_id: &str, stored: Stored, seen: u64) -> Result<Arc<Key>, Failure> {
@@ -159,18 +143,15 @@ impl Vault {
 
     fn wrap(&self, subject_id: &str) -> anyhow::Result<Vec<u8>> {
         let key: Key = SecretBox::new(Box::new(random()?));
-        let (nonce, ciphertext) =
-            encrypt(&self.inner.wrapping, key.expose_secret(), &bound_to(subject_id, "key"))?;
+        let (nonce, ciphertext) = encrypt(&self.inner.wrapping, key.expose_secret(), &bound_to(subject_id, "key"))?;
         Ok([nonce.as_slice(), &ciphertext].concat())
     }
 
     fn unwrap_key(&self, subject_id: &str, wrapped: &[u8]) -> anyhow::Result<Key> {
-        let (nonce, ciphertext) =
-            wrapped.split_at_checked(NONCE).context("a wrapped key is too short")?;
+        let (nonce, ciphertext) = wrapped.split_at_checked(NONCE).context("a wrapped key is too short")?;
         let key = decrypt(&self.inner.wrapping, nonce, ciphertext, &bound_to(subject_id, "key"))
             .context("a wrapped key was edited, belongs to another subject, or was wrapped under another secret")?;
-        let key: &[u8; 32] =
-            key.expose_secret().try_into().context("an unwrapped key has the wrong length")?;
+        let key: &[u8; 32] = key.expose_secret().try_into().context("an unwrapped key has the wrong length")?;
         Ok(SecretBox::new(Box::new(*key)))
     }
 }
@@ -215,14 +196,10 @@ fn decrypt(key: &Key, nonce: &[u8], msg: &[u8], aad: &[u8]) -> anyhow::Result<Se
 }
 
 fn open<M: Message + Default>(key: &Key, sealed: &Sealed, name: &str) -> anyhow::Result<M> {
-    let plain =
-        decrypt(key, &sealed.nonce, &sealed.ciphertext, &bound_to(&sealed.subject_id, name))
-            .with_context(|| {
-                format!("a sealed {name} was edited, is another message, or is another subject's")
-            })?;
+    let plain = decrypt(key, &sealed.nonce, &sealed.ciphertext, &bound_to(&sealed.subject_id, name))
+        .with_context(|| format!("a sealed {name} was edited, is another message, or is another subject's"))?;
     // The decoder's error could quote what it read.
-    M::decode(plain.expose_secret())
-        .map_err(|_| anyhow!("a sealed {name} opened but is no such message"))
+    M::decode(plain.expose_secret()).map_err(|_| anyhow!("a sealed {name} opened but is no such message"))
 }
 
 /// Names a wrapping key without telling anything about it.

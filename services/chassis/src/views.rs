@@ -183,18 +183,15 @@ impl Views {
             Ok(records) => self.switch(&new, &mut followers).await.map(|more| (new.number, records + more)),
             Err(error) => Err(error),
         };
-        match &rebuilt {
-            Ok((generation, records)) => {
-                tracing::info!(service = self.inner.service, generation, records, "read models were built anew");
+        let Ok((generation, records)) = rebuilt else {
+            if let Some(new) = Arc::into_inner(new) {
+                new.close().await;
             }
-            Err(_) => {
-                if let Some(new) = Arc::into_inner(new) {
-                    new.close().await;
-                }
-                generation::drop_others(&self.inner.folder, self.live().number);
-            }
-        }
-        rebuilt
+            generation::drop_others(&self.inner.folder, self.live().number);
+            return rebuilt;
+        };
+        tracing::info!(service = self.inner.service, generation, records, "read models were built anew");
+        Ok((generation, records))
     }
 
     /// Until it is near the head of every source: while one is read, the others go on.

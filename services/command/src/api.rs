@@ -1,6 +1,11 @@
 //! The overview as it is, as it changes, and the proof that it is right.
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use chassis::{Call, Failure, Feed, Scope, Views};
@@ -100,14 +105,17 @@ impl Api {
 
 async fn watch(views: &Views, call: &Call, sender: &mpsc::Sender<Result<Overview, Status>>) -> Result<(), Status> {
     let mut shown = BTreeMap::new();
+    // A day may end while somebody watches: time goes on from when the request was made.
+    let began = Instant::now();
     loop {
         let now: BTreeMap<String, u64> =
             views.progress().iter().map(|p| (p.source.clone(), p.standing().position)).collect();
         if now != shown {
             let mut connection = views.connection().await?;
-            let picture = picture(&mut connection, call.now).await.map_err(Failure::Fault)?;
+            let time = call.now + began.elapsed();
+            let picture = picture(&mut connection, time).await.map_err(Failure::Fault)?;
             shown.clone_from(&picture.positions);
-            if sender.send(Ok(picture.overview(&call.principal.scope, call.now))).await.is_err() {
+            if sender.send(Ok(picture.overview(&call.principal.scope, time))).await.is_err() {
                 return Ok(());
             }
         }

@@ -63,6 +63,9 @@ impl IsolationService for Api {
         let id = fields.read(id)?;
         let (order, _) = self.ledger.load::<Order>(&id).await?;
         within_reach(&order, &call.principal.scope).map_err(|refused| refused.refusal())?;
+        if let Some(done) = self.ledger.done_before::<Resource>(&call).await? {
+            return Ok(done.into_response());
+        }
         let other = self.in_the_way(order.terms.kind(), &order.terms.resident_id).await?;
         if other.is_some_and(|other| other != id) {
             return Err(Refused::AlreadyIsolated.refusal().into());
@@ -85,7 +88,12 @@ impl IsolationService for Api {
         within_reach(&order, &call.principal.scope).map_err(|refused| refused.refusal())?;
         let fever_decicelsius = self.method_of(&order, &call).await?.fever_decicelsius;
         let known = self.known_vitals(&order, slot).await?;
-        let sealed = self.vault.seal(&order.terms.resident_id, &vitals).await?;
+        // Somebody who was erased is still to be observed: else nobody could ever release them.
+        let sealed = match self.vault.seal(&order.terms.resident_id, &vitals).await {
+            Ok(sealed) => Some(sealed),
+            Err(Failure::Refused(_)) => None,
+            Err(failure) => return Err(failure.into()),
+        };
         let done = self
             .change(&call, &id, |order| {
                 let reading = NewReading { slot, vitals: vitals.clone(), sealed: sealed.clone(), fever_decicelsius };

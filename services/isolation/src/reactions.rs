@@ -74,9 +74,9 @@ impl Reactions {
                 self.withdraw_isolation(record, &assessed, call).await?;
                 return self.watch(record, &assessed, call).await;
             }
-            Measure::None => self.withdraw_isolation(record, &assessed, call).await?,
-            // A person asks and decides; an order that stands goes on standing.
-            Measure::Ask | Measure::Unspecified => return Ok(()),
+            // A question is a lead, never a reason to isolate by itself (R6, R23): the pass waits for its answer, not an order.
+            Measure::None | Measure::Ask => self.withdraw_isolation(record, &assessed, call).await?,
+            Measure::Unspecified => return Ok(()),
         }
         if assessed.again { self.withdraw(&watch_of(&record.stream_id), &call.derive("watch")).await } else { Ok(()) }
     }

@@ -11,8 +11,8 @@ use proto::{
         access_service_client::AccessServiceClient,
     },
     event::v1::{
-        Consumer, GetHeadRequest, ListConsumersRequest, ParkedRecord, ReadRecordsRequest, RebuildViewsRequest, ResumeConsumerRequest,
-        VerifyLogRequest, consumer::State, event_log_service_client::EventLogServiceClient,
+        Consumer, GetHeadRequest, ListConsumersRequest, ParkedRecord, ReadRecordsRequest, RebuildViewsRequest,
+        ResumeConsumerRequest, VerifyLogRequest, consumer::State, event_log_service_client::EventLogServiceClient,
     },
 };
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -165,14 +165,16 @@ impl Doctor {
         let consumers = logs.list_consumers(ListConsumersRequest {}).await?.into_inner().consumers;
         self.ask.output.list(&consumers, &["consumer", "source", "state", "position", "head", "parked", "error"])?;
         let halted: Vec<_> = consumers.iter().filter(|consumer| consumer.state() == State::Halted).collect();
-        for consumer in &halted {
-            print(&format!(
-                "{} is halted on {}: mend the cause above, then `mifeng doctor resume {} {}`",
-                consumer.consumer, consumer.source, consumer.consumer, consumer.source
-            ))?;
-        }
-        for consumer in consumers.iter().filter(|consumer| consumer.parked > 0) {
-            show_parked(consumer)?;
+        // Machines read all this in the list.
+        if !self.ask.output.is_json() {
+            for Consumer { consumer, source, .. } in halted.iter().copied() {
+                print(&format!(
+                    "{consumer} is halted on {source}: mend the cause above, then `mifeng doctor resume {consumer} {source}`"
+                ))?;
+            }
+            for consumer in consumers.iter().filter(|consumer| consumer.parked > 0) {
+                show_parked(consumer)?;
+            }
         }
         if !halted.is_empty() {
             bail!("{} of {} consumers are halted", halted.len(), consumers.len());

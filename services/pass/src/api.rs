@@ -1,7 +1,7 @@
 //! The edge: fields are parsed, the caller's place is checked, and the answer is put together. What happens in between is
 //! decided in `domain`.
 
-use chassis::{Call, Decision, Failure, Fields, Ledger, Refusal, Refuse as _, Views, page, reason, timestamp};
+use chassis::{Call, Decision, Done, Failure, Fields, Ledger, Refusal, Refuse as _, Views, page, reason, timestamp};
 use proto::pass::v1::{
     self, CheckPassRequest, CheckPassResponse, Crossing, GetHolderRequest, IssuePassRequest, ListCrossingsRequest,
     ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass, Reason, RecordCrossingRequest,
@@ -51,9 +51,10 @@ impl PassService for Api {
         let request = request.into_inner();
         let mut fields = Fields::new();
         let reason = workers_reason(&mut fields, request.reason, &[Reason::Lost, Reason::Lent]);
+        let evidence = evidence(&mut fields, reason, &request.evidence_ids);
         let resident = fields.name("resident", "residents", &request.resident);
         let (resident, reason) = fields.read(resident.zip(reason))?;
-        self.change(&call, &resident, |holder| holder.suspend(reason)).await
+        self.change(&call, &resident, |holder| holder.suspend(reason, &evidence)).await
     }
 
     async fn reinstate_pass(&self, request: Request<ReinstatePassRequest>) -> Result<Response<Pass>, Status> {
@@ -70,9 +71,10 @@ impl PassService for Api {
         let mut fields = Fields::new();
         let reasons = [Reason::Lost, Reason::Lent, Reason::IssuedInError];
         let reason = workers_reason(&mut fields, request.reason, &reasons);
+        let evidence = evidence(&mut fields, reason, &request.evidence_ids);
         let resident = fields.name("resident", "residents", &request.resident);
         let (resident, reason) = fields.read(resident.zip(reason))?;
-        self.change(&call, &resident, |holder| holder.revoke(reason)).await
+        self.change(&call, &resident, |holder| holder.revoke(reason, &evidence)).await
     }
 
     async fn get_holder(&self, request: Request<GetHolderRequest>) -> Result<Response<v1::Holder>, Status> {
@@ -123,7 +125,14 @@ impl PassService for Api {
 
     async fn record_crossing(&self, request: Request<RecordCrossingRequest>) -> Result<Response<Crossing>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
-        let reported = Reported::read(request.get_ref(), call.now)?;
+        let reported = match Reported::read(request.get_ref(), call.now) {
+            Ok(reported) => reported,
+            // What a gate's queue sends again may be too old by now; it has its answer all the same.
+            Err(refused) => {
+                let done = self.ledger.done_before::<Crossing>(&call).await?;
+                return done.map(Done::into_response).ok_or(refused);
+            }
+        };
         let mut db = self.views.read(&call).await?;
         let gate = find_gate(&mut db, &call, &reported.gate).await?;
         let fever_from = method::in_force(&mut db).await.map_err(fault)?.map(|method| method.fever_decicelsius);
@@ -170,7 +179,10 @@ impl PassService for Api {
             fields.name("parent", "compounds", &request.parent).map(|compound| [compound, String::new()])
         };
         let [compound, gate] = fields.read(parent)?;
-        let before = page::after(&request.page_token)?.parse().unwrap_or(i64::MAX);
+        let before = match page::after(&request.page_token)?.as_str() {
+            "" => i64::MAX,
+            position => position.parse().map_err(|_| foreign_token())?,
+        };
         let size = page::size(request.page_size);
         let mut db = self.views.read(&call).await?;
         let scope = &call.principal.scope;
@@ -258,6 +270,33 @@ fn workers_reason(fields: &mut Fields, value: i32, allowed: &[Reason]) -> Option
         "follows only from a verdict, an order or a move-out: choose a reason that a worker may give, such as LOST or LENT",
     );
     known.then_some(reason)
+}
+
+/// A token of another list: the first page in its place would be read for ever.
+fn foreign_token() -> Status {
+    Refusal::new(
+        chassis::Kind::Invalid,
+        "PAGE_TOKEN_INVALID",
+        "翻页标记 page_token 不是这个列表的：请原样使用上一页返回的 next_page_token，或留空从第一页开始",
+        "the page_token is another list's: pass the last answer's next_page_token as it is, or none to start over",
+    )
+    .into()
+}
+
+/// Papers that one decision can rest on.
+const MOST_EVIDENCE: usize = 20;
+
+/// R23: nobody's pass is taken on a bare word. A lost one was reported by its holder.
+fn evidence(fields: &mut Fields, reason: Option<Reason>, given: &[String]) -> Vec<String> {
+    let least = usize::from(reason.is_some_and(|reason| reason != Reason::Lost));
+    fields.check(
+        "evidence_ids",
+        (least..=MOST_EVIDENCE).contains(&given.len()),
+        format!("除遗失外需要 1 至 {MOST_EVIDENCE} 份证据的编号，例如通行记录：没有证据不能收回出入证"),
+        format!("must hold 1 to {MOST_EVIDENCE} ids of evidence, such as a crossing, unless the pass was lost: no pass is taken without"),
+    );
+    let given = given.iter().take(MOST_EVIDENCE).enumerate();
+    given.map(|(at, id)| fields.required(format!("evidence_ids[{at}]"), id, 100).to_owned()).collect()
 }
 
 /// Cuts a list that was read one row too long, and gives the last row that stays where there is another page.

@@ -38,8 +38,8 @@ impl Reaction for Reactions {
 }
 
 impl Reactions {
-    /// Clear: eligible. No measure, or a health watch: free, though not by a clear screening. Everything else bars, also
-    /// a measure that is newer than this version.
+    /// Clear: eligible. No measure, or a health watch: free, though not by a clear screening. A question: barred until it is
+    /// answered. Everything else bars, also a measure that is newer than this version.
     async fn of_case(&self, record: &Record, call: &Call, event: case_event::Event) -> Result<(), Failure> {
         let case_event::Event::Assessed(assessed) = event else { return Ok(()) };
         let case = format!("cases/{}", record.stream_id);
@@ -48,6 +48,7 @@ impl Reactions {
         self.decide(call, &assessed.resident_id, &home, |holder| match (outcome, measure) {
             (Outcome::Clear, _) => holder.clear(&case, &home),
             (_, Measure::None | Measure::Watch) => holder.tolerate(&case),
+            (_, Measure::Ask) => holder.doubt(&case, &home),
             _ => holder.bar(&case, Reason::Verdict, "", &home),
         })
         .await

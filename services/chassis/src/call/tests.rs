@@ -32,7 +32,8 @@ fn a_request_id_is_eight_to_sixty_four_plain_characters() {
         let call = Call::command(&admitted(household("h"), "staff/1"), good).unwrap();
         assert_eq!((&*call.command_id, &*call.correlation_id), (good, good));
     }
-    for bad in ["", "1234567", &"x".repeat(65), "with space", "with/slash", "编号编号编号编号", "line\nbreak1"] {
+    for bad in ["", "1234567", &"x".repeat(65), "with space", "with/slash", "编号编号编号编号", "line\nbreak1"]
+    {
         let status = Call::command(&admitted(household("h"), "staff/1"), bad).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{bad:?}");
         assert_eq!(Spoken::from(&status).reason, "FIELD_INVALID");

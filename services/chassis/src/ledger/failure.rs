@@ -26,7 +26,7 @@ pub enum Failure {
     #[error("the log cannot be reached")]
     Unavailable(#[source] anyhow::Error),
     #[error(transparent)]
-    Fault(#[from] anyhow::Error),
+    Fault(anyhow::Error),
 }
 
 impl From<AppendError> for Failure {
@@ -43,9 +43,15 @@ impl From<AppendError> for Failure {
     }
 }
 
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        if crate::disk::is_full(&error) { Self::Full } else { Self::Fault(error) }
+    }
+}
+
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
-        Self::Fault(anyhow::Error::from(error))
+        anyhow::Error::from(error).into()
     }
 }
 

@@ -60,14 +60,7 @@ impl States {
 
     /// What was read of a stream. It is not kept where something was forgotten since: that may have been this stream,
     /// because it had moved on.
-    pub(super) fn put_read(
-        &self,
-        category: &'static str,
-        stream_id: &str,
-        version: u64,
-        state: State,
-        evictions: u64,
-    ) {
+    pub(super) fn put_read(&self, category: &'static str, stream_id: &str, version: u64, state: State, evictions: u64) {
         let mut kept = self.lock();
         if kept.evictions == evictions {
             kept.put(category, stream_id, version, state);

@@ -10,7 +10,10 @@ use sqlx::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Clock;
+use crate::{
+    Clock,
+    disk::{DiskFull, is_full},
+};
 
 /// Changes in one commit at most.
 const BATCH: usize = 512;
@@ -44,8 +47,7 @@ enum Change {
 impl Store {
     pub(super) async fn open(path: &Path, key_id: String, clock: Clock) -> anyhow::Result<Self> {
         if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir)
-                .with_context(|| format!("making the folder {}", dir.display()))?;
+            std::fs::create_dir_all(dir).with_context(|| format!("making the folder {}", dir.display()))?;
         }
         // secure_delete overwrites a destroyed key in the file with zeros.
         let options = SqliteConnectOptions::new()
@@ -58,14 +60,16 @@ impl Store {
         let mut connection = SqliteConnection::connect_with(&options).await?;
         sqlx::query(SCHEMA).execute(&mut connection).await.context("making the table")?;
         same_secret(&mut connection, &key_id).await?;
+        let options = options.create_if_missing(false);
+        let writing = options.clone();
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(10))
             .max_lifetime(None)
-            .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
+            .connect_with(options.pragma("query_only", "ON"))
             .await?;
         let (writer, changes) = mpsc::channel(4 * BATCH);
-        tokio::spawn(Writer { connection, key_id, clock }.run(changes));
+        tokio::spawn(Writer { options: writing, connection: Some(connection), key_id, clock }.run(changes));
         Ok(Self { readers, writer })
     }
 
@@ -97,7 +101,9 @@ impl Store {
 
 /// Ends when the store is dropped. It is never cancelled, so that no transaction stays open behind it.
 struct Writer {
-    connection: SqliteConnection,
+    options: SqliteConnectOptions,
+    /// None after a commit failed: what of its transaction is left on a connection is for nobody to guess.
+    connection: Option<SqliteConnection>,
     key_id: String,
     clock: Clock,
 }
@@ -116,9 +122,11 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    let text = format!("{error:#}");
+                    self.connection = None;
+                    let (full, text) = (is_full(&error), format!("{error:#}"));
                     for change in batch.drain(..) {
-                        change.answer(Err(anyhow!("writing to the key store: {text}")));
+                        let error = if full { anyhow!(DiskFull) } else { anyhow!("{text}") };
+                        change.answer(Err(error.context("writing to the key store")));
                     }
                 }
             }
@@ -127,7 +135,11 @@ impl Writer {
 
     async fn commit(&mut self, batch: &[Change]) -> anyhow::Result<Vec<Stored>> {
         let now = self.clock.now().timestamp_micros();
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        if self.connection.is_none() {
+            self.connection = Some(SqliteConnection::connect_with(&self.options).await?);
+        }
+        let connection = self.connection.as_mut().context("there is no connection")?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for change in batch {
             outcomes.push(apply(&mut transaction, change, &self.key_id, now).await?);
@@ -138,9 +150,8 @@ impl Writer {
 
     /// The journal still holds the pages as they were: without this a destroyed key could be read from it.
     async fn wipe_journal(&mut self) {
-        if let Err(error) =
-            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.connection).await
-        {
+        let Some(connection) = &mut self.connection else { return };
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await {
             tracing::warn!(%error, "the key store's journal was not truncated after a destruction; the next one tries again");
         }
     }
@@ -156,12 +167,7 @@ impl Change {
     }
 }
 
-async fn apply(
-    db: &mut SqliteConnection,
-    change: &Change,
-    key_id: &str,
-    now: i64,
-) -> anyhow::Result<Stored> {
+async fn apply(db: &mut SqliteConnection, change: &Change, key_id: &str, now: i64) -> anyhow::Result<Stored> {
     match change {
         Change::Keep { subject_id, wrapped, .. } => {
             // The update changes nothing: it makes RETURNING answer with the row that stands there already.
@@ -200,12 +206,11 @@ fn stored(row: &sqlx::sqlite::SqliteRow) -> anyhow::Result<Stored> {
 
 /// Starting with another secret would make every name unreadable and new keys useless once the right one is back.
 async fn same_secret(db: &mut SqliteConnection, key_id: &str) -> anyhow::Result<()> {
-    let others: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM subject_key WHERE wrapped_key IS NOT NULL AND wrapping_key_id <> $1",
-    )
-    .bind(key_id)
-    .fetch_one(db)
-    .await?;
+    let others: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM subject_key WHERE wrapped_key IS NOT NULL AND wrapping_key_id <> $1")
+            .bind(key_id)
+            .fetch_one(db)
+            .await?;
     if others > 0 {
         bail!(
             "{others} keys in it were wrapped under another secret: put the file {} of this installation back",

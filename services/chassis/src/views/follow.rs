@@ -1,12 +1,7 @@
 //! Moves one generation along one source. Invariant: a batch's effects and its checkpoint are one transaction, so a record
 //! is applied exactly once however often it is delivered.
 
-use std::{
-    collections::HashSet,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
@@ -23,7 +18,8 @@ use super::{
 use crate::{
     Feed, Record,
     consumers::Progress,
-    feed::{Unreachable, unreachable},
+    disk::{is_full, passes},
+    feed::unreachable,
     telemetry,
 };
 
@@ -105,10 +101,10 @@ impl Follower {
     fn failed(&self, failures: &mut Failures, resumes: &mut watch::Receiver<u64>, error: &anyhow::Error) -> Pause {
         let text = format!("{error:#}");
         let (service, source) = (&self.views.service, self.source.source());
-        // A source that is away is no reason to stand still once it is back.
-        if error.is::<Unreachable>() {
+        // A source that is away, or a full disk, is no reason to stand still once that is over.
+        if passes(error) {
             if failures.reading == 0 {
-                tracing::warn!(error = text, service, source, "read models wait for their source");
+                tracing::warn!(error = text, service, source, "read models wait");
             }
             failures.reading += 1;
             self.progress.failing(State::Retrying, &text);
@@ -121,7 +117,12 @@ impl Follower {
             self.progress.failing(State::Retrying, &text);
             return Pause::For(Duration::from_millis(50 << failures.applying.min(6)));
         }
-        tracing::error!(error = text, service, source, "read models halted: mend the cause, then `mifeng doctor resume`");
+        tracing::error!(
+            error = text,
+            service,
+            source,
+            "read models halted: mend the cause, then `mifeng doctor resume`"
+        );
         resumes.mark_unchanged();
         self.progress.failing(State::Halted, &text);
         Pause::UntilResumed
@@ -204,7 +205,7 @@ pub(super) async fn step(
     let mut writer = generation.writer.lock().await;
     let mut records = &records[..];
     loop {
-        match batch(views, &mut writer, source.source(), records, careful).await {
+        match batch(views, &mut writer, source.source(), &checkpoint, records, careful).await {
             Ok(parked) => {
                 // Before anybody else gets the writer, so that a generation's progress never goes back.
                 let last = records.last().map_or(checkpoint.position, |last| last.position);
@@ -239,11 +240,21 @@ async fn batch(
     views: &Inner,
     writer: &mut Writer,
     source: &str,
+    checkpoint: &Checkpoint,
     records: &[Arc<Record>],
     careful: bool,
 ) -> Result<u64, Failed> {
-    let Writer { db, parked } = writer;
+    writer.renew_if_in_doubt().await?;
+    writer.in_doubt = true;
+    let Writer { db, parked, in_doubt, .. } = writer;
     let mut transaction = db.begin().await.context("beginning a batch")?;
+    // First of all: it takes the lock under which nobody else writes.
+    if let Some(last) = records.last()
+        && let Err(error) = checkpoint.advance(&mut transaction, last).await
+    {
+        drop(transaction.rollback().await);
+        return Err(error.into());
+    }
     match fill(views, &mut transaction, parked.of(source), records, careful).await {
         Ok(newly) => {
             let count = if parked.of(source).is_some() || !newly.is_empty() {
@@ -252,11 +263,13 @@ async fn batch(
                 0
             };
             transaction.commit().await.context("committing a batch")?;
+            *in_doubt = false;
             parked.add(source, newly);
             Ok(count)
         }
         Err(failed) => {
-            transaction.rollback().await.context("undoing a batch")?;
+            // Where even that fails, the connection is exchanged: what was in the way is to be told.
+            *in_doubt = transaction.rollback().await.is_err() || is_full(&failed.error);
             Err(failed)
         }
     }
@@ -291,9 +304,6 @@ async fn fill(
             apply(views, db, record).await.map_err(failed)?;
         }
     }
-    if let Some(last) = records.last() {
-        Checkpoint { log_id: last.log_id.clone(), position: last.position }.write(db, &last.log).await?;
-    }
     Ok(newly)
 }
 
@@ -323,22 +333,30 @@ impl Checkpoint {
         if self.log_id.is_empty() || self.log_id == log_id { Ok(()) } else { Err(OtherLog(source.to_owned())) }
     }
 
-    async fn write(&self, db: &mut AnyConnection, source: &str) -> anyhow::Result<()> {
-        sqlx::query(
+    /// Moves it, if it still stands where the batch was read from. Whoever else wrote meanwhile (a commit of a follower
+    /// that was stopped can land after its successor has begun) has applied the same records.
+    async fn advance(&self, db: &mut AnyConnection, last: &Record) -> anyhow::Result<()> {
+        let position = |position: u64| i64::try_from(position).context("a position fits into 63 bits");
+        let moved = sqlx::query(
             "INSERT INTO checkpoint (source, log_id, position) VALUES ($1, $2, $3)
-             ON CONFLICT (source) DO UPDATE SET log_id = excluded.log_id, position = excluded.position",
+             ON CONFLICT (source) DO UPDATE SET log_id = excluded.log_id, position = excluded.position
+             WHERE checkpoint.position = $4",
         )
-        .bind(source.to_owned())
-        .bind(self.log_id.clone())
-        .bind(i64::try_from(self.position).context("a position fits into 63 bits")?)
+        .bind(last.log.clone())
+        .bind(last.log_id.clone())
+        .bind(position(last.position)?)
+        .bind(position(self.position)?)
         .execute(db)
         .await
         .context("moving the checkpoint")?;
+        anyhow::ensure!(moved.rows_affected() == 1, "the checkpoint has moved meanwhile");
         Ok(())
     }
 }
 
 /// The source is another log than the one that was followed: restored from an older backup, or made anew.
 #[derive(Debug, thiserror::Error)]
-#[error("the log {0} is another one than before (restored or made anew): build the read models again with `mifeng log rebuild`")]
+#[error(
+    "the log {0} is another one than before (restored or made anew): build the read models again with `mifeng log rebuild`"
+)]
 pub(super) struct OtherLog(pub(super) String);

@@ -7,10 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use sqlx::{
-    AnyConnection, AnyPool, Connection as _, Executor as _, Row as _,
-    any::AnyPoolOptions,
-};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _, any::AnyPoolOptions};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +27,10 @@ pub(super) struct Generation {
 /// Whoever holds it is the only one to move the generation.
 pub(super) struct Writer {
     pub(super) db: AnyConnection,
+    /// Set while a transaction runs, and left so where it failed. SQLite ends some transactions by itself (a full disk);
+    /// sqlx then counts one that is not there, and what is written within it is never committed.
+    pub(super) in_doubt: bool,
+    url: String,
     /// Streams of which a record was laid aside: the later ones follow it there.
     pub(super) parked: Streams,
 }
@@ -122,7 +123,7 @@ impl Generation {
             })
             .connect_lazy(&url)
             .with_context(opening)?;
-        let writer = Mutex::new(Writer { db, parked: Streams::default() });
+        let writer = Mutex::new(Writer { db, in_doubt: false, url, parked: Streams::default() });
         Ok(Self { number, readers, writer, retired: CancellationToken::new() })
     }
 
@@ -154,7 +155,21 @@ impl Generation {
 }
 
 impl Writer {
+    /// Exchanges a connection of which nobody knows what is open on it.
+    pub(super) async fn renew_if_in_doubt(&mut self) -> anyhow::Result<()> {
+        if self.in_doubt {
+            let renewing = "opening the read models again";
+            let mut db = AnyConnection::connect(&self.url).await.context(renewing)?;
+            db.execute(sqlx::raw_sql(WRITER)).await.context(renewing)?;
+            // What the old one holds is undone when it closes.
+            drop(std::mem::replace(&mut self.db, db).close().await);
+            self.in_doubt = false;
+        }
+        Ok(())
+    }
+
     pub(super) async fn checkpoint(&mut self, source: &str) -> anyhow::Result<Checkpoint> {
+        self.renew_if_in_doubt().await?;
         let row = sqlx::query("SELECT log_id, position FROM checkpoint WHERE source = $1")
             .bind(source.to_owned())
             .fetch_optional(&mut self.db)

@@ -10,7 +10,7 @@ use super::{
     Generation, Inner,
     follow::{self, OtherLog},
 };
-use crate::{Feed, Record, consumers::Progress};
+use crate::{Feed, Record, consumers::Progress, disk::is_full};
 
 /// A record that was laid aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +122,10 @@ pub(super) async fn attempt(
             Ok(Ok(()))
         }
         Err(error) => {
+            // For want of room none is laid aside.
+            if is_full(&error) {
+                return Err(error);
+            }
             savepoint.rollback().await.context("undoing a record")?;
             Ok(Err(format!("{error:#}")))
         }
@@ -154,17 +158,20 @@ pub(super) async fn replay(
             records.push(record.ok_or_else(|| OtherLog(name.to_owned()))?);
         }
         let mut writer = generation.writer.lock().await;
+        writer.renew_if_in_doubt().await?;
+        writer.in_doubt = true;
         let mut transaction = writer.db.begin().await.context("beginning to replay")?;
         for record in records {
             let stream = stream_of(&record);
             if still.contains(&stream) {
                 continue;
             }
+            // First of all: it takes the lock under which nobody else writes. What is not there any more was applied.
+            if !forget(&mut transaction, &record).await? {
+                continue;
+            }
             match attempt(views, &mut transaction, &record).await? {
-                Ok(()) => {
-                    forget(&mut transaction, &record).await?;
-                    done += 1;
-                }
+                Ok(()) => done += 1,
                 Err(error) => {
                     park(&mut transaction, &record, error).await?;
                     still.insert(stream);
@@ -172,6 +179,7 @@ pub(super) async fn replay(
             }
         }
         transaction.commit().await.context("committing a replay")?;
+        writer.in_doubt = false;
     }
     let mut writer = generation.writer.lock().await;
     writer.parked = Streams::read(&mut writer.db).await?;
@@ -182,12 +190,13 @@ pub(super) async fn replay(
     Ok(())
 }
 
-async fn forget(db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
-    sqlx::query("DELETE FROM parked WHERE source = $1 AND position = $2")
+/// `false` where it was not parked.
+async fn forget(db: &mut AnyConnection, record: &Record) -> anyhow::Result<bool> {
+    let forgotten = sqlx::query("DELETE FROM parked WHERE source = $1 AND position = $2")
         .bind(record.log.clone())
         .bind(i64::try_from(record.position).context("a position fits into 63 bits")?)
         .execute(db)
         .await
         .context("forgetting a parked record")?;
-    Ok(())
+    Ok(forgotten.rows_affected() > 0)
 }

@@ -50,7 +50,8 @@ pub struct Signature {
 
 #[derive(Clone, Debug)]
 struct Reading {
-    vitals: Sealed,
+    /// Absent where the person's data had been erased.
+    vitals: Option<Sealed>,
     fever_or_symptoms: bool,
 }
 
@@ -87,7 +88,7 @@ impl Order {
 
     /// The reading of a half-day.
     pub fn vitals(&self, slot: Slot) -> Option<&Sealed> {
-        self.readings.get(&slot).map(|reading| &reading.vitals)
+        self.readings.get(&slot).and_then(|reading| reading.vitals.as_ref())
     }
 
     /// Whether this order already does what a further verdict on the same case asks for. An exposure without a proven last
@@ -160,7 +161,8 @@ mod words;
 pub struct NewReading {
     pub slot: Slot,
     pub vitals: Vitals,
-    pub sealed: Sealed,
+    /// Absent where the person's data were erased: then it is kept that a reading was taken, and not what it said.
+    pub sealed: Option<Sealed>,
     /// R14: tenths of a degree from which it is a fever.
     pub fever_decicelsius: i32,
 }
@@ -237,11 +239,16 @@ impl Order {
             return Ok(Vec::new());
         }
         let fever = vitals.temperature_decicelsius >= fever_decicelsius;
+        let fever_or_symptoms = fever || !vitals.symptoms.is_empty();
+        let said = |reading: &Reading| sealed.is_none() && reading.fever_or_symptoms == fever_or_symptoms;
+        if self.readings.get(&slot).is_some_and(said) {
+            return Ok(Vec::new());
+        }
         Ok(vec![Event::Observed(Observed {
             date: slot.date.to_string(),
             day_part: slot.part.day_part().into(),
-            vitals: Some(sealed),
-            fever_or_symptoms: fever || !vitals.symptoms.is_empty(),
+            vitals: sealed,
+            fever_or_symptoms,
         })])
     }
 
@@ -337,8 +344,8 @@ impl Aggregate for Order {
             Event::Observed(observed) => {
                 let date = observed.date.parse().unwrap_or_default();
                 let part = Part::of(observed.day_part()).unwrap_or_default();
-                let vitals = observed.vitals.clone().unwrap_or_default();
-                let reading = Reading { vitals, fever_or_symptoms: observed.fever_or_symptoms };
+                let reading =
+                    Reading { vitals: observed.vitals.clone(), fever_or_symptoms: observed.fever_or_symptoms };
                 self.readings.insert(Slot { date, part }, reading);
             }
             Event::HandedOver(handed_over) => self.hand_over = Some(handed_over.clone()),

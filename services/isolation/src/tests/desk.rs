@@ -123,18 +123,51 @@ async fn without_a_method_nobody_is_isolated_by_proposal() {
 }
 
 #[tokio::test]
-async fn after_erasure_no_reading_can_be_sealed_or_revealed() {
+async fn after_erasure_no_reading_is_kept_or_revealed_and_the_person_is_still_released() {
+    let world = World::with_method().await;
+    world.tell("c1", "2020-02-11T20:30", assessed(Measure::Home, "2020-01-20", false)).await;
+    let name = format!("orders/{}", order_of("c1", 0));
+    world.tell("r1", "2020-02-11T21:00", resident_event::Event::Erased(resident_event::Erased {})).await;
+    let observed = world.observe(&name, "2020-02-11", DayPart::Evening, 365).await.unwrap();
+    assert_eq!((observed.observations, observed.etag.as_str()), (1, "2"));
+    let again = world.observe(&name, "2020-02-11", DayPart::Evening, 364).await.unwrap();
+    assert_eq!(again.etag, "2", "that it was taken is on record once");
+    let (order, _) = world.ledger.load::<crate::domain::order::Order>(&order_of("c1", 0)).await.unwrap();
+    let evening = crate::domain::period::Slot::evening("2020-02-11".parse().unwrap());
+    assert!(order.vitals(evening).is_none());
+    let released = world.release(&name, director(), "2020-02-11T22:00").await.unwrap();
+    assert_eq!((released.state(), released.release_reason()), (State::Released, ReleaseReason::PeriodComplete));
+}
+
+#[tokio::test]
+async fn what_was_observed_before_the_erasure_cannot_be_revealed_and_still_counts() {
     let world = World::with_method().await;
     world.tell("c1", "2020-02-11T20:30", assessed(Measure::Home, "2020-02-08", false)).await;
     let name = format!("orders/{}", order_of("c1", 0));
     world.observe(&name, "2020-02-11", DayPart::Evening, 365).await.unwrap();
     world.tell("r1", "2020-02-12T08:00", resident_event::Event::Erased(resident_event::Erased {})).await;
-    let (_, reason) = refused(world.observe(&name, "2020-02-12", DayPart::Morning, 365).await);
-    assert_eq!(reason, "SUBJECT_ERASED");
     let (order, _) = world.ledger.load::<crate::domain::order::Order>(&order_of("c1", 0)).await.unwrap();
     let evening = crate::domain::period::Slot::evening("2020-02-11".parse().unwrap());
     let revealed = world.api.vault.reveal::<proto::isolation::v1::Vitals>(order.vitals(evening).unwrap()).await;
     assert!(revealed.unwrap().is_none());
-    // The counts stay.
     assert_eq!(world.order(&order_of("c1", 0), "2020-02-12T09:00").await.observations, 1);
+}
+
+#[tokio::test]
+async fn a_second_signature_sent_again_after_release_and_a_new_order_gets_its_first_answer() {
+    let world = World::with_method().await;
+    let proposed = world.propose("2020-02-15T20:00", |proposal| proposal.day_zero = "2020-02-01".into()).await.unwrap();
+    let approve = |name: String| {
+        let approval = ApproveOrderRequest { request_id: "approve-first".into(), name };
+        world.api.approve_order(request(approval, health(), "2020-02-15T20:02"))
+    };
+    let first = approve(proposed.name.clone()).await.unwrap().into_inner();
+    for missing in &first.missing {
+        let (date, part) = missing.split_once(' ').unwrap();
+        let part = if part == "morning" { DayPart::Morning } else { DayPart::Evening };
+        world.observe(&first.name, date, part, 365).await.unwrap();
+    }
+    world.release(&first.name, director(), "2020-02-15T20:30").await.unwrap();
+    world.tell("c1", "2020-02-15T21:00", assessed(Measure::Home, "2020-02-08", false)).await;
+    assert_eq!(approve(proposed.name).await.unwrap().into_inner(), first);
 }

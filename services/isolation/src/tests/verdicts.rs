@@ -74,6 +74,16 @@ async fn a_low_verdict_opens_a_health_watch_and_a_clear_one_opens_nothing() {
 }
 
 #[tokio::test]
+async fn a_verdict_that_only_asks_ends_the_order_that_the_former_one_caused() {
+    let world = World::with_method().await;
+    world.tell("c1", "2020-02-11T12:00", assessed(Measure::Central, "2020-02-08", false)).await;
+    world.tell("c1", "2020-02-11T13:00", assessed(Measure::Ask, "", true)).await;
+    assert!(world.orders(health(), "2020-02-11T13:30", State::InForce).await.is_empty());
+    world.tell("c1", "2020-02-11T14:00", assessed(Measure::Central, "2020-02-08", true)).await;
+    assert_eq!(world.orders(health(), "2020-02-11T14:30", State::InForce).await.len(), 1);
+}
+
+#[tokio::test]
 async fn everything_told_again_from_the_beginning_changes_nothing() {
     let world = World::with_method().await;
     world.tell("day", "2020-02-11T10:00", crossed("x0", Finding::Isolated, AtGate::Refused)).await;

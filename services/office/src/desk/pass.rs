@@ -40,7 +40,7 @@ pub enum Pass {
         act: Act,
     },
     /// Closes the gates to a pass for a while
-    #[command(after_help = "Example:\n  mifeng pass suspend 019c31 --reason lent")]
+    #[command(after_help = "Example:\n  mifeng pass suspend 019c31 --reason lent --evidence crossings/019c2f")]
     Suspend(Taking),
     /// Opens them again
     #[command(after_help = "Example:\n  mifeng pass reinstate 019c31")]
@@ -92,6 +92,9 @@ pub struct Taking {
     resident: String,
     #[arg(long, value_parser = typed::word(Reason::as_str_name))]
     reason: Reason,
+    /// What proves it: a crossing, the number of a paper; as often as needed. Only a lost pass needs none
+    #[arg(long)]
+    evidence: Vec<String>,
     #[command(flatten)]
     act: Act,
 }
@@ -115,9 +118,10 @@ impl Pass {
                 });
                 act.show(&issued.await?)
             }
-            Self::Suspend(Taking { resident, reason, act }) => {
+            Self::Suspend(Taking { resident, reason, evidence, act }) => {
                 let suspended = act.send(async |connection, request_id| {
-                    let request = SuspendPassRequest { request_id, resident, reason: reason.into() };
+                    let request =
+                        SuspendPassRequest { request_id, resident, reason: reason.into(), evidence_ids: evidence };
                     PassServiceClient::new(connection).suspend_pass(request).await
                 });
                 act.show(&suspended.await?)
@@ -129,9 +133,10 @@ impl Pass {
                 });
                 act.show(&reinstated.await?)
             }
-            Self::Revoke(Taking { resident, reason, act }) => {
+            Self::Revoke(Taking { resident, reason, evidence, act }) => {
                 let revoked = act.send(async |connection, request_id| {
-                    let request = RevokePassRequest { request_id, resident, reason: reason.into() };
+                    let request =
+                        RevokePassRequest { request_id, resident, reason: reason.into(), evidence_ids: evidence };
                     PassServiceClient::new(connection).revoke_pass(request).await
                 });
                 act.show(&revoked.await?)

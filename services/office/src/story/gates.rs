@@ -111,6 +111,7 @@ async fn remarkable(
             request_id: story.ids.of(format_args!("lost:{}", bare(&lost.resident))),
             resident: lost.resident.clone(),
             reason: Reason::Lost.into(),
+            evidence_ids: Vec::new(),
         })
         .await
         .context("revoking a lost pass")?;

@@ -25,6 +25,10 @@ pub struct Holder {
     pub bars: BTreeMap<String, Bar>,
     /// Cases that a release has settled: their exposure never bars again (R13).
     settled: BTreeSet<String>,
+    /// Cases that were clear once, and orders that ended: said again, they are no news of a later occasion.
+    qualified_by: BTreeSet<String>,
+    /// How many bars have come, whatever became of them.
+    bars_so_far: u64,
     /// In order of issue; the last one counts.
     passes: Vec<Pass>,
     pub moved_out: bool,
@@ -42,6 +46,10 @@ pub struct Bar {
     pub reason: Reason,
     /// The case behind an order; empty where there is none.
     pub cause: String,
+    /// The verdict only asks: a clear verdict on a later case, or a release, answers it.
+    pub doubt: bool,
+    /// The number of this bar in the order in which they came.
+    since: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -161,49 +169,75 @@ pub struct Issue {
 type Events = Vec<Event>;
 
 impl Holder {
-    /// A clear verdict: it qualifies, and lifts the bar of an earlier verdict on the same case.
+    /// A clear verdict: it qualifies, lifts the bar of an earlier verdict on the same case, and answers the doubts that
+    /// earlier cases left open.
     pub fn clear(&self, case: &str, residence: &Residence) -> Events {
+        let before = match self.bars.get(case) {
+            Some(own) => own.since,
+            None if self.moved_out || self.qualified_by.contains(case) => 0,
+            None => u64::MAX,
+        };
         let mut events = self.qualify(case, residence);
-        events.extend(self.lift(&[case], ""));
+        let answered = self.doubts().filter(|(_, doubt)| doubt.since < before).map(|(name, _)| (name, ""));
+        events.extend(self.lift([(case, "")].into_iter().chain(answered)));
         events
     }
 
     /// A verdict that needs no measure at home and yet is not clear: only the case's own bar falls.
     pub fn tolerate(&self, case: &str) -> Events {
-        self.lift(&[case], "")
+        self.lift([(case, "")])
     }
 
-    /// The pass is suspended before the bar stands, so that no position shows a barred person with an active pass.
+    /// A verdict that asks: no pass until it is answered.
+    pub fn doubt(&self, case: &str, residence: &Residence) -> Events {
+        self.put_bar(Barred {
+            by: case.to_owned(),
+            reason: Reason::Verdict.into(),
+            residence: Some(residence.clone()),
+            cause: String::new(),
+            doubt: true,
+        })
+    }
+
     pub fn bar(&self, by: &str, reason: Reason, cause: &str, residence: &Residence) -> Events {
-        if self.bars.contains_key(by) || self.settled.contains(by) {
-            return Vec::new();
-        }
-        let mut events = match self.pass() {
-            Some(Pass { standing: Standing::Active, number, .. }) => {
-                vec![suspended(number, reason)]
-            }
-            Some(_) | None => Vec::new(),
-        };
-        events.push(Event::Barred(Barred {
+        self.put_bar(Barred {
             by: by.to_owned(),
             reason: reason.into(),
             residence: Some(residence.clone()),
             cause: cause.to_owned(),
-        }));
+            doubt: false,
+        })
+    }
+
+    /// The pass is suspended before the bar stands, so that no position shows a barred person with an active pass.
+    fn put_bar(&self, barred: Barred) -> Events {
+        let stands = self.bars.get(&barred.by).is_some_and(|bar| bar.doubt == barred.doubt);
+        if stands || self.settled.contains(&barred.by) {
+            return Vec::new();
+        }
+        let mut events = match self.pass() {
+            Some(Pass { standing: Standing::Active, number, .. }) => {
+                vec![suspended(number, barred.reason(), &[])]
+            }
+            Some(_) | None => Vec::new(),
+        };
+        events.push(Event::Barred(barred));
         events
     }
 
-    /// The end of an isolation: its bar and its cause's fall, and who was released is eligible (R13).
+    /// The end of an isolation: its bar and its cause's fall, open doubts with them, and who was released is eligible
+    /// (R13).
     pub fn release(&self, order: &str, residence: &Residence) -> Events {
         let cause = self.bars.get(order).map_or("", |bar| bar.cause.as_str());
-        let mut events = self.lift(&[order, cause], order);
+        let answered = self.doubts().map(|(name, _)| name).filter(|name| *name != cause).map(|name| (name, ""));
+        let mut events = self.lift([(order, order), (cause, order)].into_iter().chain(answered));
         events.extend(self.qualify(order, residence));
         events
     }
 
     /// The end of an order that its verdict no longer calls for. Nothing is served, so the case stays open to judgement.
     pub fn withdraw(&self, order: &str) -> Events {
-        self.lift(&[order], order)
+        self.lift([(order, order)])
     }
 
     /// Ends the right to cross for good, with or without a pass.
@@ -215,7 +249,7 @@ impl Holder {
             Some(Pass { standing: Standing::Active | Standing::Suspended(_), number, .. }) => number.as_str(),
             Some(_) | None => "",
         };
-        vec![revoked(number, Reason::MovedOut)]
+        vec![revoked(number, Reason::MovedOut, &[])]
     }
 
     /// A pass in order is not issued twice: the one there is stays.
@@ -228,7 +262,8 @@ impl Holder {
                 Standing::Active if issue.now < pass.expires && pass.residence == qualification.residence => {
                     return Ok(Vec::new());
                 }
-                Standing::Suspended(reason) if reason != Reason::Lost => {
+                // A suspension ends with the pass that it took away (R23).
+                Standing::Suspended(reason) if reason != Reason::Lost && issue.now < pass.expires => {
                     return Err(Refused::Suspended);
                 }
                 Standing::Active | Standing::Suspended(_) | Standing::Revoked(_) => {}
@@ -249,11 +284,11 @@ impl Holder {
     }
 
     /// By a worker: what a bar has suspended stays suspended when the bar falls.
-    pub fn suspend(&self, reason: Reason) -> Result<Events, Refused> {
+    pub fn suspend(&self, reason: Reason, evidence_ids: &[String]) -> Result<Events, Refused> {
         match self.pass() {
             None | Some(Pass { standing: Standing::Revoked(_), .. }) => Err(Refused::NoPass),
             Some(pass) if pass.standing == Standing::Suspended(reason) => Ok(Vec::new()),
-            Some(pass) => Ok(vec![suspended(&pass.number, reason)]),
+            Some(pass) => Ok(vec![suspended(&pass.number, reason, evidence_ids)]),
         }
     }
 
@@ -268,11 +303,11 @@ impl Holder {
         }
     }
 
-    pub fn revoke(&self, reason: Reason) -> Result<Events, Refused> {
+    pub fn revoke(&self, reason: Reason, evidence_ids: &[String]) -> Result<Events, Refused> {
         match self.pass() {
             None => Err(Refused::NoPass),
             Some(Pass { standing: Standing::Revoked(_), .. }) => Ok(Vec::new()),
-            Some(pass) => Ok(vec![revoked(&pass.number, reason)]),
+            Some(pass) => Ok(vec![revoked(&pass.number, reason, evidence_ids)]),
         }
     }
 
@@ -288,14 +323,19 @@ impl Holder {
         vec![Event::Qualified(Qualified { by: by.to_owned(), residence: Some(residence.clone()) })]
     }
 
-    /// Lifts the bars that stand, and settles for good what a release covers even where its bar has not arrived yet. The
-    /// last bar gone, the pass that a bar suspended is good again; one that a worker suspended is not.
-    fn lift(&self, names: &[&str], released_by: &str) -> Events {
+    fn doubts(&self) -> impl Iterator<Item = (&str, &Bar)> {
+        self.bars.iter().filter(|(_, bar)| bar.doubt).map(|(name, bar)| (name.as_str(), bar))
+    }
+
+    /// Lifts the bars that stand, each with the order whose release settles it, if one does; and settles for good what a
+    /// release covers even where its bar has not arrived yet. The last bar gone, the pass that a bar suspended is good
+    /// again; one that a worker suspended is not.
+    fn lift<'a>(&self, bars: impl IntoIterator<Item = (&'a str, &'a str)>) -> Events {
         let mut events = Vec::new();
         let mut after = self.clone();
-        for name in names.iter().copied().filter(|name| !name.is_empty()) {
+        for (name, released_by) in bars.into_iter().filter(|(name, _)| !name.is_empty()) {
             let to_settle = name != released_by && !released_by.is_empty() && !self.settled.contains(name);
-            if self.bars.contains_key(name) || to_settle {
+            if after.bars.contains_key(name) || to_settle {
                 let event = Event::BarLifted(BarLifted { by: name.to_owned(), released_by: released_by.to_owned() });
                 after.evolve(&event);
                 events.push(event);
@@ -312,16 +352,18 @@ impl Holder {
     }
 }
 
-fn suspended(number: &str, reason: Reason) -> Event {
-    Event::Suspended(Suspended { number: number.to_owned(), reason: reason.into() })
+fn suspended(number: &str, reason: Reason, evidence_ids: &[String]) -> Event {
+    let evidence_ids = evidence_ids.to_vec();
+    Event::Suspended(Suspended { number: number.to_owned(), reason: reason.into(), evidence_ids })
 }
 
 fn reinstated(number: &str) -> Event {
     Event::Reinstated(Reinstated { number: number.to_owned() })
 }
 
-fn revoked(number: &str, reason: Reason) -> Event {
-    Event::Revoked(Revoked { number: number.to_owned(), reason: reason.into() })
+fn revoked(number: &str, reason: Reason, evidence_ids: &[String]) -> Event {
+    let evidence_ids = evidence_ids.to_vec();
+    Event::Revoked(Revoked { number: number.to_owned(), reason: reason.into(), evidence_ids })
 }
 
 // --- Evolve ---
@@ -334,11 +376,14 @@ impl Aggregate for Holder {
             Event::Qualified(qualified) => {
                 let residence = qualified.residence.clone().unwrap_or_default();
                 self.residence = Some(residence.clone());
+                self.qualified_by.insert(qualified.by.clone());
                 self.qualification = Some(Qualification { by: qualified.by.clone(), residence });
             }
             Event::Barred(barred) => {
                 self.residence.clone_from(&barred.residence);
-                let bar = Bar { reason: barred.reason(), cause: barred.cause.clone() };
+                self.bars_so_far += 1;
+                let since = self.bars.get(&barred.by).map_or(self.bars_so_far, |bar| bar.since);
+                let bar = Bar { reason: barred.reason(), cause: barred.cause.clone(), doubt: barred.doubt, since };
                 self.bars.insert(barred.by.clone(), bar);
             }
             Event::BarLifted(lifted) => {

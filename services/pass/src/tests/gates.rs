@@ -3,14 +3,14 @@ use chrono::TimeDelta;
 use proto::{
     isolation::v1::Kind,
     pass::v1::{
-        CheckPassRequest, Crossing, Decision, Direction, Finding, Manual, Visitor,
+        CheckPassRequest, Crossing, Decision, Direction, Finding, Manual, RecordCrossingRequest, Visitor,
         pass_service_server::PassService as _, record_crossing_request::Identity, visitor::Exception,
     },
     screening::v1::{Measure, Outcome},
 };
 use tonic::Code;
 
-use super::world::{World, gate, guard, home, worker};
+use super::world::{World, gate, guard, home, reason, worker};
 
 fn outcome(crossing: &Crossing) -> (Decision, Vec<Finding>) {
     let verdict = crossing.verdict.as_ref().unwrap();
@@ -83,10 +83,21 @@ async fn a_crossing_sent_three_times_is_on_record_once() {
         world.now += TimeDelta::minutes(1);
         assert_eq!(world.cross(message.clone()).await.unwrap(), first);
     }
+    // A gate that was cut off for two days sends its queue: what was taken is answered, what was not is too old.
+    let timed = |mut message: RecordCrossingRequest, now| {
+        message.cross_time = Some(chassis::timestamp(now));
+        message
+    };
+    let queued = timed(world.crossing(Direction::In, manual("r1")), world.now);
+    let second = world.cross(queued.clone()).await.unwrap();
+    let never = timed(world.crossing(Direction::In, manual("r1")), world.now);
+    world.now += TimeDelta::hours(48);
+    assert_eq!(world.cross(queued).await.unwrap(), second);
+    assert_eq!(reason(&world.cross(never).await.unwrap_err()), "FIELD_INVALID");
     let listed = world.crossings(worker("n1"), "compounds/c1").await;
-    assert_eq!(listed.len(), 1);
-    assert_eq!(listed[0].name, first.name);
-    assert_eq!(listed[0].verdict.as_ref().unwrap().resident, "residents/r1");
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[1].name, first.name);
+    assert_eq!(listed[1].verdict.as_ref().unwrap().resident, "residents/r1");
 }
 
 #[tokio::test]

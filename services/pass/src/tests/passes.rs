@@ -133,6 +133,7 @@ async fn a_worker_suspends_for_the_reasons_that_are_hers_to_give() {
             request_id: world.next_id(),
             resident: "residents/r1".to_owned(),
             reason: reason.into(),
+            evidence_ids: vec!["crossings/1".to_owned()],
         };
         world.request(worker("n1"), message)
     };
@@ -149,7 +150,11 @@ async fn a_worker_suspends_for_the_reasons_that_are_hers_to_give() {
         request_id: world.next_id(),
         resident: "residents/r1".to_owned(),
         reason: Reason::IssuedInError.into(),
+        evidence_ids: Vec::new(),
     };
+    let bare = world.api.revoke_pass(world.request(worker("n1"), revoke.clone())).await.unwrap_err();
+    assert_eq!(chassis::refusal::Spoken::from(&bare).fields[0].field, "evidence_ids", "R23");
+    let revoke = RevokePassRequest { evidence_ids: vec!["paper 3".to_owned()], ..revoke };
     let response = world.api.revoke_pass(world.request(worker("n1"), revoke)).await.unwrap();
     assert!(world.take(response).revoked);
     assert_eq!(findings(&world.check("c1", &replaced.code).await.unwrap()), [Finding::Revoked]);

@@ -153,11 +153,12 @@ pub(super) async fn reveal(api: &Api, request: Request<RevealResidentRequest>) -
 
 pub(super) async fn list_reveals(api: &Api, request: Request<ListRevealsRequest>) -> Answer<ListRevealsResponse> {
     let call = Call::query(&request)?;
+    let asked = Asked::new(request.get_ref().page_size, &request.get_ref().page_token)?;
     let id = id(&request.get_ref().parent, "parent")?;
     api.resident(&call, &id).await?;
     let mut db = api.views.read(&call).await?;
-    let reveals = reveals::list(&mut db, &call.principal.scope, &id).await.map_err(fault)?;
-    Ok(ListRevealsResponse { reveals }.into())
+    let page = reveals::list(&mut db, &call.principal.scope, &id, &asked).await.map_err(fault)?;
+    Ok(ListRevealsResponse { reveals: page.rows, next_page_token: page.next }.into())
 }
 
 pub(super) async fn move_out(api: &Api, request: Request<MoveOutResidentRequest>) -> Answer<Resident> {

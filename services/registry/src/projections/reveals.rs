@@ -7,7 +7,7 @@ use chrono::DateTime;
 use proto::registry::v1::{Reveal, resident_event::Event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use super::{Reach, SOURCES, event, statement};
+use super::{Asked, Page, Reach, SOURCES, event, statement};
 
 pub(crate) struct Reveals;
 
@@ -57,25 +57,35 @@ impl Projection for Reveals {
     }
 }
 
-/// The newest first; a thousand at most.
-pub(crate) async fn list(db: &mut AnyConnection, scope: &Scope, resident: &str) -> anyhow::Result<Vec<Reveal>> {
+/// A page of them, the newest first.
+pub(crate) async fn list(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    resident: &str,
+    asked: &Asked,
+) -> anyhow::Result<Page<Reveal>> {
     let (within, own) = Reach::from(scope).people();
+    // Another list's token leads nowhere, never to the first page again.
+    let before: i64 = if asked.after.is_empty() { i64::MAX } else { asked.after.parse().unwrap_or(0) };
     let rows = statement(
-        "SELECT actor, reason, at FROM registry_reveal
-         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR resident = $2) AND resident = $3
-         ORDER BY position DESC LIMIT 1000",
+        "SELECT position, actor, reason, at FROM registry_reveal
+         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR resident = $2) AND resident = $3 AND position < $4
+         ORDER BY position DESC LIMIT $5",
     )
     .bind(within)
     .bind(own)
     .bind(resident.to_owned())
+    .bind(before)
+    .bind(asked.size + 1)
     .fetch_all(db)
     .await
     .context("reading reveals")?;
-    let reveals: Result<Vec<Reveal>, sqlx::Error> = rows.iter().map(read).collect();
-    Ok(reveals?)
+    let reveals: Result<Vec<(String, Reveal)>, sqlx::Error> = rows.iter().map(read).collect();
+    Ok(asked.page(reveals?))
 }
 
-fn read(row: &AnyRow) -> Result<Reveal, sqlx::Error> {
+fn read(row: &AnyRow) -> Result<(String, Reveal), sqlx::Error> {
     let time = DateTime::from_timestamp_micros(row.try_get("at")?).map(timestamp);
-    Ok(Reveal { actor: row.try_get("actor")?, reason: row.try_get("reason")?, time })
+    let reveal = Reveal { actor: row.try_get("actor")?, reason: row.try_get("reason")?, time };
+    Ok((row.try_get::<i64, _>("position")?.to_string(), reveal))
 }

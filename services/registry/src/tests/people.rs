@@ -36,7 +36,7 @@ async fn a_look_at_a_person_is_on_record_and_an_erased_one_is_gone() {
     let shown = desk.done(desk.api.reveal_resident(look()).await).person.unwrap();
     assert_eq!(shown.full_name, "金丝雀");
     assert_eq!(desk.done(desk.api.reveal_resident(look()).await).person.unwrap().full_name, "金丝雀");
-    let reveals = || desk.ask(ListRevealsRequest { parent: resident.name.clone() });
+    let reveals = || desk.ask(ListRevealsRequest { parent: resident.name.clone(), ..ListRevealsRequest::default() });
     let on_record = desk.done(desk.api.list_reveals(reveals()).await).reveals;
     assert_eq!(on_record.len(), 1);
     assert_eq!((on_record[0].actor.as_str(), on_record[0].reason.as_str()), ("staff/lu", "上门核对"));

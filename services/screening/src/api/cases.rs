@@ -123,7 +123,7 @@ impl Api {
             let hours = method.content().map_or(0, |content| content.dispute_hours);
             let statement = self.vault.seal(resident(&case), statement).await?;
             let due = timestamp(call.now + TimeDelta::hours(hours.into()));
-            let disputed = Disputed { statement: Some(statement), due: Some(due) };
+            let disputed = Disputed { statement: Some(statement), due: Some(due), by: call.principal.subject.clone() };
             Ok(Box::new(move |case: &Case| case.dispute_verdict(&disputed)) as Prepared)
         };
         self.decide(call, &case_id, prepare).await

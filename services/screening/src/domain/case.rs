@@ -7,7 +7,7 @@ use proto::{
     event::v1::Sealed,
     registry::v1::Residence,
     screening::v1::{
-        Outcome, StruckVisit, case,
+        Measure, Outcome, StruckVisit, case,
         case_event::{Assessed, Declared, DisputeResolved, Disputed, Event, EvidenceRecorded, Opened},
     },
 };
@@ -168,7 +168,8 @@ impl Case {
         Ok(self.decision(events))
     }
 
-    /// A verdict on what there is. Without every number's scan it cannot be clear (R4, R5).
+    /// A verdict on what there is. Without every number's scan it cannot be clear (R4, R5); and a doubt needs at least one,
+    /// or a bare declaration, typed by anybody, would take somebody's pass (R23).
     pub fn assess(&self, verdict: &Assessed) -> Result<Decision<Event>, Refused> {
         self.is_known()?;
         if self.verdict.as_ref() == Some(verdict) {
@@ -179,6 +180,9 @@ impl Case {
         }
         if self.verdict.is_some() {
             return Err(Refused::AlreadyAssessed);
+        }
+        if self.evidence.is_empty() && self.phones() > 0 && verdict.measure() == Measure::Ask {
+            return Err(Refused::NoEvidence);
         }
         Ok(self.decision(vec![Event::Assessed(verdict.clone())]))
     }
@@ -200,7 +204,8 @@ impl Case {
         if self.dispute.is_none() {
             return Err(Refused::NotDisputed);
         }
-        if self.evidence.iter().any(|evidence| evidence.by == by) {
+        let filed = self.dispute.as_ref().is_some_and(|dispute| dispute.by == by);
+        if filed || self.evidence.iter().any(|evidence| evidence.by == by) {
             return Err(Refused::SamePerson);
         }
         Ok(())

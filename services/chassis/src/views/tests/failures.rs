@@ -1,5 +1,8 @@
 use super::*;
-use crate::{event_log::{Head, LogError}, feed::Feed};
+use crate::{
+    event_log::{Head, LogError},
+    feed::Feed,
+};
 
 async fn two_compounds(bench: &Bench) {
     for compound in ["a", "b"] {
@@ -120,7 +123,6 @@ async fn another_log_under_the_same_name_halts_views_until_they_are_built_anew()
         open(&bench.ledger, &call("open"), "z").await.unwrap();
         bench.gate("z", "z first").await;
         progress.resume();
-        progress.until(|standing| standing.state == State::Retrying).await;
         progress.until(|standing| standing.state == State::Halted).await;
         opened.views.rebuild().await.unwrap();
         assert_eq!(progress.standing().state, State::Running);

@@ -73,7 +73,7 @@ fn reading(slot: Slot, temperature: i32, symptoms: &[Symptom]) -> NewReading {
             temperature_decicelsius: temperature,
             symptoms: symptoms.iter().map(|symptom| *symptom as i32).collect(),
         },
-        sealed: sealed(1),
+        sealed: Some(sealed(1)),
         fever_decicelsius: 373,
     }
 }
@@ -141,7 +141,7 @@ fn the_same_reading_said_twice_adds_nothing_and_another_one_replaces_it() {
     let corrected = then(&order, |order| {
         let said = order.vitals(evening) == Some(&sealed(2));
         let known = said.then(|| (sealed(2), reading(evening, 366, &[]).vitals));
-        order.observe(NewReading { sealed: sealed(2), ..reading(evening, 366, &[]) }, known.as_ref(), now)
+        order.observe(NewReading { sealed: Some(sealed(2)), ..reading(evening, 366, &[]) }, known.as_ref(), now)
     });
     assert_eq!(corrected.due(now).len(), 1);
     assert_eq!(corrected.missing(now), []);

@@ -72,6 +72,8 @@ pub enum Command {
         #[arg(value_parser = typed::name("residents"))]
         resident: String,
         #[command(flatten)]
+        paging: Paging,
+        #[command(flatten)]
         ask: Ask,
     },
     /// Ends the residence, and with it the pass
@@ -160,10 +162,14 @@ impl Command {
                 });
                 act.show(&revealed.await?.person.context("the answer holds no person")?)
             }
-            Self::WhoLooked { resident, ask } => {
+            Self::WhoLooked { resident, paging, ask } => {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
-                let answer = client.list_reveals(ListRevealsRequest { parent: resident }).await?.into_inner();
-                ask.list(&answer.reveals, &["time", "actor", "reason"])
+                let all = paging.collect(async |page_size, page_token| {
+                    let request = ListRevealsRequest { parent: resident.clone(), page_size, page_token };
+                    let page = client.list_reveals(request).await?.into_inner();
+                    Ok((page.reveals, page.next_page_token))
+                });
+                ask.list(&all.await?, &["time", "actor", "reason"])
             }
             Self::MoveOut { resident, etag, act } => {
                 let gone = act.send(async |connection, request_id| {

@@ -83,8 +83,8 @@ fn only_a_code_of_ours_counts() {
 #[test]
 fn a_pass_that_does_not_hold_is_refused_and_says_why() {
     let holder = with_pass();
-    let suspended = evolve(holder.clone(), &holder.suspend(Reason::Lent).unwrap());
-    let revoked = evolve(holder.clone(), &holder.revoke(Reason::Lost).unwrap());
+    let suspended = evolve(holder.clone(), &holder.suspend(Reason::Lent, &[]).unwrap());
+    let revoked = evolve(holder.clone(), &holder.revoke(Reason::Lost, &[]).unwrap());
     let by_verdict = barred(&holder, "cases/2", Reason::Verdict);
     for (holder, finding) in
         [(suspended, Finding::Suspended), (revoked, Finding::Revoked), (by_verdict, Finding::Suspended)]
@@ -110,7 +110,7 @@ fn a_pass_counts_from_its_issue_to_its_expiry_and_at_its_own_compound() {
 #[test]
 fn a_replaced_pass_is_refused() {
     let holder = with_pass();
-    let holder = evolve(holder.clone(), &holder.suspend(Reason::Lost).unwrap());
+    let holder = evolve(holder.clone(), &holder.suspend(Reason::Lost, &[]).unwrap());
     let issue = Issue { number: number(2), now: noon(), pass_days: Some(14) };
     let holder = evolve(holder.clone(), &holder.issue(issue).unwrap());
     let old = number(1).to_string();

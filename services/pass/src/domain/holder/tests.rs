@@ -120,11 +120,11 @@ fn the_last_bar_decides() {
 
 #[test]
 fn what_a_worker_suspended_stays_suspended_when_the_bar_falls() {
-    let (lent_first, _) = when(with_pass(), |holder| holder.suspend(Reason::Lent).unwrap());
+    let (lent_first, _) = when(with_pass(), |holder| holder.suspend(Reason::Lent, &[]).unwrap());
     let (lent_first, names) = when(lent_first, |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
     assert_eq!(names, ["barred"]);
     let (barred_first, _) = when(with_pass(), |holder| holder.bar(CASE, Reason::Verdict, "", &home()));
-    let (barred_first, _) = when(barred_first, |holder| holder.suspend(Reason::Lent).unwrap());
+    let (barred_first, _) = when(barred_first, |holder| holder.suspend(Reason::Lent, &[]).unwrap());
     for holder in [lent_first, barred_first] {
         let (holder, names) = when(holder, |holder| holder.clear(CASE, &home()));
         assert_eq!(names, ["bar_lifted"]);
@@ -195,27 +195,27 @@ fn a_released_person_is_eligible_without_another_screening() {
 
 #[test]
 fn a_lost_pass_is_replaced_and_a_lent_one_is_not() {
-    let (lost, _) = when(with_pass(), |holder| holder.suspend(Reason::Lost).unwrap());
+    let (lost, _) = when(with_pass(), |holder| holder.suspend(Reason::Lost, &[]).unwrap());
     let (replaced, names) = when(lost, |holder| holder.issue(issue(2)).unwrap());
     assert_eq!(names, ["issued"]);
     assert_eq!(standing(&replaced), Standing::Active);
-    let (lent, _) = when(with_pass(), |holder| holder.suspend(Reason::Lent).unwrap());
+    let (lent, _) = when(with_pass(), |holder| holder.suspend(Reason::Lent, &[]).unwrap());
     assert!(matches!(lent.issue(issue(2)), Err(Refused::Suspended)));
 }
 
 #[test]
 fn a_revoked_pass_cannot_be_reinstated_but_another_can_be_issued() {
-    let (holder, names) = when(with_pass(), |holder| holder.revoke(Reason::IssuedInError).unwrap());
+    let (holder, names) = when(with_pass(), |holder| holder.revoke(Reason::IssuedInError, &[]).unwrap());
     assert_eq!(names, ["revoked"]);
     assert!(matches!(holder.reinstate(), Err(Refused::NoPass)));
-    assert!(matches!(holder.suspend(Reason::Lost), Err(Refused::NoPass)));
+    assert!(matches!(holder.suspend(Reason::Lost, &[]), Err(Refused::NoPass)));
     assert_eq!(holder.issue(issue(2)).unwrap().len(), 1);
 }
 
 #[test]
 fn without_a_pass_there_is_nothing_to_take_away() {
     let holder = Holder::default();
-    for refused in [holder.suspend(Reason::Lost), holder.reinstate(), holder.revoke(Reason::Lost)] {
+    for refused in [holder.suspend(Reason::Lost, &[]), holder.reinstate(), holder.revoke(Reason::Lost, &[])] {
         assert!(matches!(refused, Err(Refused::NoPass)));
     }
 }
@@ -231,11 +231,56 @@ fn who_moved_out_gets_no_pass_even_when_a_clear_verdict_arrives_late() {
     }
 }
 
+fn doubted(holder: Holder, case: &str) -> Holder {
+    when(holder, |holder| holder.doubt(case, &home())).0
+}
+
+#[test]
+fn a_clear_verdict_on_a_later_case_answers_the_doubts_of_earlier_ones() {
+    let holder = doubted(doubted(with_pass(), "cases/2"), "cases/3");
+    assert!(matches!(holder.issue(issue(2)), Err(Refused::Barred(_))));
+    let (holder, names) = when(holder, |holder| holder.clear("cases/4", &home()));
+    assert_eq!(names, ["qualified", "bar_lifted", "bar_lifted", "reinstated"]);
+    assert_eq!((standing(&holder), holder.eligible()), (Standing::Active, true));
+}
+
+#[test]
+fn a_clear_verdict_answers_no_later_doubt_and_no_measure() {
+    let holder = doubted(doubted(with_pass(), "cases/2"), "cases/3");
+    let (holder, _) = when(holder, |holder| holder.clear("cases/2", &home()));
+    assert_eq!(holder.bars.keys().collect::<Vec<_>>(), ["cases/3"], "the later doubt stands");
+    let (holder, names) = when(holder, |holder| holder.clear(CASE, &home()));
+    assert_eq!(names, ["qualified"], "the first case said again is no news");
+    let (holder, _) = when(holder, |holder| holder.bar("cases/3", Reason::Verdict, "", &home()));
+    let (holder, _) = when(holder, |holder| holder.clear("cases/4", &home()));
+    assert!(!holder.eligible(), "a measure is answered by its own case or by a release");
+    let (holder, _) = when(holder, |holder| holder.doubt("cases/3", &home()));
+    assert!(when(holder, |holder| holder.clear("cases/5", &home())).0.eligible());
+}
+
+#[test]
+fn a_release_leaves_no_doubt_behind_and_what_it_settled_does_not_include_them() {
+    let holder = doubted(with_pass(), "cases/2");
+    let (holder, _) = when(holder, |holder| holder.bar(ORDER, Reason::IsolationOrder, "cases/3", &home()));
+    let (holder, _) = when(holder, |holder| holder.release(ORDER, &home()));
+    assert_eq!((standing(&holder), holder.eligible()), (Standing::Active, true));
+    assert!(!doubted(holder, "cases/2").eligible(), "a new verdict on that case bars again");
+}
+
+#[test]
+fn a_suspension_by_a_worker_ends_with_the_pass() {
+    let (lent, _) = when(with_pass(), |holder| holder.suspend(Reason::Lent, &["crossings/1".to_owned()]).unwrap());
+    assert!(matches!(lent.issue(issue(2)), Err(Refused::Suspended)));
+    let later = Issue { now: at("2020-02-25T05:00:00Z"), ..issue(2) };
+    assert_eq!(lent.issue(later).unwrap().len(), 1);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Clear(u8),
     Tolerate(u8),
     Verdict(u8),
+    Doubt(u8),
     Order(u8),
     Release(u8),
     Withdraw(u8),
@@ -251,6 +296,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0..2_u8).prop_map(Step::Clear),
         (0..2_u8).prop_map(Step::Tolerate),
         (0..2_u8).prop_map(Step::Verdict),
+        (0..2_u8).prop_map(Step::Doubt),
         (0..2_u8).prop_map(Step::Order),
         (0..2_u8).prop_map(Step::Release),
         (0..2_u8).prop_map(Step::Withdraw),
@@ -274,15 +320,16 @@ proptest! {
                 Step::Clear(n) => holder.clear(&format!("cases/{n}"), &home()),
                 Step::Tolerate(n) => holder.tolerate(&format!("cases/{n}")),
                 Step::Verdict(n) => holder.bar(&format!("cases/{n}"), Reason::Verdict, "", &home()),
+                Step::Doubt(n) => holder.doubt(&format!("cases/{n}"), &home()),
                 Step::Order(n) => {
                     holder.bar(&format!("orders/{n}"), Reason::IsolationOrder, &format!("cases/{n}"), &home())
                 }
                 Step::Release(n) => holder.release(&format!("orders/{n}"), &home()),
                 Step::Withdraw(n) => holder.withdraw(&format!("orders/{n}")),
                 Step::Issue => holder.issue(issue(index)).unwrap_or_default(),
-                Step::Suspend => holder.suspend(Reason::Lent).unwrap_or_default(),
+                Step::Suspend => holder.suspend(Reason::Lent, &[]).unwrap_or_default(),
                 Step::Reinstate => holder.reinstate().unwrap_or_default(),
-                Step::Revoke => holder.revoke(Reason::Lent).unwrap_or_default(),
+                Step::Revoke => holder.revoke(Reason::Lent, &[]).unwrap_or_default(),
                 Step::MoveOut => holder.move_out(),
             };
             holder = when(holder, decide).0;

@@ -23,8 +23,10 @@ pub enum Refused {
     AlreadyDisputed,
     #[error("the case is not disputed")]
     NotDisputed,
-    #[error("who gave the evidence cannot judge the dispute")]
+    #[error("who gave the evidence or filed the dispute cannot judge it")]
     SamePerson,
+    #[error("no number was scanned")]
+    NoEvidence,
     #[error("no method is in force")]
     NoMethod,
     #[error("the person's data were erased")]
@@ -69,11 +71,20 @@ impl Refuse for Refused {
                 "已有一份申诉在处理：请等待答复",
                 "a dispute is being answered: wait for its finding",
             ),
-            Self::NotDisputed => (v1::Refusal::NotDisputed, "没有待答复的申诉", "there is no dispute to resolve"),
+            Self::NotDisputed => (
+                v1::Refusal::NotDisputed,
+                "没有待答复的申诉：对结论有异议请先提出申诉",
+                "there is no dispute to resolve: file one first where the verdict is wrong",
+            ),
             Self::SamePerson => (
                 v1::Refusal::SamePerson,
-                "录入证据的人不能裁定申诉：请由另一位工作人员答复",
-                "who recorded the evidence cannot judge the dispute: somebody else has to answer it",
+                "录入证据或代为申诉的人不能裁定申诉：请由另一位工作人员答复",
+                "who recorded the evidence or filed the dispute cannot judge it: somebody else has to answer it",
+            ),
+            Self::NoEvidence => (
+                v1::Refusal::NoEvidence,
+                "还没有查询过任何号码：请先录入行程，运营商没有数据也要录入",
+                "no number was scanned yet: record an itinerary first, also where the carrier has no data",
             ),
             Self::NoMethod => (
                 v1::Refusal::NoMethod,

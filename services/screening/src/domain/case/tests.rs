@@ -40,7 +40,11 @@ fn verdict(outcome: Outcome) -> Assessed {
 }
 
 fn disputed() -> Disputed {
-    Disputed { statement: Some(sealed("never there")), due: Some(Timestamp { seconds: 86_400, nanos: 0 }) }
+    Disputed {
+        statement: Some(sealed("never there")),
+        due: Some(Timestamp { seconds: 86_400, nanos: 0 }),
+        by: "staff/filer".to_owned(),
+    }
 }
 
 fn finding(by: &str) -> DisputeResolved {
@@ -133,10 +137,22 @@ fn a_verdict_can_be_given_on_what_there_is() {
 }
 
 #[test]
+fn a_doubt_needs_evidence_and_a_declared_key_area_needs_none() {
+    let events = [Event::Opened(opened(1)), declared()];
+    let doubt = verdict(Outcome::InsufficientEvidence);
+    assert_eq!(refused(&events, |case| case.assess(&doubt)), Refused::NoEvidence);
+    let mut honest = verdict(Outcome::DeclaredKeyArea);
+    honest.set_measure(Measure::Central);
+    decided(&events, |case| case.assess(&honest));
+    decided(&[Event::Opened(opened(0)), declared()], |case| case.assess(&doubt));
+}
+
+#[test]
 fn a_dispute_is_resolved_by_another_person_and_judged_again_without_the_struck_visits() {
     let events = decided(&assessed(Outcome::ConcealedKeyArea), |case| case.dispute_verdict(&disputed()));
     assert_eq!(given(&events).standing(), case::State::Disputed);
     assert_eq!(refused(&events, |case| case.resolve(&finding("staff/worker"), None)), Refused::SamePerson);
+    assert_eq!(refused(&events, |case| case.resolve(&finding("staff/filer"), None)), Refused::SamePerson);
     let again = verdict(Outcome::Clear);
     let events = decided(&events, |case| case.resolve(&finding("staff/director"), Some(&again)));
     let case = given(&events);
