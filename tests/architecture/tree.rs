@@ -49,8 +49,21 @@ pub(crate) fn files() -> Vec<File> {
 /// The source files of the services and of the contract, less those that only test.
 pub(crate) fn sources() -> Vec<File> {
     let ours = |path: &str| path.starts_with("services/") || path.starts_with("proto/src/");
-    let kept = |file: &File| file.is("rs") && ours(&file.path) && file.name() != "tests.rs";
-    files().into_iter().filter(kept).collect()
+    let files = files();
+    let only_test: Vec<String> = files.iter().filter(|file| file.is("rs")).flat_map(declared_for_tests).collect();
+    let kept = |file: &File| {
+        let tests = file.name() == "tests.rs" || file.path.contains("/tests/") || only_test.contains(&file.path);
+        file.is("rs") && ours(&file.path) && !tests
+    };
+    files.into_iter().filter(kept).collect()
+}
+
+/// The files of the modules that a file declares behind `#[cfg(test)]`.
+fn declared_for_tests(file: &File) -> Vec<String> {
+    let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
+    let modules = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]").filter_map(|pair| pair[1].strip_prefix("mod "));
+    modules.map(|module| format!("{folder}/{}.rs", module.trim_end_matches(';'))).collect()
 }
 
 fn gather(folder: &Path, path: &str, files: &mut Vec<File>) {

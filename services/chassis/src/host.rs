@@ -232,7 +232,7 @@ async fn forget(log: Arc<dyn EventLog>, clock: Clock, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(3_600)) => {}
+            () = tokio::time::sleep(Duration::from_hours(1)) => {}
         }
     }
 }

@@ -167,7 +167,7 @@ impl Doctor {
         let halted: Vec<_> = consumers.iter().filter(|consumer| consumer.state() == State::Halted).collect();
         // Machines read all this in the list.
         if !self.ask.output.is_json() {
-            for Consumer { consumer, source, .. } in halted.iter().copied() {
+            for Consumer { consumer, source, .. } in &halted {
                 print(&format!(
                     "{consumer} is halted on {source}: mend the cause above, then `mifeng doctor resume {consumer} {source}`"
                 ))?;
