@@ -69,11 +69,7 @@ impl Connection {
     }
 
     /// As `open`, where an `https://` server's certificate comes from an authority of one's own (PEM).
-    pub fn open_trusting(
-        address: &str,
-        token: Option<String>,
-        authority: Option<&[u8]>,
-    ) -> anyhow::Result<Self> {
+    pub fn open_trusting(address: &str, token: Option<String>, authority: Option<&[u8]>) -> anyhow::Result<Self> {
         let https = address.starts_with("https://");
         if !https && !address.starts_with("http://") {
             bail!("the address {address:?} must begin with http:// or https://");
@@ -87,25 +83,16 @@ impl Connection {
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(true);
         if https {
-            let tls = ClientTlsConfig::new()
-                .trust_anchors(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            let tls = ClientTlsConfig::new().trust_anchors(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
             let tls = match authority {
                 Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
                 None => tls,
             };
             endpoint = endpoint.tls_config(tls).context("preparing TLS")?;
         }
-        let shared = Shared {
-            address: address.to_owned(),
-            seen: Mutex::default(),
-            budget: Budget::default(),
-        };
-        let connection = Self {
-            channel: endpoint.connect_lazy(),
-            shared: Arc::new(shared),
-            authorization: None,
-            demo_time: None,
-        };
+        let shared = Shared { address: address.to_owned(), seen: Mutex::default(), budget: Budget::default() };
+        let connection =
+            Self { channel: endpoint.connect_lazy(), shared: Arc::new(shared), authorization: None, demo_time: None };
         match token {
             Some(token) => connection.with_token(&token),
             None => Ok(connection),
@@ -142,11 +129,7 @@ impl Connection {
             let response = self.once(Request::from_parts(parts, body)).await?;
             return Ok(self.follow(response));
         }
-        let message = Limited::new(body, LARGEST_REQUEST)
-            .collect()
-            .await
-            .map_err(|_| too_large())?
-            .to_bytes();
+        let message = Limited::new(body, LARGEST_REQUEST).collect().await.map_err(|_| too_large())?.to_bytes();
         let deadline = proto::rpcs::find(&path).map_or(shape::DEADLINE, |rpc| rpc.deadline);
         let deadline = shape::timeout(&parts.headers).map_or(deadline, |asked| asked.min(deadline));
         let until = Instant::now() + deadline;
@@ -175,11 +158,7 @@ impl Connection {
     }
 
     /// One try. A whole answer is read to its end, so that a connection that breaks in the middle of it is tried again too.
-    async fn attempt(
-        &self,
-        request: Request<Body>,
-        shape: Shape,
-    ) -> Result<Response<Body>, Status> {
+    async fn attempt(&self, request: Request<Body>, shape: Shape) -> Result<Response<Body>, Status> {
         let response = self.once(request).await?;
         if shape == Shape::Listens {
             return Ok(self.follow(response));
@@ -189,9 +168,7 @@ impl Connection {
         let trailers = collected.trailers().cloned();
         if let Some(trailers) = &trailers {
             self.note(trailers);
-            if let (Some(code), false) =
-                (code_in(trailers), parts.headers.contains_key("grpc-status"))
-            {
+            if let (Some(code), false) = (code_in(trailers), parts.headers.contains_key("grpc-status")) {
                 parts.extensions.insert(code);
             }
         }
@@ -230,15 +207,8 @@ impl Connection {
         if let Some(time) = &self.demo_time {
             headers.insert(HeaderName::from_static(DEMO_TIME), time.clone());
         }
-        let seen = self
-            .seen()
-            .iter()
-            .map(|(log, position)| format!("{log}={position}"))
-            .collect::<Vec<_>>()
-            .join(",");
-        for (name, value) in
-            [(MIN_POSITION, seen), (TRACEPARENT, telemetry::traceparent_of_current())]
-        {
+        let seen = self.seen().iter().map(|(log, position)| format!("{log}={position}")).collect::<Vec<_>>().join(",");
+        for (name, value) in [(MIN_POSITION, seen), (TRACEPARENT, telemetry::traceparent_of_current())] {
             if !value.is_empty()
                 && !headers.contains_key(name)
                 && let Ok(value) = HeaderValue::try_from(value)
@@ -250,8 +220,7 @@ impl Connection {
 
     /// Remembers where an effect stands, for later requests to see it.
     fn note(&self, metadata: &HeaderMap) {
-        let named =
-            metadata.get(POSITION).and_then(|value| value.to_str().ok()).and_then(parse_positions);
+        let named = metadata.get(POSITION).and_then(|value| value.to_str().ok()).and_then(parse_positions);
         let mut seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (log, position) in named.unwrap_or_default() {
             let greatest = seen.entry(log).or_default();
@@ -317,9 +286,7 @@ pub fn new_request_id() -> String {
 fn unavailable(outcome: &Result<Response<Body>, Status>) -> bool {
     match outcome {
         Err(status) => status.code() == Code::Unavailable,
-        Ok(response) => match code_in(response.headers())
-            .or_else(|| response.extensions().get::<Code>().copied())
-        {
+        Ok(response) => match code_in(response.headers()).or_else(|| response.extensions().get::<Code>().copied()) {
             Some(code) => code == Code::Unavailable,
             None => matches!(response.status().as_u16(), 429 | 502..=504),
         },

@@ -51,21 +51,14 @@ mod tests {
 
     #[test]
     fn pages_are_bounded() {
-        assert_eq!(
-            [size(-5), size(0), size(7), size(1000), size(i32::MAX)],
-            [100, 100, 7, 1000, 1000]
-        );
+        assert_eq!([size(-5), size(0), size(7), size(1000), size(i32::MAX)], [100, 100, 7, 1000, 1000]);
     }
 
     #[test]
     fn the_first_page_needs_no_token_and_a_strangers_is_refused() {
         assert_eq!(after("").unwrap(), "");
         for foreign in ["x", "%%%", "Mjph"] {
-            assert_eq!(
-                after(foreign).unwrap_err().code(),
-                tonic::Code::InvalidArgument,
-                "{foreign}"
-            );
+            assert_eq!(after(foreign).unwrap_err().code(), tonic::Code::InvalidArgument, "{foreign}");
         }
     }
 

@@ -85,20 +85,8 @@ pub struct FieldViolation {
 }
 
 impl Refusal {
-    pub fn new(
-        kind: Kind,
-        reason: &'static str,
-        zh: impl Into<String>,
-        en: impl Into<String>,
-    ) -> Self {
-        Self {
-            kind,
-            reason,
-            zh: zh.into(),
-            en: en.into(),
-            fields: Vec::new(),
-            metadata: Vec::new(),
-        }
+    pub fn new(kind: Kind, reason: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { kind, reason, zh: zh.into(), en: en.into(), fields: Vec::new(), metadata: Vec::new() }
     }
 
     /// Adds a name or a code for machines to act on. Nothing personal.
@@ -167,13 +155,8 @@ mod tests {
 
     #[test]
     fn a_refusal_carries_its_reason_its_metadata_and_both_languages() {
-        let refusal = Refusal::new(
-            Kind::Precondition,
-            "NOT_IN_FORCE",
-            "医学观察令未生效",
-            "the order is not in force",
-        )
-        .about("order", "orders/7");
+        let refusal = Refusal::new(Kind::Precondition, "NOT_IN_FORCE", "医学观察令未生效", "the order is not in force")
+            .about("order", "orders/7");
         let status = Status::from(refusal);
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert_eq!(status.message(), "the order is not in force");
@@ -201,8 +184,7 @@ mod tests {
             );
         }
         let headers = fields.done().unwrap_err().into_http::<()>().into_parts().0.headers;
-        let bytes: usize =
-            headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         assert!(bytes < 12 << 10, "{bytes}");
     }
 }

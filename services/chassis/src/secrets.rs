@@ -36,8 +36,7 @@ impl Secrets {
     pub fn open_or_create(dir: &Path) -> anyhow::Result<Self> {
         let file = dir.join(FILE);
         if !file.try_exists().with_context(|| format!("looking for {}", file.display()))? {
-            fs::create_dir_all(dir)
-                .with_context(|| format!("making the folder {}", dir.display()))?;
+            fs::create_dir_all(dir).with_context(|| format!("making the folder {}", dir.display()))?;
             create(dir, &file).with_context(|| format!("making the secret {}", file.display()))?;
         }
         Self::from_file(&file)
@@ -47,19 +46,15 @@ impl Secrets {
     pub fn from_file(file: &Path) -> anyhow::Result<Self> {
         let mode = fs::metadata(file)
             .with_context(|| {
-                format!(
-                    "reading the secret {}: does the file exist, and may this user read it?",
-                    file.display()
-                )
+                format!("reading the secret {}: does the file exist, and may this user read it?", file.display())
             })?
             .permissions()
             .mode();
         if mode & 0o077 != 0 {
             tracing::warn!(file = %file.display(), "others on this machine may read the secret: chmod 600 it");
         }
-        let mut content = fs::read(file).with_context(|| {
-            format!("reading the secret {}: may this user read it?", file.display())
-        })?;
+        let mut content =
+            fs::read(file).with_context(|| format!("reading the secret {}: may this user read it?", file.display()))?;
         let root = parse(&content);
         let length = content.len();
         secrecy::zeroize::Zeroize::zeroize(&mut content);
@@ -110,8 +105,8 @@ impl Secrets {
     /// A key of its own for each label. The step "expand" of HKDF for one block; the root is uniformly random, so "extract"
     /// has nothing to do.
     pub fn derive(&self, label: &str) -> Key {
-        let mut mac = <Hmac<Sha256>>::new_from_slice(self.root.expose_secret())
-            .expect("HMAC takes a key of any length");
+        let mut mac =
+            <Hmac<Sha256>>::new_from_slice(self.root.expose_secret()).expect("HMAC takes a key of any length");
         mac.update(b"mifeng/1/");
         mac.update(label.as_bytes());
         mac.update(&[1]);
@@ -142,17 +137,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Writes a file of mode 0600 and puts it in its place whole. Returns false where `replace` is not wanted and the place is
 /// taken: of two processes that start at once, both go on with the first one's file.
-pub(crate) fn write_whole(
-    dir: &Path,
-    file: &Path,
-    content: &[u8],
-    replace: bool,
-) -> io::Result<bool> {
+pub(crate) fn write_whole(dir: &Path, file: &Path, content: &[u8], replace: bool) -> io::Result<bool> {
     let suffix: [u8; 8] = random().map_err(io::Error::other)?;
     let draft = file.with_extension(format!("{}.draft", hex(&suffix)));
     let outcome = (|| {
-        let mut handle =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let mut handle = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         handle.write_all(content)?;
         handle.sync_all()?;
         if replace {
@@ -232,9 +221,8 @@ mod tests {
     fn ten_processes_that_start_at_once_share_one_secret() {
         let dir = tempfile::tempdir().unwrap();
         let made: Vec<Vec<[u8; 32]>> = std::thread::scope(|scope| {
-            let starts: Vec<_> = (0..10)
-                .map(|_| scope.spawn(|| keys(&Secrets::open_or_create(dir.path()).unwrap())))
-                .collect();
+            let starts: Vec<_> =
+                (0..10).map(|_| scope.spawn(|| keys(&Secrets::open_or_create(dir.path()).unwrap()))).collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert!(made.windows(2).all(|pair| pair[0] == pair[1]));
@@ -257,8 +245,7 @@ mod tests {
         let (bytes, digits) = (dir.path().join("bytes"), dir.path().join("digits"));
         fs::write(&bytes, [0xab; 32]).unwrap();
         fs::write(&digits, format!("{}\n", "aB".repeat(32))).unwrap();
-        let (bytes, digits) =
-            (Secrets::from_file(&bytes).unwrap(), Secrets::from_file(&digits).unwrap());
+        let (bytes, digits) = (Secrets::from_file(&bytes).unwrap(), Secrets::from_file(&digits).unwrap());
         assert_eq!(keys(&bytes), keys(&digits));
     }
 

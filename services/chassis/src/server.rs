@@ -60,8 +60,7 @@ impl Server {
 
     /// Serves until `stop`, then finishes what runs, for 20 s at most.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-        let address =
-            listener.local_addr().context("reading the address that the server listens on")?;
+        let address = listener.local_addr().context("reading the address that the server listens on")?;
         tracing::info!(%address, "serving");
         let health = self.health.clone();
         let leaving = stop.clone();
@@ -73,17 +72,12 @@ impl Server {
     }
 
     fn app(self, stop: &CancellationToken) -> anyhow::Result<Router> {
-        let open = Routes::new(reflection()?)
-            .add_service(reflection_alpha()?)
-            .add_service(self.health.service());
+        let open = Routes::new(reflection()?).add_service(reflection_alpha()?).add_service(self.health.service());
         let rpcs = Router::new()
             .merge(self.services)
             .merge(open.into_axum_router().reset_fallback())
             .fallback(unimplemented)
-            .layer(axum::middleware::from_fn_with_state(
-                Observer::new(stop.clone()),
-                observe::observe,
-            ))
+            .layer(axum::middleware::from_fn_with_state(Observer::new(stop.clone()), observe::observe))
             // Outermost, so that everything within sees one protocol. Only for RPCs: it refuses all else in HTTP/1.
             .layer(GrpcWebLayer::new());
         let pages = self.pages.layer(axum::middleware::map_response(nothing_here));
@@ -118,11 +112,7 @@ async fn dispatch(State(doors): State<Doors>, request: Request) -> Response {
 /// Whether a browser calls from a page of this very server. The scheme may differ: TLS ends at a proxy.
 fn same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let origin = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .map(|(_, authority)| authority);
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str));
     match (origin, host) {
@@ -138,9 +128,7 @@ async fn unimplemented() -> Response {
 
 /// An empty 404 becomes a line that helps.
 async fn nothing_here(response: Response) -> Response {
-    if response.status() != StatusCode::NOT_FOUND
-        || response.headers().contains_key(header::CONTENT_TYPE)
-    {
+    if response.status() != StatusCode::NOT_FOUND || response.headers().contains_key(header::CONTENT_TYPE) {
         return response;
     }
     let text = "这里没有网页。There is no page here. \
@@ -150,8 +138,7 @@ async fn nothing_here(response: Response) -> Response {
 
 async fn metrics() -> Response {
     match crate::telemetry::exposition() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
-            .into_response(),
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the metrics cannot be shown");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

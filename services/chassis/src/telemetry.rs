@@ -17,14 +17,11 @@ use opentelemetry::{
 };
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{
-    Resource, metrics::SdkMeterProvider, propagation::TraceContextPropagator,
-    trace::SdkTracerProvider,
+    Resource, metrics::SdkMeterProvider, propagation::TraceContextPropagator, trace::SdkTracerProvider,
 };
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::{
-    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
-};
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// What is told, how, and to whom.
 #[derive(Clone, Debug, clap::Args)]
@@ -85,10 +82,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         for outcome in [self.traces.force_flush(), self.metrics.force_flush()] {
             if let Err(error) = outcome {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "the last traces or metrics were not sent"
-                );
+                tracing::warn!(error = format!("{error:#}"), "the last traces or metrics were not sent");
             }
         }
     }
@@ -98,17 +92,14 @@ impl Drop for Guard {
 pub fn meter() -> Meter {
     METERS
         .get_or_init(|| {
-            meters(Resource::builder().build(), None)
-                .expect("the registry is new and takes its one exporter")
+            meters(Resource::builder().build(), None).expect("the registry is new and takes its one exporter")
         })
         .meter("mifeng")
 }
 
 /// All metrics in Prometheus' text format.
 pub fn exposition() -> anyhow::Result<String> {
-    prometheus::TextEncoder::new()
-        .encode_to_string(&REGISTRY.gather())
-        .context("writing the metrics down")
+    prometheus::TextEncoder::new().encode_to_string(&REGISTRY.gather()).context("writing the metrics down")
 }
 
 /// The trace that is going on, as it goes into records and headers (W3C); empty where none is.
@@ -175,11 +166,11 @@ fn meters(resource: Resource, collector: Option<&str>) -> anyhow::Result<SdkMete
 
 fn subscribe(config: &Config, traces: &SdkTracerProvider) -> anyhow::Result<()> {
     // What the transport says at these levels is about itself; a later directive of the user's wins.
-    let filter =
-        format!("h2=warn,hyper_util=warn,opentelemetry=warn,opentelemetry_sdk=warn,{}", config.log);
-    let filter = EnvFilter::try_new(filter)
-        .with_context(|| format!("reading the log filter {:?}", config.log))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    let filter = format!("h2=warn,hyper_util=warn,opentelemetry=warn,opentelemetry_sdk=warn,{}", config.log);
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("reading the log filter {:?}", config.log))?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     let lines = match config.log_format {
         Format::Text => lines.compact().with_target(false).boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
@@ -230,8 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_starts_again_keeps_its_telemetry() {
-        let config =
-            Config { log: "warn".to_owned(), log_format: Format::Json, otlp_endpoint: None };
+        let config = Config { log: "warn".to_owned(), log_format: Format::Json, otlp_endpoint: None };
         drop(start(&config, "first").unwrap());
         let _guard = start(&config, "second").unwrap();
         meter().u64_counter("mifeng_started").build().add(1, &[]);

@@ -39,11 +39,7 @@ struct State {
 
 impl FirstAdministrator {
     /// The code comes along while no administrator was ever claimed: show it to whoever started the process, nowhere else.
-    pub fn open(
-        dir: &Path,
-        secrets: &Secrets,
-        clock: Clock,
-    ) -> anyhow::Result<(Self, Option<String>)> {
+    pub fn open(dir: &Path, secrets: &Secrets, clock: Clock) -> anyhow::Result<(Self, Option<String>)> {
         let key = secrets.administrator_code_key();
         let this = Self { dir: dir.to_owned(), key, clock, spending: Mutex::default() };
         let claimed = this.read()?.claimed_at.is_some();
@@ -68,10 +64,7 @@ impl FirstAdministrator {
         if !open || self.digest(code.trim()).verify_slice(&bytes(&state.code_digest)).is_err() {
             return Ok(false);
         }
-        self.write(&State {
-            code_digest: String::new(),
-            claimed_at: Some(self.clock.now().to_rfc3339()),
-        })?;
+        self.write(&State { code_digest: String::new(), claimed_at: Some(self.clock.now().to_rfc3339()) })?;
         Ok(true)
     }
 
@@ -89,14 +82,16 @@ impl FirstAdministrator {
             Err(error) => return Err(error).with_context(|| format!("reading {}", file.display())),
         };
         serde_json::from_slice(&content).with_context(|| {
-            format!("{} is damaged: put a copy of it back, or delete it to make a new administrator's code", file.display())
+            format!(
+                "{} is damaged: put a copy of it back, or delete it to make a new administrator's code",
+                file.display()
+            )
         })
     }
 
     fn write(&self, state: &State) -> anyhow::Result<()> {
         let file = self.dir.join(FILE);
-        fs::create_dir_all(&self.dir)
-            .with_context(|| format!("making the folder {}", self.dir.display()))?;
+        fs::create_dir_all(&self.dir).with_context(|| format!("making the folder {}", self.dir.display()))?;
         write_whole(&self.dir, &file, &serde_json::to_vec_pretty(state)?, true)
             .with_context(|| format!("writing {}", file.display()))?;
         Ok(())
@@ -105,9 +100,7 @@ impl FirstAdministrator {
 
 fn bytes(digits: &str) -> Vec<u8> {
     (0..digits.len() / 2)
-        .map_while(|n| {
-            digits.get(2 * n..2 * n + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        })
+        .map_while(|n| digits.get(2 * n..2 * n + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
         .collect()
 }
 
@@ -118,8 +111,7 @@ mod tests {
     use super::*;
 
     fn open(dir: &Path) -> (FirstAdministrator, Option<String>) {
-        FirstAdministrator::open(dir, &Secrets::open_or_create(dir).unwrap(), Clock::system())
-            .unwrap()
+        FirstAdministrator::open(dir, &Secrets::open_or_create(dir).unwrap(), Clock::system()).unwrap()
     }
 
     #[test]
@@ -162,8 +154,7 @@ mod tests {
         let (first, code) = open(dir.path());
         let code = code.unwrap();
         let spent = std::thread::scope(|scope| {
-            let tries: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| first.spend(&code).unwrap())).collect();
+            let tries: Vec<_> = (0..8).map(|_| scope.spawn(|| first.spend(&code).unwrap())).collect();
             tries.into_iter().map(|one| one.join().unwrap()).filter(|spent| *spent).count()
         });
         assert_eq!(spent, 1);

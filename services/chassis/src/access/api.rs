@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use proto::access::v1::{
-    ClaimAdministratorRequest, GetPrincipalRequest, IssueTokenRequest, Principal as Person, Role,
-    Token, access_service_server::AccessService,
+    ClaimAdministratorRequest, GetPrincipalRequest, IssueTokenRequest, Principal as Person, Role, Token,
+    access_service_server::AccessService,
 };
 use tonic::{Request, Response, Status};
 
@@ -36,8 +36,7 @@ impl AccessApi {
         if !self.first.spend(code)? {
             return Err(Failure::Refused(code_spent()));
         }
-        let mut administrator =
-            Person { subject: "staff/administrator".to_owned(), ..Person::default() };
+        let mut administrator = Person { subject: "staff/administrator".to_owned(), ..Person::default() };
         administrator.set_role(Role::Administrator);
         administrator.unit = unit(&administrator);
         self.issue(&administrator, LIFETIME)
@@ -59,10 +58,7 @@ impl AccessService for AccessApi {
         Ok(Response::new(self.claim(&request.get_ref().code)?))
     }
 
-    async fn issue_token(
-        &self,
-        request: Request<IssueTokenRequest>,
-    ) -> Result<Response<Token>, Status> {
+    async fn issue_token(&self, request: Request<IssueTokenRequest>) -> Result<Response<Token>, Status> {
         let asked = request.get_ref();
         Call::command(&request, &asked.request_id)?;
         let mut person = asked.principal.clone().unwrap_or_default();
@@ -77,10 +73,7 @@ impl AccessService for AccessApi {
         Ok(Response::new(self.issue(&person, seconds)?))
     }
 
-    async fn get_principal(
-        &self,
-        request: Request<GetPrincipalRequest>,
-    ) -> Result<Response<Person>, Status> {
+    async fn get_principal(&self, request: Request<GetPrincipalRequest>) -> Result<Response<Person>, Status> {
         Ok(Response::new(person(Call::query(&request)?.principal)))
     }
 }
@@ -192,8 +185,7 @@ fn unit(person: &Person) -> String {
 }
 
 fn person(principal: Principal) -> Person {
-    let mut person =
-        Person { subject: principal.subject, unit: principal.unit, ..Person::default() };
+    let mut person = Person { subject: principal.subject, unit: principal.unit, ..Person::default() };
     person.set_role(principal.role);
     match principal.scope {
         Scope::Neighbourhood(neighbourhood) | Scope::Own { neighbourhood, .. } => {

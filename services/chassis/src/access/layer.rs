@@ -42,11 +42,8 @@ use crate::{
 const DEMO_TIME: &str = "mf-demo-time";
 
 /// Open to everybody: they tell of the contract and of the server, never of people.
-const OPEN: [&str; 3] = [
-    "/grpc.health.v1.Health/",
-    "/grpc.reflection.v1.ServerReflection/",
-    "/grpc.reflection.v1alpha.ServerReflection/",
-];
+const OPEN: [&str; 3] =
+    ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
 
 /// Puts [`Access`] before a router. gRPC-Web is translated further out.
 #[derive(Clone)]
@@ -112,8 +109,7 @@ where
                 Err(status) => return Ok(status.into_http()),
             };
             let Some(rpc) = rpc else { return Ok(inner.call(request).await?.map(Body::new)) };
-            let allowed =
-                timeout(request.headers()).map_or(rpc.deadline, |asked| asked.min(rpc.deadline));
+            let allowed = timeout(request.headers()).map_or(rpc.deadline, |asked| asked.min(rpc.deadline));
             let end = Instant::now() + allowed;
             match tokio::time::timeout_at(end, inner.call(request)).await {
                 Ok(response) => Ok(response?.map(|body| until(end, allowed, Body::new(body)))),
@@ -125,21 +121,15 @@ where
 
 impl Gatekeeper {
     /// The request with what its handler needs to know; its row where it is an RPC of the contract.
-    fn admit(
-        &self,
-        request: Request<Body>,
-    ) -> Result<(Request<Body>, Option<&'static Rpc>), Status> {
+    fn admit(&self, request: Request<Body>) -> Result<(Request<Body>, Option<&'static Rpc>), Status> {
         let path = request.uri().path();
         let Some(rpc) = rpcs::find(path) else {
-            let open = !is_rpc(path, request.headers())
-                || OPEN.iter().any(|prefix| path.starts_with(prefix));
+            let open = !is_rpc(path, request.headers()) || OPEN.iter().any(|prefix| path.starts_with(prefix));
             return if open { Ok((request, None)) } else { Err(unknown()) };
         };
         let (mut parts, body) = request.into_parts();
         let principal = self.principal(rpc, &parts.headers)?;
-        let caller = principal
-            .as_ref()
-            .map_or_else(|| peer(&parts.extensions), |principal| principal.subject.clone());
+        let caller = principal.as_ref().map_or_else(|| peer(&parts.extensions), |principal| principal.subject.clone());
         self.rates.take(rpc.rate, &caller)?;
         let now = self.time(&parts.headers)?;
         let body = limit(&parts.headers, body, rpc.max_request)?;
@@ -157,10 +147,8 @@ impl Gatekeeper {
             return Ok(None);
         }
         let token = bearer(headers)?;
-        let principal = self
-            .tokens
-            .verify(token, service_of(rpc.path), self.clock.now())
-            .map_err(TokenProblem::refusal)?;
+        let principal =
+            self.tokens.verify(token, service_of(rpc.path), self.clock.now()).map_err(TokenProblem::refusal)?;
         if !rpc.roles.contains(&principal.role) {
             return Err(role_not_allowed(&principal).into());
         }
@@ -191,8 +179,7 @@ fn is_rpc(path: &str, headers: &HeaderMap) -> bool {
         (segments.next(), segments.next(), segments.next()),
         (Some(service), Some(method), None) if service.contains('.') && !method.is_empty()
     );
-    let content_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     shaped || content_type.starts_with("application/grpc")
 }
 

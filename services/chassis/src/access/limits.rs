@@ -21,9 +21,7 @@ const FRAME_HEADER: u64 = 5;
 /// Refuses a request that says itself that it is too large, and wraps the others so that they are cut off where they are.
 pub(super) fn limit(headers: &HeaderMap, body: Body, most: usize) -> Result<Body, Status> {
     let left = most as u64 + FRAME_HEADER;
-    let said = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if said.is_some_and(|length| length > left) {
         return Err(too_large(most));
     }
@@ -161,12 +159,8 @@ mod tests {
 
     #[test]
     fn the_clients_time_limit_is_read_in_every_unit() {
-        let read = |text: &str| {
-            timeout(&HeaderMap::from_iter([(
-                "grpc-timeout".parse().unwrap(),
-                text.parse().unwrap(),
-            )]))
-        };
+        let read =
+            |text: &str| timeout(&HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]));
         assert_eq!(read("2H"), Some(Duration::from_hours(2)));
         assert_eq!(read("3M"), Some(Duration::from_mins(3)));
         assert_eq!(read("4S"), Some(Duration::from_secs(4)));
@@ -208,11 +202,7 @@ mod tests {
         let read = async |bytes: usize| {
             let chunks = (0..bytes).map(|_| Ok::<_, std::io::Error>(Bytes::from_static(b"x")));
             let body = Body::from_stream(futures::stream::iter(chunks));
-            limit(&HeaderMap::new(), body, 10)
-                .unwrap()
-                .collect()
-                .await
-                .map(|body| body.to_bytes().len())
+            limit(&HeaderMap::new(), body, 10).unwrap().collect().await.map(|body| body.to_bytes().len())
         };
         assert_eq!(read(15).await.unwrap(), 15);
         let status = Status::from_error(read(16).await.unwrap_err().into_inner());

@@ -72,9 +72,7 @@ fn limiter(rate: Rate) -> DefaultKeyedRateLimiter<String> {
 
 fn limited(wait: Duration) -> Status {
     // Whole milliseconds upwards: who waits exactly that long is not refused again.
-    let wait = Duration::from_millis(
-        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1),
-    );
+    let wait = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1));
     let seconds = wait.as_secs() + 1;
     let status = Status::from(Refusal::new(
         Kind::Exhausted,

@@ -8,11 +8,8 @@ use jsonwebtoken::{
     signature::{Error, Signer, Verifier},
 };
 
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: signer,
-    verifier_factory: verifier,
-    key_utils: KeyUtils::new_unimplemented(),
-};
+static PROVIDER: CryptoProvider =
+    CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
 
 /// The key to sign with, its key to verify with; makes this module the provider of the process.
 pub(super) fn keys(seed: &[u8; 32]) -> (EncodingKey, DecodingKey) {
@@ -40,10 +37,8 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     if *algorithm != Algorithm::EdDSA {
         return Err(new_error(ErrorKind::InvalidAlgorithm));
     }
-    let public =
-        key.try_get_as_bytes()?.try_into().map_err(|_| new_error(ErrorKind::InvalidEddsaKey))?;
-    let public =
-        VerifyingKey::from_bytes(public).map_err(|_| new_error(ErrorKind::InvalidEddsaKey))?;
+    let public = key.try_get_as_bytes()?.try_into().map_err(|_| new_error(ErrorKind::InvalidEddsaKey))?;
+    let public = VerifyingKey::from_bytes(public).map_err(|_| new_error(ErrorKind::InvalidEddsaKey))?;
     Ok(Box::new(Ed25519Verifier(public)))
 }
 

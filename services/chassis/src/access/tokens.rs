@@ -79,12 +79,7 @@ impl Tokens {
     }
 
     /// A token for somebody, whose place was checked before.
-    pub fn issue(
-        &self,
-        person: &Person,
-        lifetime: TimeDelta,
-        now: DateTime<Utc>,
-    ) -> anyhow::Result<Token> {
+    pub fn issue(&self, person: &Person, lifetime: TimeDelta, now: DateTime<Utc>) -> anyhow::Result<Token> {
         let expiry = now + lifetime;
         let claims = Claims {
             iss: ISSUER.to_owned(),
@@ -104,12 +99,7 @@ impl Tokens {
     }
 
     /// Whom a token proves, at this service and time.
-    pub fn verify(
-        &self,
-        token: &str,
-        service: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Principal, TokenProblem> {
+    pub fn verify(&self, token: &str, service: &str, now: DateTime<Utc>) -> Result<Principal, TokenProblem> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.0.verify, &self.0.validation)
             .map_err(|error| match error.kind() {
                 jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenProblem::Signature,
@@ -184,8 +174,7 @@ pub(super) fn service_of(path: &str) -> &str {
 
 fn audience(role: Role) -> Vec<String> {
     let serves = |rpc: &&Rpc| rpc.roles.contains(&role);
-    let services: BTreeSet<&str> =
-        TABLE.iter().filter(serves).map(|rpc| service_of(rpc.path)).collect();
+    let services: BTreeSet<&str> = TABLE.iter().filter(serves).map(|rpc| service_of(rpc.path)).collect();
     services.into_iter().map(str::to_owned).collect()
 }
 
@@ -200,22 +189,15 @@ fn principal(claims: Claims) -> Result<Principal, TokenProblem> {
 fn scope(role: Role, claims: &Claims) -> Option<Scope> {
     let neighbourhood = || bare(&claims.neighbourhood, "neighbourhoods").map(str::to_owned);
     match role {
-        Role::Officer | Role::Health | Role::Auditor | Role::Administrator | Role::Service => {
-            Some(Scope::Everywhere)
-        }
+        Role::Officer | Role::Health | Role::Auditor | Role::Administrator | Role::Service => Some(Scope::Everywhere),
         Role::Worker | Role::Director => Some(Scope::Neighbourhood(neighbourhood()?)),
         Role::Guard => {
             let (compound, gate) = gate(&claims.gate)?;
-            Some(Scope::Gate {
-                neighbourhood: neighbourhood()?,
-                compound: compound.to_owned(),
-                gate: gate.to_owned(),
-            })
+            Some(Scope::Gate { neighbourhood: neighbourhood()?, compound: compound.to_owned(), gate: gate.to_owned() })
         }
-        Role::Resident => Some(Scope::Own {
-            neighbourhood: neighbourhood()?,
-            resident: bare(&claims.sub, "resident")?.to_owned(),
-        }),
+        Role::Resident => {
+            Some(Scope::Own { neighbourhood: neighbourhood()?, resident: bare(&claims.sub, "resident")?.to_owned() })
+        }
         Role::Unspecified => None,
     }
 }
@@ -249,8 +231,7 @@ mod tests {
     }
 
     fn person(role: Role) -> Person {
-        let mut person =
-            Person { subject: "staff/7".into(), unit: "n1".into(), ..Person::default() };
+        let mut person = Person { subject: "staff/7".into(), unit: "n1".into(), ..Person::default() };
         person.set_role(role);
         person.neighbourhood = "neighbourhoods/n1".into();
         person.gate = "compounds/c1/gates/north".into();
@@ -309,8 +290,7 @@ mod tests {
         let token = theirs.issue(&person(Role::Worker), TimeDelta::hours(1), now()).unwrap().token;
         assert_eq!(ours.verify(&token, "registry", now()), Err(TokenProblem::Signature));
         let worker = ours.issue(&person(Role::Worker), TimeDelta::hours(1), now()).unwrap().token;
-        let director =
-            ours.issue(&person(Role::Director), TimeDelta::hours(1), now()).unwrap().token;
+        let director = ours.issue(&person(Role::Director), TimeDelta::hours(1), now()).unwrap().token;
         let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
         let (worker, director) = (parts(&worker), parts(&director));
         let forged = [&*worker[0], &*director[1], &*worker[2]].join(".");
@@ -347,11 +327,7 @@ mod tests {
         for role in [Role::Worker, Role::Director, Role::Guard, Role::Resident] {
             let homeless = Person { neighbourhood: String::new(), ..person(role) };
             let token = tokens.issue(&homeless, TimeDelta::hours(1), now()).unwrap().token;
-            assert_eq!(
-                tokens.verify(&token, "access", now()),
-                Err(TokenProblem::Place),
-                "{role:?}"
-            );
+            assert_eq!(tokens.verify(&token, "access", now()), Err(TokenProblem::Place), "{role:?}");
         }
     }
 
@@ -369,13 +345,7 @@ mod tests {
     #[test]
     fn names_of_gates_are_taken_apart() {
         assert_eq!(gate("compounds/c1/gates/north"), Some(("c1", "north")));
-        for wrong in [
-            "",
-            "gates/north",
-            "compounds//gates/x",
-            "compounds/c1/gates/",
-            "compounds/c/1/gates/x/y",
-        ] {
+        for wrong in ["", "gates/north", "compounds//gates/x", "compounds/c1/gates/", "compounds/c/1/gates/x/y"] {
             assert_eq!(gate(wrong), None, "{wrong}");
         }
     }

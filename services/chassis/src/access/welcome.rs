@@ -56,8 +56,7 @@ pub fn welcome(api: AccessApi) -> Router {
         hash(STYLE),
         hash(SCRIPT)
     );
-    let policy =
-        HeaderValue::try_from(policy).expect("a policy of ASCII letters is a header value");
+    let policy = HeaderValue::try_from(policy).expect("a policy of ASCII letters is a header value");
     Router::new()
         .route("/first-administrator", get(show))
         .route("/first-administrator/claim", post(claim))
@@ -69,10 +68,7 @@ async fn show(State(welcome): State<Welcome>) -> Response {
     guarded(&welcome, Html(welcome.page.clone()).into_response())
 }
 
-async fn claim(
-    State(welcome): State<Welcome>,
-    body: Result<Json<Claim>, JsonRejection>,
-) -> Response {
+async fn claim(State(welcome): State<Welcome>, body: Result<Json<Claim>, JsonRejection>) -> Response {
     let answer = match body {
         Ok(Json(Claim { code })) => welcome.api.claim(&code).map_or_else(refused, claimed),
         // What the reader of the body complains about could quote the code.
@@ -80,7 +76,8 @@ async fn claim(
             StatusCode::BAD_REQUEST,
             Answer::Refused {
                 zh: "请求无法识别：请用启动时显示的完整链接重新打开本页".to_owned(),
-                en: "The request cannot be read: open this page again with the whole link shown at the start.".to_owned(),
+                en: "The request cannot be read: open this page again with the whole link shown at the start."
+                    .to_owned(),
             },
         ),
     };
@@ -88,12 +85,8 @@ async fn claim(
 }
 
 fn claimed(token: Token) -> (StatusCode, Answer) {
-    let expire_time =
-        token.expire_time.as_ref().and_then(crate::instant).map(|time| time.to_rfc3339());
-    (
-        StatusCode::OK,
-        Answer::Claimed { token: token.token, expire_time: expire_time.unwrap_or_default() },
-    )
+    let expire_time = token.expire_time.as_ref().and_then(crate::instant).map(|time| time.to_rfc3339());
+    (StatusCode::OK, Answer::Claimed { token: token.token, expire_time: expire_time.unwrap_or_default() })
 }
 
 fn refused(failure: Failure) -> (StatusCode, Answer) {
@@ -106,7 +99,8 @@ fn refused(failure: Failure) -> (StatusCode, Answer) {
         StatusCode::INTERNAL_SERVER_ERROR,
         Answer::Refused {
             zh: "服务器出错，代码没有被使用：请查看服务器日志后重试".to_owned(),
-            en: "The server failed and the code may still be good: look into the server's log and try again.".to_owned(),
+            en: "The server failed and the code may still be good: look into the server's log and try again."
+                .to_owned(),
         },
     )
 }
@@ -149,10 +143,7 @@ mod tests {
         (welcome(AccessApi::new(Tokens::new(&secrets), first, clock)), code.unwrap(), dir)
     }
 
-    async fn answer(
-        router: &Router,
-        request: Request<Body>,
-    ) -> (StatusCode, http::HeaderMap, String) {
+    async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, http::HeaderMap, String) {
         let response = router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -206,11 +197,9 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_is_no_claim_is_refused_without_quoting_it() {
         let (router, _, _dir) = page();
-        for body in [
-            "secret-code".to_owned(),
-            r#"{"code":17}"#.to_owned(),
-            format!(r#"{{"code":"{}"}}"#, "x".repeat(2048)),
-        ] {
+        for body in
+            ["secret-code".to_owned(), r#"{"code":17}"#.to_owned(), format!(r#"{{"code":"{}"}}"#, "x".repeat(2048))]
+        {
             let (status, _, answer) = answer(&router, claiming(body)).await;
             assert_eq!(status, StatusCode::BAD_REQUEST);
             assert!(!answer.contains("secret-code") && answer.contains("zh"));

@@ -21,8 +21,7 @@ pub(super) enum Shape {
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
 static SHAPES: LazyLock<HashMap<String, Shape>> = LazyLock::new(|| {
-    let files = FileDescriptorSet::decode(proto::DESCRIPTORS)
-        .expect("the contract was encoded when it was compiled");
+    let files = FileDescriptorSet::decode(proto::DESCRIPTORS).expect("the contract was encoded when it was compiled");
     let mut shapes = HashMap::from([("/grpc.health.v1.Health/Check".to_owned(), Shape::Asks)]);
     for file in &files.file {
         for service in &file.service {
@@ -32,10 +31,7 @@ static SHAPES: LazyLock<HashMap<String, Shape>> = LazyLock::new(|| {
                     (false, true) => Shape::Listens,
                     (false, false) => Shape::Asks,
                 };
-                shapes.insert(
-                    format!("/{}.{}/{}", file.package(), service.name(), method.name()),
-                    shape,
-                );
+                shapes.insert(format!("/{}.{}/{}", file.package(), service.name(), method.name()), shape);
             }
         }
     }
@@ -67,11 +63,7 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
 /// The same, to be sent: at most eight digits, so milliseconds reach for a day and seconds for three years.
 pub(super) fn timeout_header(left: Duration) -> HeaderValue {
     let millis = left.as_millis().max(1);
-    let text = if millis <= 99_999_999 {
-        format!("{millis}m")
-    } else {
-        format!("{}S", left.as_secs().min(99_999_999))
-    };
+    let text = if millis <= 99_999_999 { format!("{millis}m") } else { format!("{}S", left.as_secs().min(99_999_999)) };
     HeaderValue::try_from(text).expect("digits and a letter make a header")
 }
 
@@ -95,19 +87,12 @@ mod tests {
 
     #[test]
     fn timeouts_are_read_as_they_are_written() {
-        for duration in
-            [Duration::from_millis(1), Duration::from_secs(5), Duration::from_secs(500_000)]
-        {
-            let headers = HeaderMap::from_iter([(
-                http::HeaderName::from_static("grpc-timeout"),
-                timeout_header(duration),
-            )]);
+        for duration in [Duration::from_millis(1), Duration::from_secs(5), Duration::from_secs(500_000)] {
+            let headers =
+                HeaderMap::from_iter([(http::HeaderName::from_static("grpc-timeout"), timeout_header(duration))]);
             assert_eq!(timeout(&headers), Some(duration));
         }
-        let hostile = HeaderMap::from_iter([(
-            http::HeaderName::from_static("grpc-timeout"),
-            "张".parse().unwrap(),
-        )]);
+        let hostile = HeaderMap::from_iter([(http::HeaderName::from_static("grpc-timeout"), "张".parse().unwrap())]);
         assert_eq!(timeout(&hostile), None);
     }
 }

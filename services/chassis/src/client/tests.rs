@@ -63,9 +63,7 @@ impl Fake {
             return Err(Status::new(self.0.code, "not now"));
         }
         let mut response = Answered::new(body);
-        response
-            .metadata_mut()
-            .insert(POSITION, format!("registry={}", 10 - call).parse().unwrap());
+        response.metadata_mut().insert(POSITION, format!("registry={}", 10 - call).parse().unwrap());
         Ok(response)
     }
 
@@ -92,18 +90,12 @@ impl Fake {
 
 #[tonic::async_trait]
 impl AccessService for Fake {
-    async fn get_principal(
-        &self,
-        asked: Asked<GetPrincipalRequest>,
-    ) -> Result<Answered<Principal>, Status> {
+    async fn get_principal(&self, asked: Asked<GetPrincipalRequest>) -> Result<Answered<Principal>, Status> {
         let principal = Principal { subject: "staff/1".to_owned(), ..Principal::default() };
         self.answer(asked.metadata(), principal).await
     }
 
-    async fn claim_administrator(
-        &self,
-        _: Asked<ClaimAdministratorRequest>,
-    ) -> Result<Answered<Token>, Status> {
+    async fn claim_administrator(&self, _: Asked<ClaimAdministratorRequest>) -> Result<Answered<Token>, Status> {
         unreachable!()
     }
 
@@ -114,23 +106,18 @@ impl AccessService for Fake {
 
 #[tonic::async_trait]
 impl CommandService for Fake {
-    type WatchOverviewStream =
-        Pin<Box<dyn futures::Stream<Item = Result<Overview, Status>> + Send>>;
+    type WatchOverviewStream = Pin<Box<dyn futures::Stream<Item = Result<Overview, Status>> + Send>>;
 
     async fn watch_overview(
         &self,
         asked: Asked<WatchOverviewRequest>,
     ) -> Result<Answered<Self::WatchOverviewStream>, Status> {
-        let messages =
-            [Ok(Overview::default()), Ok(Overview::default()), Err(Status::aborted("the end"))];
+        let messages = [Ok(Overview::default()), Ok(Overview::default()), Err(Status::aborted("the end"))];
         let stream: Self::WatchOverviewStream = Box::pin(futures::stream::iter(messages));
         self.answer(asked.metadata(), stream).await
     }
 
-    async fn get_overview(
-        &self,
-        _: Asked<GetOverviewRequest>,
-    ) -> Result<Answered<Overview>, Status> {
+    async fn get_overview(&self, _: Asked<GetOverviewRequest>) -> Result<Answered<Overview>, Status> {
         unreachable!()
     }
 
@@ -161,13 +148,7 @@ async fn after_the_third_try_the_answer_stands() {
 
 #[tokio::test]
 async fn nothing_else_is_tried_again() {
-    for code in [
-        Code::Internal,
-        Code::Aborted,
-        Code::ResourceExhausted,
-        Code::DeadlineExceeded,
-        Code::Unknown,
-    ] {
+    for code in [Code::Internal, Code::Aborted, Code::ResourceExhausted, Code::DeadlineExceeded, Code::Unknown] {
         let fake = Fake::failing(9, code);
         let status = ask(&fake.start().await).await.unwrap_err();
         assert_eq!((status.code(), fake.calls()), (code, 1));
@@ -237,8 +218,7 @@ async fn a_stream_comes_message_by_message_with_its_end() {
     let fake = Fake::failing(1, Code::Unavailable);
     let connection = fake.start().await;
     let mut client = CommandServiceClient::new(connection.clone());
-    let mut stream =
-        client.watch_overview(WatchOverviewRequest::default()).await.unwrap().into_inner();
+    let mut stream = client.watch_overview(WatchOverviewRequest::default()).await.unwrap().into_inner();
     assert!(stream.next().await.unwrap().is_ok());
     assert!(stream.next().await.unwrap().is_ok());
     assert_eq!(stream.next().await.unwrap().unwrap_err().message(), "the end");

@@ -39,8 +39,7 @@ impl Fields {
     pub fn refusal(self) -> Option<Refusal> {
         let sentence = |language: fn(&FieldViolation) -> &str, separator: &str| {
             let named = self.violations.iter().take(NAMED);
-            let sentences: Vec<String> =
-                named.map(|v| format!("{}: {}", v.field, language(v))).collect();
+            let sentences: Vec<String> = named.map(|v| format!("{}: {}", v.field, language(v))).collect();
             sentences.join(separator)
         };
         let mut zh = sentence(|violation| &violation.zh, "；");
@@ -54,19 +53,11 @@ impl Fields {
                 en = format!("{en}; {more} more to correct");
             }
         }
-        Some(Refusal {
-            fields: self.violations,
-            ..Refusal::new(Kind::Invalid, "FIELD_INVALID", zh, en)
-        })
+        Some(Refusal { fields: self.violations, ..Refusal::new(Kind::Invalid, "FIELD_INVALID", zh, en) })
     }
 
     /// Says what is wrong with a field and what to do about it. The sentences follow the field's name: "must be ...".
-    pub fn refuse(
-        &mut self,
-        field: impl Into<String>,
-        zh: impl Into<String>,
-        en: impl Into<String>,
-    ) {
+    pub fn refuse(&mut self, field: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) {
         self.violations.push(FieldViolation { field: field.into(), zh: zh.into(), en: en.into() });
     }
 
@@ -103,22 +94,12 @@ impl Fields {
     }
 
     /// The id in a resource name: `households/h7` gives `h7`.
-    pub fn name(
-        &mut self,
-        field: impl Into<String>,
-        collection: &str,
-        value: &str,
-    ) -> Option<String> {
+    pub fn name(&mut self, field: impl Into<String>, collection: &str, value: &str) -> Option<String> {
         self.path(field, [collection], value).map(|[id]| id)
     }
 
     /// A name as above where the field is not empty.
-    pub fn name_if_given(
-        &mut self,
-        field: impl Into<String>,
-        collection: &str,
-        value: &str,
-    ) -> Option<String> {
+    pub fn name_if_given(&mut self, field: impl Into<String>, collection: &str, value: &str) -> Option<String> {
         if value.is_empty() { None } else { self.name(field, collection, value) }
     }
 
@@ -131,27 +112,19 @@ impl Fields {
     ) -> Option<[String; N]> {
         let ids = ids(collections, value);
         if ids.is_none() {
-            let form: Vec<String> =
-                collections.iter().map(|collection| format!("{collection}/<id>")).collect();
+            let form: Vec<String> = collections.iter().map(|collection| format!("{collection}/<id>")).collect();
             let form = form.join("/");
             self.refuse(
                 field,
                 format!("需要形如 {form} 的名称，其中 id 为 1 至 64 个字母、数字或 . _ -"),
-                format!(
-                    "must be a name like {form}, where an id has 1 to 64 letters, digits or . _ -"
-                ),
+                format!("must be a name like {form}, where an id has 1 to 64 letters, digits or . _ -"),
             );
         }
         ids
     }
 
     /// A text that says something and is no longer than `most` characters. Comes back without the blanks around it.
-    pub fn required<'a>(
-        &mut self,
-        field: impl Into<String>,
-        value: &'a str,
-        most: usize,
-    ) -> &'a str {
+    pub fn required<'a>(&mut self, field: impl Into<String>, value: &'a str, most: usize) -> &'a str {
         let value = value.trim();
         if value.is_empty() {
             self.refuse(field, "不能为空：请填写", "must not be empty: fill it in");
@@ -161,12 +134,7 @@ impl Fields {
     }
 
     /// A text of no more than `most` characters, or none. Comes back without the blanks around it.
-    pub fn at_most<'a>(
-        &mut self,
-        field: impl Into<String>,
-        value: &'a str,
-        most: usize,
-    ) -> &'a str {
+    pub fn at_most<'a>(&mut self, field: impl Into<String>, value: &'a str, most: usize) -> &'a str {
         let value = value.trim();
         self.check(
             field,
@@ -209,8 +177,7 @@ impl Fields {
         field: impl Into<String>,
         value: Option<&prost_types::Timestamp>,
     ) -> Option<chrono::DateTime<chrono::Utc>> {
-        let time =
-            value.and_then(crate::instant).filter(|time| (1900..=2100).contains(&time.year()));
+        let time = value.and_then(crate::instant).filter(|time| (1900..=2100).contains(&time.year()));
         if time.is_none() {
             self.refuse(
                 field,
@@ -223,8 +190,7 @@ impl Fields {
 }
 
 fn iso_date(value: &str) -> Option<NaiveDate> {
-    let shape =
-        value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let shape = value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let date = NaiveDate::parse_from_str(value, "%Y-%m-%d").ok()?;
     (shape && (1900..=2100).contains(&date.year())).then_some(date)
 }
@@ -287,16 +253,8 @@ mod tests {
         for right in ["2020-02-29", "1900-01-01", "2100-12-31"] {
             assert!(Fields::new().date("from", right).is_some(), "{right}");
         }
-        for wrong in [
-            "",
-            "2019-02-29",
-            "2020-2-9",
-            "20200211",
-            "1899-12-31",
-            "2101-01-01",
-            "+2020-02-1",
-            "2020-02-11 ",
-        ] {
+        for wrong in ["", "2019-02-29", "2020-2-9", "20200211", "1899-12-31", "2101-01-01", "+2020-02-1", "2020-02-11 "]
+        {
             assert!(Fields::new().date("from", wrong).is_none(), "{wrong}");
         }
     }
@@ -304,22 +262,11 @@ mod tests {
     #[test]
     fn names_give_their_ids() {
         let mut fields = Fields::new();
-        assert_eq!(
-            fields.name("household", "households", "households/h-1.a_B").unwrap(),
-            "h-1.a_B"
-        );
+        assert_eq!(fields.name("household", "households", "households/h-1.a_B").unwrap(), "h-1.a_B");
         let path = fields.path("gate", ["compounds", "gates"], "compounds/c1/gates/g2");
         assert_eq!(path.unwrap(), ["c1".to_owned(), "g2".to_owned()]);
         let long = format!("households/{}", "x".repeat(65));
-        for wrong in [
-            "households/",
-            "households",
-            "h1",
-            "households/h1/x",
-            "households/张",
-            "/households/1",
-            &long,
-        ] {
+        for wrong in ["households/", "households", "h1", "households/h1/x", "households/张", "/households/1", &long] {
             assert!(fields.name("household", "households", wrong).is_none(), "{wrong}");
         }
     }

@@ -50,9 +50,7 @@ impl From<&Status> for Spoken {
                     spoken.en = message.message;
                 }
                 ErrorDetail::BadRequest(request) => {
-                    spoken
-                        .fields
-                        .extend(request.field_violations.into_iter().map(SpokenField::from));
+                    spoken.fields.extend(request.field_violations.into_iter().map(SpokenField::from));
                 }
                 _ => {}
             }
@@ -67,10 +65,7 @@ impl From<&Status> for Spoken {
 impl From<tonic_types::FieldViolation> for SpokenField {
     fn from(violation: tonic_types::FieldViolation) -> Self {
         let description = violation.description;
-        let zh = violation
-            .localized_message
-            .filter(|message| message.locale == "zh-CN")
-            .map(|message| message.message);
+        let zh = violation.localized_message.filter(|message| message.locale == "zh-CN").map(|message| message.message);
         let (zh, en) = match zh {
             Some(zh) => {
                 let en = description.strip_prefix(&zh).and_then(|rest| rest.strip_prefix(BETWEEN));
@@ -97,9 +92,7 @@ const fn stranger(code: Code) -> (&'static str, &'static str) {
         Code::Cancelled => ("CANCELLED", "请求已取消"),
         Code::Unknown => ("UNKNOWN", "发生未知错误：请稍候重试，仍然如此请联系管理员"),
         Code::InvalidArgument => ("INVALID_ARGUMENT", "请求内容有误：请检查后重新提交"),
-        Code::DeadlineExceeded => {
-            ("DEADLINE_EXCEEDED", "服务器未能按时答复：请重试，同一请求不会重复执行")
-        }
+        Code::DeadlineExceeded => ("DEADLINE_EXCEEDED", "服务器未能按时答复：请重试，同一请求不会重复执行"),
         Code::NotFound => ("NOT_FOUND", "没有找到，或者不在您的权限范围内"),
         Code::AlreadyExists => ("ALREADY_EXISTS", "同样的记录已经存在"),
         Code::PermissionDenied => ("PERMISSION_DENIED", "您没有权限这样做：请联系负责人"),
@@ -107,9 +100,7 @@ const fn stranger(code: Code) -> (&'static str, &'static str) {
         Code::FailedPrecondition => ("FAILED_PRECONDITION", "目前的状态不允许这样做：请刷新后再看"),
         Code::Aborted => ("ABORTED", "别人刚刚修改过：请刷新后重试"),
         Code::OutOfRange => ("OUT_OF_RANGE", "超出了允许的范围：请检查后重新提交"),
-        Code::Unimplemented => {
-            ("UNIMPLEMENTED", "服务器没有这个功能：客户端与服务器的版本可能不一致")
-        }
+        Code::Unimplemented => ("UNIMPLEMENTED", "服务器没有这个功能：客户端与服务器的版本可能不一致"),
         Code::Internal => ("INTERNAL", "服务器内部错误：请联系管理员查看日志"),
         Code::Unavailable => ("UNAVAILABLE", "暂时连接不上服务器：请检查网络后重试"),
         Code::DataLoss => ("DATA_LOSS", "数据已损坏：请立即联系管理员"),

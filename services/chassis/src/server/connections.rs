@@ -26,12 +26,7 @@ const MOST_AGE: Duration = Duration::from_mins(30);
 /// How long running requests have at the end.
 const DRAIN: Duration = Duration::from_secs(20);
 
-pub(super) async fn serve(
-    listener: TcpListener,
-    app: Router,
-    stop: CancellationToken,
-    leave: impl FnOnce(),
-) {
+pub(super) async fn serve(listener: TcpListener, app: Router, stop: CancellationToken, leave: impl FnOnce()) {
     let builder = Arc::new(protocol());
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let connections = TaskTracker::new();
@@ -44,12 +39,8 @@ pub(super) async fn serve(
             () = stop.cancelled() => break,
             accepted = accepted => accepted,
         };
-        let connection = Connection {
-            stream,
-            app: Peer { app: app.clone(), peer },
-            stop: stop.clone(),
-            cut: cut.clone(),
-        };
+        let connection =
+            Connection { stream, app: Peer { app: app.clone(), peer }, stop: stop.clone(), cut: cut.clone() };
         let builder = Arc::clone(&builder);
         connections.spawn(async move {
             connection.run(&builder).await;
@@ -60,10 +51,7 @@ pub(super) async fn serve(
     drop(listener);
     connections.close();
     if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            "some requests did not end within 20 s and are cut off"
-        );
+        tracing::warn!(connections = connections.len(), "some requests did not end within 20 s and are cut off");
         cut.cancel();
         connections.wait().await;
     }
@@ -103,9 +91,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 fn is_the_peers(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     )
 }
 
@@ -121,13 +107,9 @@ struct Connection {
 impl Connection {
     async fn run(self, builder: &Builder<TokioExecutor>) {
         if let Err(error) = self.stream.set_nodelay(true) {
-            tracing::debug!(
-                error = format!("{error:#}"),
-                "small answers may be slow on this connection"
-            );
+            tracing::debug!(error = format!("{error:#}"), "small answers may be slow on this connection");
         }
-        let connection =
-            builder.serve_connection(TokioIo::new(self.stream), TowerToHyperService::new(self.app));
+        let connection = builder.serve_connection(TokioIo::new(self.stream), TowerToHyperService::new(self.app));
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
@@ -164,10 +146,7 @@ where
     type Error = <Router as Service<axum::http::Request<B>>>::Error;
     type Future = <Router as Service<axum::http::Request<B>>>::Future;
 
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
         Service::<axum::http::Request<B>>::poll_ready(&mut self.app, context)
     }
 

@@ -51,20 +51,10 @@ pub struct Trouble {
 
 impl Health {
     /// A part and the question whether it works; the error says why it does not.
-    pub fn register(
-        &self,
-        part: impl Into<String>,
-        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-    ) {
+    pub fn register(&self, part: impl Into<String>, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
         let part = part.into();
         let named = part.clone();
-        let ask = move || {
-            check()
-                .err()
-                .map(|reason| Trouble { part: named.clone(), reason })
-                .into_iter()
-                .collect()
-        };
+        let ask = move || check().err().map(|reason| Trouble { part: named.clone(), reason }).into_iter().collect();
         self.enter(Check { part, ask: Box::new(ask) });
     }
 
@@ -73,10 +63,7 @@ impl Health {
         let part = service.into();
         let prefix = format!("{part}/");
         let ask = move || {
-            let halted = consumers
-                .halted()
-                .into_iter()
-                .filter(|progress| progress.consumer.starts_with(&prefix));
+            let halted = consumers.halted().into_iter().filter(|progress| progress.consumer.starts_with(&prefix));
             halted
                 .map(|progress| Trouble {
                     part: progress.consumer.clone(),
@@ -95,8 +82,7 @@ impl Health {
     pub fn troubles(&self) -> Vec<Trouble> {
         let mut troubles = self.ask(|_| true).unwrap_or_default();
         if self.0.leaving.load(Ordering::Relaxed) {
-            troubles
-                .push(Trouble { part: "server".to_owned(), reason: "is shutting down".to_owned() });
+            troubles.push(Trouble { part: "server".to_owned(), reason: "is shutting down".to_owned() });
         }
         troubles
     }
@@ -150,10 +136,7 @@ const GLANCE: Duration = Duration::from_millis(500);
 
 #[async_trait]
 impl HealthService for Health {
-    async fn check(
-        &self,
-        request: Request<HealthCheckRequest>,
-    ) -> Result<Response<HealthCheckResponse>, Status> {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         let status = self.status(&request.get_ref().service);
         let status = status.ok_or_else(|| Status::not_found("this server has no such part"))?;
         Ok(Response::new(HealthCheckResponse { status: wire(status) }))
@@ -161,10 +144,7 @@ impl HealthService for Health {
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
-    async fn watch(
-        &self,
-        request: Request<HealthCheckRequest>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let name = request.into_inner().service;
         let changes = stream::unfold((self.clone(), None), move |(health, told)| {
             let name = name.clone();
@@ -203,9 +183,7 @@ pub(super) struct Report {
 pub(super) async fn healthz(State(health): State<Health>) -> (StatusCode, Json<Report>) {
     let troubles = health.troubles();
     match health.status("") {
-        Some(ServingStatus::Serving) => {
-            (StatusCode::OK, Json(Report { status: "SERVING", troubles }))
-        }
+        Some(ServingStatus::Serving) => (StatusCode::OK, Json(Report { status: "SERVING", troubles })),
         _ => (StatusCode::SERVICE_UNAVAILABLE, Json(Report { status: "NOT_SERVING", troubles })),
     }
 }

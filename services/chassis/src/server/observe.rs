@@ -48,25 +48,18 @@ struct Instruments {
 impl Observer {
     pub(super) fn new(stop: CancellationToken) -> Self {
         let meter = telemetry::meter();
-        let requests =
-            meter.u64_counter("rpc_server_requests").with_description("RPCs answered").build();
+        let requests = meter.u64_counter("rpc_server_requests").with_description("RPCs answered").build();
         let duration = meter
             .f64_histogram("rpc_server_duration")
             .with_unit("s")
             .with_description("Time from an RPC's arrival to the end of its answer")
-            .with_boundaries(vec![
-                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-            ])
+            .with_boundaries(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
             .build();
         Self { instruments: Arc::new(Instruments { requests, duration }), stop }
     }
 }
 
-pub(super) async fn observe(
-    State(observer): State<Observer>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
     let rpc = known(request.uri().path());
     let (service, method) = rpc.trim_start_matches('/').split_once('/').unwrap_or(("", rpc));
     let span = tracing::info_span!(
@@ -79,8 +72,7 @@ pub(super) async fn observe(
         rpc.grpc.status_code = Empty,
         otel.status_code = Empty,
     );
-    if let Some(parent) = request.headers().get(TRACEPARENT).and_then(|parent| parent.to_str().ok())
-    {
+    if let Some(parent) = request.headers().get(TRACEPARENT).and_then(|parent| parent.to_str().ok()) {
         telemetry::continue_trace(&span, parent);
     }
     let mut ending = Ending {
@@ -132,16 +124,12 @@ impl Ending {
         if std::mem::replace(&mut self.told, true) {
             return;
         }
-        let labels = [
-            KeyValue::new("rpc_method", self.rpc),
-            KeyValue::new("rpc_grpc_status_code", code_name(code)),
-        ];
+        let labels = [KeyValue::new("rpc_method", self.rpc), KeyValue::new("rpc_grpc_status_code", code_name(code))];
         let seconds = self.started.elapsed().as_secs_f64();
         self.instruments.requests.add(1, &labels);
         self.instruments.duration.record(seconds, &labels);
         self.span.record("rpc.grpc.status_code", code as i32);
-        let fault =
-            matches!(code, Code::Unknown | Code::Internal | Code::DataLoss | Code::Unimplemented);
+        let fault = matches!(code, Code::Unknown | Code::Internal | Code::DataLoss | Code::Unimplemented);
         self.span.record("otel.status_code", if fault { "ERROR" } else { "OK" });
         let _entered = self.span.enter();
         tracing::debug!(rpc = self.rpc, code = code_name(code), seconds, "answered");
@@ -183,9 +171,7 @@ impl HttpBody for Watched {
         }
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(code) =
-                    frame.trailers_ref().map(|trailers| code_in(trailers).unwrap_or(Code::Unknown))
-                {
+                if let Some(code) = frame.trailers_ref().map(|trailers| code_in(trailers).unwrap_or(Code::Unknown)) {
                     self.ending.tell(code);
                 }
             }

@@ -20,21 +20,12 @@ struct Stub;
 
 #[tonic::async_trait]
 impl AccessService for Stub {
-    async fn get_principal(
-        &self,
-        asked: Asked<GetPrincipalRequest>,
-    ) -> Result<Answered<Principal>, Status> {
+    async fn get_principal(&self, asked: Asked<GetPrincipalRequest>) -> Result<Answered<Principal>, Status> {
         let peer = asked.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>();
-        Ok(Answered::new(Principal {
-            subject: peer.unwrap().0.ip().to_string(),
-            ..Principal::default()
-        }))
+        Ok(Answered::new(Principal { subject: peer.unwrap().0.ip().to_string(), ..Principal::default() }))
     }
 
-    async fn claim_administrator(
-        &self,
-        _: Asked<ClaimAdministratorRequest>,
-    ) -> Result<Answered<Token>, Status> {
+    async fn claim_administrator(&self, _: Asked<ClaimAdministratorRequest>) -> Result<Answered<Token>, Status> {
         panic!("secret-1")
     }
 
@@ -77,9 +68,7 @@ impl Running {
         let host = self.address.strip_prefix("http://").unwrap();
         let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
         let length = body.len();
-        let head = format!(
-            "{head}\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-        );
+        let head = format!("{head}\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(body).await.unwrap();
         let mut answer = Vec::new();
@@ -94,10 +83,7 @@ const EMPTY_MESSAGE: &[u8] = &[0; 5];
 async fn a_service_answers_and_knows_who_called() {
     let running = start().await;
     let mut client = AccessServiceClient::new(running.connection());
-    assert_eq!(
-        client.get_principal(GetPrincipalRequest {}).await.unwrap().into_inner().subject,
-        "127.0.0.1"
-    );
+    assert_eq!(client.get_principal(GetPrincipalRequest {}).await.unwrap().into_inner().subject, "127.0.0.1");
 }
 
 #[tokio::test]
@@ -117,9 +103,8 @@ async fn an_unknown_service_is_unimplemented_in_grpc() {
 #[tokio::test]
 async fn an_unknown_service_is_unimplemented_in_grpc_web() {
     let running = start().await;
-    let answer = running
-        .say("POST /nobody.v1.Nobody/Do HTTP/1.1\r\ncontent-type: application/grpc-web+proto", b"")
-        .await;
+    let answer =
+        running.say("POST /nobody.v1.Nobody/Do HTTP/1.1\r\ncontent-type: application/grpc-web+proto", b"").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("grpc-status: 12"), "{answer}");
     assert!(answer.contains("content-type: application/grpc-web+proto"), "{answer}");
@@ -132,8 +117,7 @@ async fn a_browser_calls_from_the_servers_own_pages_and_from_no_others() {
     let own = running.say(&format!("{call}\r\norigin: {}", running.address), EMPTY_MESSAGE).await;
     assert!(own.contains("grpc-status:0") || own.contains("grpc-status: 0"), "{own}");
     assert!(own.contains("127.0.0.1"), "{own}");
-    let foreign =
-        running.say(&format!("{call}\r\norigin: http://elsewhere.example"), EMPTY_MESSAGE).await;
+    let foreign = running.say(&format!("{call}\r\norigin: http://elsewhere.example"), EMPTY_MESSAGE).await;
     assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
     let preflight = "OPTIONS /access.v1.AccessService/GetPrincipal HTTP/1.1\r\norigin: http://elsewhere.example\r\n\
         access-control-request-method: POST";
@@ -154,25 +138,19 @@ async fn reflection_speaks_both_versions() {
     let running = start().await;
     let channel = running.channel().await;
     let asked = v1::ServerReflectionRequest {
-        message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(
-            String::new(),
-        )),
+        message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(String::new())),
         ..Default::default()
     };
     let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel.clone());
-    let mut answers =
-        client.server_reflection_info(tokio_stream::once(asked)).await.unwrap().into_inner();
+    let mut answers = client.server_reflection_info(tokio_stream::once(asked)).await.unwrap().into_inner();
     let listed = format!("{:?}", answers.next().await.unwrap().unwrap());
     assert!(listed.contains("access.v1.AccessService"), "{listed}");
     let asked = v1alpha::ServerReflectionRequest {
-        message_request: Some(v1alpha::server_reflection_request::MessageRequest::ListServices(
-            String::new(),
-        )),
+        message_request: Some(v1alpha::server_reflection_request::MessageRequest::ListServices(String::new())),
         ..Default::default()
     };
     let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
-    let mut answers =
-        client.server_reflection_info(tokio_stream::once(asked)).await.unwrap().into_inner();
+    let mut answers = client.server_reflection_info(tokio_stream::once(asked)).await.unwrap().into_inner();
     let listed = format!("{:?}", answers.next().await.unwrap().unwrap());
     assert!(listed.contains("grpc.health.v1.Health"), "{listed}");
 }
@@ -194,26 +172,19 @@ async fn health_tells_of_trouble_in_grpc_and_on_its_page() {
     assert_eq!(status("pass.v1.PassService").await.unwrap(), 2);
     let page = running.say("GET /healthz HTTP/1.1", b"").await;
     assert!(page.starts_with("HTTP/1.1 503"), "{page}");
-    assert!(
-        page.contains(r#""troubles":[{"part":"pass/views","reason":"stands still"}]"#),
-        "{page}"
-    );
+    assert!(page.contains(r#""troubles":[{"part":"pass/views","reason":"stands still"}]"#), "{page}");
 }
 
 #[tokio::test]
 async fn metrics_count_rpcs_by_names_of_the_contract_only() {
     let running = start().await;
-    AccessServiceClient::new(running.connection())
-        .get_principal(GetPrincipalRequest {})
-        .await
-        .unwrap();
+    AccessServiceClient::new(running.connection()).get_principal(GetPrincipalRequest {}).await.unwrap();
     let made_up = "POST /secret.v1.Zhang/San HTTP/1.1\r\ncontent-type: application/grpc-web+proto";
     running.say(made_up, b"").await;
     let page = running.say("GET /metrics HTTP/1.1", b"").await;
     assert!(page.contains("rpc_server_duration_seconds_bucket"), "{page}");
-    let counted = page.lines().find(|line| {
-        line.starts_with("rpc_server_requests_total") && line.contains("GetPrincipal")
-    });
+    let counted =
+        page.lines().find(|line| line.starts_with("rpc_server_requests_total") && line.contains("GetPrincipal"));
     assert!(counted.is_some_and(|line| line.contains(r#"rpc_grpc_status_code="OK""#)), "{page}");
     assert!(!page.contains("Zhang"), "{page}");
 }
@@ -222,8 +193,7 @@ async fn metrics_count_rpcs_by_names_of_the_contract_only() {
 async fn a_bug_in_one_request_is_that_requests_own() {
     let running = start().await;
     let mut client = AccessServiceClient::new(running.connection());
-    let status =
-        client.claim_administrator(ClaimAdministratorRequest::default()).await.unwrap_err();
+    let status = client.claim_administrator(ClaimAdministratorRequest::default()).await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     assert!(!status.message().contains("secret"));
     assert!(client.get_principal(GetPrincipalRequest {}).await.is_ok());
@@ -241,10 +211,7 @@ async fn at_the_end_running_requests_are_finished_and_new_ones_refused() {
     assert_eq!(slow.await.unwrap().unwrap().into_inner().token, "slow");
     running.task.await.unwrap().unwrap();
     assert_eq!(running.health.troubles().last().unwrap().part, "server");
-    let refused = AccessServiceClient::new(connection)
-        .get_principal(GetPrincipalRequest {})
-        .await
-        .unwrap_err();
+    let refused = AccessServiceClient::new(connection).get_principal(GetPrincipalRequest {}).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
 }
 

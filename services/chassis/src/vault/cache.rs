@@ -53,10 +53,7 @@ impl Cache {
     pub(super) fn keep(&self, subject_id: &str, key: &Arc<Key>, seen: u64) {
         let mut generations = self.lock();
         if generations.destructions == seen {
-            generations.insert(
-                subject_id.to_owned(),
-                Entry { key: Arc::clone(key), read_at: Instant::now() },
-            );
+            generations.insert(subject_id.to_owned(), Entry { key: Arc::clone(key), read_at: Instant::now() });
         }
     }
 

@@ -57,12 +57,8 @@ async fn another_subject_another_message_or_an_edited_ciphertext_is_a_fault() {
     let vault = bench.vault().await;
     let sealed = vault.seal("r1", &person("王小明")).await.unwrap();
     vault.seal("r2", &person("李红")).await.unwrap();
-    assert!(is_fault(
-        &vault.reveal::<Person>(&Sealed { subject_id: "r2".into(), ..sealed.clone() }).await
-    ));
-    assert!(is_fault(
-        &vault.reveal::<Person>(&Sealed { subject_id: "unknown".into(), ..sealed.clone() }).await
-    ));
+    assert!(is_fault(&vault.reveal::<Person>(&Sealed { subject_id: "r2".into(), ..sealed.clone() }).await));
+    assert!(is_fault(&vault.reveal::<Person>(&Sealed { subject_id: "unknown".into(), ..sealed.clone() }).await));
     assert!(is_fault(&vault.reveal::<Statement>(&sealed).await));
     for position in 0..sealed.ciphertext.len() {
         let mut edited = sealed.clone();
@@ -72,12 +68,8 @@ async fn another_subject_another_message_or_an_edited_ciphertext_is_a_fault() {
     let mut edited = sealed.clone();
     edited.nonce[0] ^= 1;
     assert!(is_fault(&vault.reveal::<Person>(&edited).await));
-    for (nonce, ciphertext) in
-        [(vec![], sealed.ciphertext.clone()), (sealed.nonce.clone(), vec![1, 2, 3])]
-    {
-        assert!(is_fault(
-            &vault.reveal::<Person>(&Sealed { subject_id: "r1".into(), nonce, ciphertext }).await
-        ));
+    for (nonce, ciphertext) in [(vec![], sealed.ciphertext.clone()), (sealed.nonce.clone(), vec![1, 2, 3])] {
+        assert!(is_fault(&vault.reveal::<Person>(&Sealed { subject_id: "r1".into(), nonce, ciphertext }).await));
     }
     assert!(is_fault(&vault.seal("", &person("王小明")).await));
 }
@@ -87,9 +79,7 @@ async fn a_fault_says_nothing_of_the_subject_or_the_data() {
     let bench = Bench::new();
     let vault = bench.vault().await;
     let sealed = vault.seal("resident-canary", &person("王小明")).await.unwrap();
-    let Err(Failure::Fault(fault)) = vault.reveal::<Statement>(&sealed).await else {
-        panic!("a fault")
-    };
+    let Err(Failure::Fault(fault)) = vault.reveal::<Statement>(&sealed).await else { panic!("a fault") };
     let text = format!("{fault:?}");
     assert!(!text.contains("canary") && !text.contains("王小明"), "{text}");
 }
@@ -98,10 +88,7 @@ async fn a_fault_says_nothing_of_the_subject_or_the_data() {
 async fn erasure_reaches_every_copy_and_stays() {
     let bench = Bench::new();
     let vault = bench.vault().await;
-    let log = [
-        vault.seal("r1", &person("王小明")).await.unwrap(),
-        vault.seal("r1", &person("王晓明")).await.unwrap(),
-    ];
+    let log = [vault.seal("r1", &person("王小明")).await.unwrap(), vault.seal("r1", &person("王晓明")).await.unwrap()];
     let other = vault.seal("r2", &person("李红")).await.unwrap();
     let restored = log.clone();
     vault.destroy("r1").await.unwrap();
@@ -122,10 +109,7 @@ async fn a_subject_without_a_key_can_be_erased_beforehand() {
     let vault = bench.vault().await;
     vault.destroy("r1").await.unwrap();
     assert!(matches!(vault.seal("r1", &person("王小明")).await, Err(Failure::Refused(_))));
-    assert!(matches!(
-        bench.vault().await.seal("r1", &person("王小明")).await,
-        Err(Failure::Refused(_))
-    ));
+    assert!(matches!(bench.vault().await.seal("r1", &person("王小明")).await, Err(Failure::Refused(_))));
 }
 
 #[tokio::test]
@@ -133,9 +117,7 @@ async fn a_destroyed_key_is_not_left_behind_in_the_files() {
     let bench = Bench::new();
     let vault = bench.vault().await;
     vault.seal("r1", &person("王小明")).await.unwrap();
-    let Some(Stored::Wrapped(wrapped)) = vault.inner.store.find("r1").await.unwrap() else {
-        panic!("a key")
-    };
+    let Some(Stored::Wrapped(wrapped)) = vault.inner.store.find("r1").await.unwrap() else { panic!("a key") };
     let left = |bytes: Vec<u8>| bytes.windows(wrapped.len()).any(|part| part == wrapped);
     assert!(left(bench.bytes()));
     vault.destroy("r1").await.unwrap();
@@ -169,9 +151,7 @@ async fn a_thousand_new_subjects_are_sealed_at_once() {
     let seals = (0..1_000).map(|n| {
         let vault = vault.clone();
         // Every subject twice: both must end up under one key.
-        tokio::spawn(
-            async move { vault.seal(&format!("r{}", n / 2), &person("某人")).await.unwrap() },
-        )
+        tokio::spawn(async move { vault.seal(&format!("r{}", n / 2), &person("某人")).await.unwrap() })
     });
     let sealed = futures::future::try_join_all(seals).await.unwrap();
     let nonces: BTreeSet<&[u8]> = sealed.iter().map(|sealed| sealed.nonce.as_slice()).collect();
@@ -189,13 +169,7 @@ async fn a_caller_that_goes_away_harms_nobody() {
     for n in 0..50 {
         let subject = format!("r{n}");
         let message = person("某人");
-        drop(
-            tokio::time::timeout(
-                std::time::Duration::from_micros(n * 20),
-                vault.seal(&subject, &message),
-            )
-            .await,
-        );
+        drop(tokio::time::timeout(std::time::Duration::from_micros(n * 20), vault.seal(&subject, &message)).await);
     }
     for n in 0..50 {
         let sealed = vault.seal(&format!("r{n}"), &person("某人")).await.unwrap();
@@ -209,28 +183,19 @@ async fn a_store_wrapped_under_another_secret_is_not_opened() {
     bench.vault().await.seal("r1", &person("王小明")).await.unwrap();
     let other = Secrets::open_or_create(&bench.dir.path().join("other")).unwrap();
     let error = Vault::open(&bench.file(), &other, Clock::system()).await.unwrap_err();
-    assert!(
-        format!("{error:#}").contains("put the file root.secret of this installation back"),
-        "{error:#}"
-    );
+    assert!(format!("{error:#}").contains("put the file root.secret of this installation back"), "{error:#}");
 }
 
 #[tokio::test]
 async fn equal_values_are_found_again_within_their_scope_only() {
     let bench = Bench::new();
     let vault = bench.vault().await;
-    assert_eq!(
-        vault.blind("phone", "13800000000"),
-        bench.vault().await.blind("phone", "13800000000")
-    );
+    assert_eq!(vault.blind("phone", "13800000000"), bench.vault().await.blind("phone", "13800000000"));
     assert_ne!(vault.blind("phone", "13800000000"), vault.blind("identity", "13800000000"));
     assert_ne!(vault.blind("phone", "13800000000"), vault.blind("phone", "13800000001"));
     assert_ne!(vault.blind("a", "bc"), vault.blind("ab", "c"));
     let other = Bench::new();
-    assert_ne!(
-        vault.blind("phone", "13800000000"),
-        other.vault().await.blind("phone", "13800000000")
-    );
+    assert_ne!(vault.blind("phone", "13800000000"), other.vault().await.blind("phone", "13800000000"));
 }
 
 proptest! {

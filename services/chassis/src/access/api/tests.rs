@@ -1,7 +1,5 @@
 use axum::Router;
-use proto::access::v1::{
-    access_service_client::AccessServiceClient, access_service_server::AccessServiceServer,
-};
+use proto::access::v1::{access_service_client::AccessServiceClient, access_service_server::AccessServiceServer};
 use tonic::Code;
 use tower::Layer as _;
 
@@ -28,8 +26,7 @@ fn bench() -> Bench {
     let tokens = Tokens::new(&secrets);
     let (first, code) = FirstAdministrator::open(dir.path(), &secrets, clock.clone()).unwrap();
     let api = AccessApi::new(tokens.clone(), first, clock.clone());
-    let router = Router::new()
-        .route_service("/access.v1.AccessService/{*method}", AccessServiceServer::new(api));
+    let router = Router::new().route_service("/access.v1.AccessService/{*method}", AccessServiceServer::new(api));
     let service = AccessLayer::new(tokens, &secrets, clock, false).layer(router);
     let client = AccessServiceClient::with_origin(service, "http://localhost".parse().unwrap());
     Bench { client, code: code.unwrap(), _dir: dir }
@@ -37,9 +34,7 @@ fn bench() -> Bench {
 
 fn with<T>(token: &Token, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request
-        .metadata_mut()
-        .insert("authorization", format!("Bearer {}", token.token).parse().unwrap());
+    request.metadata_mut().insert("authorization", format!("Bearer {}", token.token).parse().unwrap());
     request
 }
 
@@ -49,12 +44,7 @@ impl Bench {
         self.client.claim_administrator(request).await.map(Response::into_inner)
     }
 
-    async fn issue(
-        &mut self,
-        by: &Token,
-        person: Person,
-        lifetime_seconds: i32,
-    ) -> Result<Token, Status> {
+    async fn issue(&mut self, by: &Token, person: Person, lifetime_seconds: i32) -> Result<Token, Status> {
         let request_id = "request-1".to_owned();
         let request = IssueTokenRequest { request_id, principal: Some(person), lifetime_seconds };
         self.client.issue_token(with(by, request)).await.map(Response::into_inner)
@@ -62,12 +52,8 @@ impl Bench {
 }
 
 fn somebody(role: Role, subject: &str, neighbourhood: &str, gate: &str) -> Person {
-    let mut person = Person {
-        subject: subject.into(),
-        neighbourhood: neighbourhood.into(),
-        gate: gate.into(),
-        ..Person::default()
-    };
+    let mut person =
+        Person { subject: subject.into(), neighbourhood: neighbourhood.into(), gate: gate.into(), ..Person::default() };
     person.set_role(role);
     person
 }
@@ -81,16 +67,10 @@ fn refused(outcome: Result<Token, Status>) -> (Code, Spoken) {
 async fn the_code_makes_the_first_administrator_once() {
     let mut bench = bench();
     let wrong = ClaimAdministratorRequest { code: "0".repeat(32) };
-    let (code, spoken) =
-        refused(bench.client.claim_administrator(wrong).await.map(Response::into_inner));
+    let (code, spoken) = refused(bench.client.claim_administrator(wrong).await.map(Response::into_inner));
     assert_eq!((code, &*spoken.reason), (Code::PermissionDenied, "CODE_SPENT"));
     let token = bench.claim().await.unwrap();
-    let principal = bench
-        .client
-        .get_principal(with(&token, GetPrincipalRequest {}))
-        .await
-        .unwrap()
-        .into_inner();
+    let principal = bench.client.get_principal(with(&token, GetPrincipalRequest {})).await.unwrap().into_inner();
     assert_eq!(principal.role(), Role::Administrator);
     assert_eq!(Some(principal), token.principal);
     let (_, spoken) = refused(bench.claim().await);
@@ -115,12 +95,7 @@ async fn an_administrator_makes_tokens_for_every_role_with_its_place() {
     ] {
         let token = bench.issue(&administrator, person.clone(), 0).await.unwrap();
         let expected = Person { unit: unit.into(), ..person };
-        let seen = bench
-            .client
-            .get_principal(with(&token, GetPrincipalRequest {}))
-            .await
-            .unwrap()
-            .into_inner();
+        let seen = bench.client.get_principal(with(&token, GetPrincipalRequest {})).await.unwrap().into_inner();
         assert_eq!(seen, expected);
         assert_eq!(token.principal, Some(expected));
         assert_eq!(token.expire_time.unwrap().seconds, 1_581_379_200 + 43_200);
@@ -157,11 +132,7 @@ async fn every_wrong_field_is_named() {
         (somebody(Role::Officer, "staff/1", n1, ""), 0, "principal.neighbourhood"),
         (somebody(Role::Worker, "staff/1", n1, "compounds/c1/gates/g1"), 0, "principal.gate"),
         (somebody(Role::Guard, "staff/1", n1, "g1"), 0, "principal.gate"),
-        (
-            Person { unit: "a b".into(), ..somebody(Role::Worker, "staff/1", n1, "") },
-            0,
-            "principal.unit",
-        ),
+        (Person { unit: "a b".into(), ..somebody(Role::Worker, "staff/1", n1, "") }, 0, "principal.unit"),
         (somebody(Role::Worker, "staff/1", n1, ""), 59, "lifetime_seconds"),
         (somebody(Role::Worker, "staff/1", n1, ""), 86_401, "lifetime_seconds"),
     ] {
@@ -171,10 +142,7 @@ async fn every_wrong_field_is_named() {
         assert!(!spoken.fields[0].zh.is_ascii() && spoken.fields[0].en.is_ascii());
     }
     for lifetime in [60, 86_400] {
-        bench
-            .issue(&administrator, somebody(Role::Worker, "staff/1", n1, ""), lifetime)
-            .await
-            .unwrap();
+        bench.issue(&administrator, somebody(Role::Worker, "staff/1", n1, ""), lifetime).await.unwrap();
     }
 }
 
@@ -184,8 +152,7 @@ async fn nobody_but_an_administrator_makes_tokens() {
     let administrator = bench.claim().await.unwrap();
     let director = somebody(Role::Director, "staff/2", "neighbourhoods/n1", "");
     let director = bench.issue(&administrator, director, 0).await.unwrap();
-    let (code, spoken) =
-        refused(bench.issue(&director, somebody(Role::Officer, "staff/9", "", ""), 0).await);
+    let (code, spoken) = refused(bench.issue(&director, somebody(Role::Officer, "staff/9", "", ""), 0).await);
     assert_eq!((code, &*spoken.reason), (Code::PermissionDenied, "ROLE_NOT_ALLOWED"));
 }
 

@@ -53,25 +53,14 @@ async fn tell(
 
 impl Bench {
     fn token(&self, role: Role, subject: &str) -> String {
-        let mut person = Person {
-            subject: subject.into(),
-            neighbourhood: "neighbourhoods/n1".into(),
-            ..Person::default()
-        };
+        let mut person =
+            Person { subject: subject.into(), neighbourhood: "neighbourhoods/n1".into(), ..Person::default() };
         person.set_role(role);
         person.gate = "compounds/c1/gates/g1".into();
-        format!(
-            "Bearer {}",
-            self.tokens.issue(&person, TimeDelta::hours(1), self.now).unwrap().token
-        )
+        format!("Bearer {}", self.tokens.issue(&person, TimeDelta::hours(1), self.now).unwrap().token)
     }
 
-    async fn ask(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Body>,
-    ) -> Response<Body> {
+    async fn ask(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Response<Body> {
         let mut request = Request::post(path).header("content-type", "application/grpc");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -82,8 +71,7 @@ impl Bench {
     async fn text(&self, path: &str, headers: &[(&str, &str)]) -> String {
         let response = self.ask(path, headers, "").await;
         assert_eq!(refusal(&response), None);
-        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec())
-            .unwrap()
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
     }
 
     async fn refused(&self, path: &str, headers: &[(&str, &str)]) -> (Code, Spoken) {
@@ -106,8 +94,7 @@ async fn a_handler_learns_who_calls_and_when() {
     let token = bench.token(Role::Worker, "staff/7");
     let told = bench.text(GET_HOUSEHOLD, &[("authorization", &token)]).await;
     assert_eq!(told, r#"staff/7 Neighbourhood("n1") 2020-02-11T00:00:00+00:00 true"#);
-    let told =
-        bench.text(GET_HOUSEHOLD, &[("authorization", &token.replace("Bearer", "bearer"))]).await;
+    let told = bench.text(GET_HOUSEHOLD, &[("authorization", &token.replace("Bearer", "bearer"))]).await;
     assert!(told.starts_with("staff/7"));
 }
 
@@ -127,16 +114,11 @@ async fn without_a_token_nothing_is_done() {
 async fn a_content_type_does_not_open_a_way_round() {
     let bench = bench(false);
     for content_type in ["text/plain", "application/json", ""] {
-        let request = Request::post(GET_HOUSEHOLD)
-            .header("content-type", content_type)
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::post(GET_HOUSEHOLD).header("content-type", content_type).body(Body::empty()).unwrap();
         let response = bench.service.clone().oneshot(request).await.unwrap();
         assert_eq!(refusal(&response).unwrap().1.reason, "TOKEN_MISSING");
-        let request = Request::post("/no.v1.Row/Method")
-            .header("content-type", content_type)
-            .body(Body::empty())
-            .unwrap();
+        let request =
+            Request::post("/no.v1.Row/Method").header("content-type", content_type).body(Body::empty()).unwrap();
         let response = bench.service.clone().oneshot(request).await.unwrap();
         assert_eq!(refusal(&response).unwrap().0, Code::Unimplemented);
     }
@@ -147,13 +129,8 @@ async fn an_expired_token_is_told_from_a_wrong_one() {
     let bench = bench(false);
     let mut person = Person { subject: "staff/7".into(), ..Person::default() };
     person.set_role(Role::Officer);
-    let old = bench
-        .tokens
-        .issue(&person, TimeDelta::hours(1), bench.now - TimeDelta::hours(2))
-        .unwrap()
-        .token;
-    let (code, spoken) =
-        bench.refused(GET_HOUSEHOLD, &[("authorization", &format!("Bearer {old}"))]).await;
+    let old = bench.tokens.issue(&person, TimeDelta::hours(1), bench.now - TimeDelta::hours(2)).unwrap().token;
+    let (code, spoken) = bench.refused(GET_HOUSEHOLD, &[("authorization", &format!("Bearer {old}"))]).await;
     assert_eq!((code, &*spoken.reason), (Code::Unauthenticated, "TOKEN_EXPIRED"));
 }
 
@@ -189,8 +166,7 @@ async fn open_rows_health_and_pages_need_no_token() {
     assert_eq!(bench.text(CLAIM, &[]).await, "open");
     assert_eq!(bench.text("/grpc.health.v1.Health/Check", &[]).await, "well");
     let page = Request::post("/page").body(Body::empty()).unwrap();
-    let page =
-        bench.service.clone().oneshot(page).await.unwrap().into_body().collect().await.unwrap();
+    let page = bench.service.clone().oneshot(page).await.unwrap().into_body().collect().await.unwrap();
     assert_eq!(&*page.to_bytes(), b"page");
 }
 
@@ -217,21 +193,11 @@ async fn only_a_demonstration_lets_requests_say_what_time_it_is() {
     let said = ("mf-demo-time", "2020-03-01T08:00:00+08:00");
     let real = bench(false);
     let token = real.token(Role::Worker, "staff/7");
-    assert!(
-        real.text(GET_HOUSEHOLD, &[("authorization", &token), said])
-            .await
-            .contains("2020-02-11T00:00:00")
-    );
+    assert!(real.text(GET_HOUSEHOLD, &[("authorization", &token), said]).await.contains("2020-02-11T00:00:00"));
     let demo = bench(true);
     let token = demo.token(Role::Worker, "staff/7");
-    assert!(
-        demo.text(GET_HOUSEHOLD, &[("authorization", &token), said])
-            .await
-            .contains("2020-03-01T00:00:00")
-    );
-    let (code, spoken) = demo
-        .refused(GET_HOUSEHOLD, &[("authorization", &token), ("mf-demo-time", "yesterday")])
-        .await;
+    assert!(demo.text(GET_HOUSEHOLD, &[("authorization", &token), said]).await.contains("2020-03-01T00:00:00"));
+    let (code, spoken) = demo.refused(GET_HOUSEHOLD, &[("authorization", &token), ("mf-demo-time", "yesterday")]).await;
     assert_eq!((code, &*spoken.reason), (Code::InvalidArgument, "DEMO_TIME_INVALID"));
 }
 
@@ -246,12 +212,9 @@ async fn a_request_beyond_its_rows_size_is_refused_or_cut_off() {
     assert_eq!((code, &*spoken.reason), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"));
     assert!(spoken.en.contains(&format!("{most} bytes")));
     for (bytes, read) in [(most + 5, "true"), (most + 6, "false")] {
-        let chunks = futures::stream::iter([
-            Ok::<_, std::io::Error>(vec![0; bytes / 2]),
-            Ok(vec![0; bytes - bytes / 2]),
-        ]);
-        let response =
-            bench.ask(GET_HOUSEHOLD, &[("authorization", &token)], Body::from_stream(chunks)).await;
+        let chunks =
+            futures::stream::iter([Ok::<_, std::io::Error>(vec![0; bytes / 2]), Ok(vec![0; bytes - bytes / 2])]);
+        let response = bench.ask(GET_HOUSEHOLD, &[("authorization", &token)], Body::from_stream(chunks)).await;
         let told = response.into_body().collect().await.unwrap().to_bytes();
         assert!(std::str::from_utf8(&told).unwrap().ends_with(read));
     }
@@ -263,8 +226,7 @@ async fn the_rows_deadline_holds_and_the_clients_where_it_is_earlier() {
     let token = bench.token(Role::Worker, "staff/7");
     for (asked, seconds) in [("1500m", 1.5), ("9H", 5.0)] {
         let start = tokio::time::Instant::now();
-        let (code, spoken) =
-            bench.refused(GET_METHOD, &[("authorization", &token), ("grpc-timeout", asked)]).await;
+        let (code, spoken) = bench.refused(GET_METHOD, &[("authorization", &token), ("grpc-timeout", asked)]).await;
         assert_eq!((code, &*spoken.reason), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
         assert!((start.elapsed().as_secs_f64() - seconds).abs() < 0.1);
     }
