@@ -216,7 +216,7 @@ impl Recorder {
     /// Until what is under way was answered: so no deed stays in doubt.
     pub(crate) async fn stop(self) -> Book {
         self.stop.cancel();
-        let ended = tokio::time::timeout(Duration::from_secs(60), self.lanes.join_all()).await;
+        let ended = tokio::time::timeout(Duration::from_mins(1), self.lanes.join_all()).await;
         ended.expect("a server that is up answers");
         std::mem::take(&mut *self.book.lock().unwrap())
     }

@@ -31,7 +31,7 @@ impl Offices {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), there).await.expect("a start makes the secret");
+        tokio::time::timeout(Duration::from_mins(1), there).await.expect("a start makes the secret");
         let tokens = Tokens::new(&Secrets::from_file(&secret).unwrap());
         Self { address: address.to_owned(), tokens }
     }

@@ -41,7 +41,7 @@ impl Process {
         while let Err(status) = health.check(HealthCheckRequest::default()).await {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "mifeng ended by itself: {ended:?}");
-            assert!(begun.elapsed() < Duration::from_secs(60), "mifeng does not serve: {status:?}");
+            assert!(begun.elapsed() < Duration::from_mins(1), "mifeng does not serve: {status:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -59,7 +59,7 @@ impl Process {
         let id = self.child.id().expect("it runs").to_string();
         let told = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
         assert!(told.success(), "SIGTERM could not be sent");
-        let ended = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await;
+        let ended = tokio::time::timeout(Duration::from_mins(1), self.child.wait()).await;
         (ended.expect("it ends within a minute").unwrap(), begun.elapsed())
     }
 }

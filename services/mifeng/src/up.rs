@@ -108,11 +108,20 @@ fn announce(data: &Path, running: &Running, demo: bool) -> anyhow::Result<()> {
         None => writeln!(out, "  first administrator: claimed already")?,
     }
     if demo {
-        writeln!(out, "\nThe clock says 2020-02-11 08:00 in Ningbo. In another terminal:\n  mifeng demo story")?;
+        writeln!(out, "\nThe clock says 2020-02-11 08:00 in Ningbo. In another terminal:\n  {}", story(data)?)?;
     }
     writeln!(out, "\nCtrl-C ends it.")?;
     out.flush()?;
     Ok(())
+}
+
+/// The command as it can be typed here: this very program, and the folder where it is not the usual one.
+fn story(data: &Path) -> anyhow::Result<String> {
+    let program = std::env::current_exe().context("finding this program")?;
+    let here = std::env::current_dir().context("finding the current folder")?;
+    let program = program.strip_prefix(&here).unwrap_or(&program).display();
+    let usual = data == office::data_folder(true)?;
+    Ok(if usual { format!("{program} demo story") } else { format!("{program} demo story --data {}", data.display()) })
 }
 
 fn erase_demonstration(data: &Path) -> anyhow::Result<()> {
