@@ -13,24 +13,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("isolation", &["chassis", "proto"]),
     ("command", &["chassis", "proto"]),
     ("office", &["chassis", "proto"]),
-    (
-        "mifeng",
-        &["chassis", "proto", "registry", "screening", "pass", "isolation", "command", "office"],
-    ),
-    (
-        "tests",
-        &[
-            "chassis",
-            "proto",
-            "registry",
-            "screening",
-            "pass",
-            "isolation",
-            "command",
-            "office",
-            "mifeng",
-        ],
-    ),
+    ("mifeng", &["chassis", "proto", "registry", "screening", "pass", "isolation", "command", "office"]),
+    ("tests", &["chassis", "proto", "registry", "screening", "pass", "isolation", "command", "office", "mifeng"]),
     ("xtask", &[]),
 ];
 
@@ -38,8 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const WITHOUT_SQL: &[&str] = &["proto", "office", "mifeng", "xtask"];
 
 /// What the chassis may know of the contract: what is the same for every service.
-const OF_THE_CHASSIS: &[&str] =
-    &["event", "access", "rpcs", "Fact", "UnreadableFact", "DESCRIPTORS"];
+const OF_THE_CHASSIS: &[&str] = &["event", "access", "rpcs", "Fact", "UnreadableFact", "DESCRIPTORS"];
 
 /// What a decision must not see: it is a function of the state, the request and the time it was told.
 const IMPURE: &[&str] = &[
@@ -73,8 +56,7 @@ fn a_crate_uses_only_what_stands_below_it() {
     for manifest in manifests() {
         let name = crate_name(&manifest);
         let Some((_, allowed)) = ARROWS.iter().find(|(of, _)| *of == name) else {
-            violations
-                .push(format!("{}: the crate {name} has no place in the house yet", manifest.path));
+            violations.push(format!("{}: the crate {name} has no place in the house yet", manifest.path));
             continue;
         };
         for used in dependencies(&manifest.text) {
@@ -95,14 +77,10 @@ fn a_dependency_is_declared_once_at_the_top() {
     let mut violations = Vec::new();
     for manifest in manifests() {
         for used in dependencies(&manifest.text).filter(|used| !used.inherited) {
-            violations.push(format!(
-                "{}: {} is not inherited from the workspace",
-                manifest.path, used.name
-            ));
+            violations.push(format!("{}: {} is not inherited from the workspace", manifest.path, used.name));
         }
         if !manifest.text.contains("[lints]\nworkspace = true") {
-            violations
-                .push(format!("{}: the lints are not inherited from the workspace", manifest.path));
+            violations.push(format!("{}: the lints are not inherited from the workspace", manifest.path));
         }
     }
     hold("versions and lints stand in the Cargo.toml at the top", &violations);
@@ -112,20 +90,14 @@ fn a_dependency_is_declared_once_at_the_top() {
 fn there_is_one_tls_stack() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let found = OTHER_TLS.iter().filter(|name| lock.contains(&format!("name = \"{name}\"\n")));
-    hold(
-        "ring is the one provider",
-        &found.map(|name| format!("Cargo.lock: {name}")).collect::<Vec<_>>(),
-    );
+    hold("ring is the one provider", &found.map(|name| format!("Cargo.lock: {name}")).collect::<Vec<_>>());
 }
 
 #[test]
 fn the_chassis_knows_no_service() {
     let mut violations = Vec::new();
     for file in sources().iter().filter(|file| file.path.starts_with("services/chassis/")) {
-        for module in of_proto(&file.code())
-            .into_iter()
-            .filter(|module| !OF_THE_CHASSIS.contains(&module.as_str()))
-        {
+        for module in of_proto(&file.code()).into_iter().filter(|module| !OF_THE_CHASSIS.contains(&module.as_str())) {
             violations.push(format!("{}: proto::{module}", file.path));
         }
     }
@@ -135,10 +107,7 @@ fn the_chassis_knows_no_service() {
 #[test]
 fn a_decision_is_pure() {
     let mut violations = Vec::new();
-    for file in sources()
-        .iter()
-        .filter(|file| file.path.contains("/src/domain/") || file.name() == "domain.rs")
-    {
+    for file in sources().iter().filter(|file| file.path.contains("/src/domain/") || file.name() == "domain.rs") {
         let code = file.code();
         let mut impure: Vec<&str> = words(&code).filter(|word| IMPURE.contains(word)).collect();
         impure.sort_unstable();
@@ -155,8 +124,7 @@ fn an_aggregate_lives_in_the_domain() {
             && !file.path.contains("/src/domain/")
             && file.code().contains("Aggregate for ")
     };
-    let violations: Vec<String> =
-        sources().iter().filter(elsewhere).map(|file| file.path.clone()).collect();
+    let violations: Vec<String> = sources().iter().filter(elsewhere).map(|file| file.path.clone()).collect();
     hold("what decides stands in domain/, where it is kept pure", &violations);
 }
 
@@ -166,10 +134,7 @@ struct Dependency<'a> {
 }
 
 fn manifests() -> Vec<File> {
-    files()
-        .into_iter()
-        .filter(|file| file.name() == "Cargo.toml" && file.path != "Cargo.toml")
-        .collect()
+    files().into_iter().filter(|file| file.name() == "Cargo.toml" && file.path != "Cargo.toml").collect()
 }
 
 fn crate_name(manifest: &File) -> &str {
@@ -185,10 +150,7 @@ fn dependencies(manifest: &str) -> impl Iterator<Item = Dependency<'_>> {
             inside = section.trim_end().ends_with("dependencies]");
             return None;
         }
-        let key = line
-            .split(['=', ' '])
-            .next()
-            .filter(|key| inside && !key.is_empty() && !key.starts_with('#'))?;
+        let key = line.split(['=', ' ']).next().filter(|key| inside && !key.is_empty() && !key.starts_with('#'))?;
         let name = key.split('.').next().unwrap_or(key);
         Some(Dependency { name, inherited: line.contains("workspace = true") })
     })
@@ -239,7 +201,6 @@ fn what_code_takes_from_the_contract_is_seen_in_every_spelling() {
 #[test]
 fn dependencies_are_read_from_every_section() {
     let manifest = "[package]\nname = \"x\"\n[dependencies]\na.workspace = true\n# b\n\n[dev-dependencies]\nc = { version = \"1\" }\n[[test]]\nd = 1\n";
-    let found: Vec<(&str, bool)> =
-        dependencies(manifest).map(|found| (found.name, found.inherited)).collect();
+    let found: Vec<(&str, bool)> = dependencies(manifest).map(|found| (found.name, found.inherited)).collect();
     assert_eq!(found, [("a", true), ("c", false)]);
 }

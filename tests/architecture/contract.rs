@@ -1,8 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::{
-    DescriptorPool, EnumDescriptor, Kind as FieldKind, MessageDescriptor, MethodDescriptor,
-    prost_types,
+    DescriptorPool, EnumDescriptor, Kind as FieldKind, MessageDescriptor, MethodDescriptor, prost_types,
 };
 use proto::rpcs::{Kind, TABLE, find};
 
@@ -29,19 +28,14 @@ fn every_rpc_has_exactly_one_row_and_every_row_its_rpc() {
             None => violations.push(format!("{path} has no row: who may call it?")),
         }
     }
-    violations.extend(
-        rows.keys().filter(|row| !paths.contains(**row)).map(|row| format!("{row} is no RPC")),
-    );
+    violations.extend(rows.keys().filter(|row| !paths.contains(**row)).map(|row| format!("{row} is no RPC")));
     hold("proto/src/rpcs.rs says of every RPC who may call it", &violations);
 }
 
 #[test]
 fn only_the_first_administrator_needs_no_token() {
     let open = TABLE.iter().filter(|row| row.roles.is_empty() && row.path != CLAIM);
-    hold(
-        "an RPC without roles is open to the world",
-        &open.map(|row| row.path.to_owned()).collect::<Vec<_>>(),
-    );
+    hold("an RPC without roles is open to the world", &open.map(|row| row.path.to_owned()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -70,16 +64,10 @@ fn every_command_names_its_refusals_and_every_name_exists() {
     let mut violations = Vec::new();
     for method in methods() {
         let path = path(&method);
-        let named = refusals(&comment(
-            method.parent_service().parent_file().file_descriptor_proto(),
-            method.path(),
-        ));
+        let named = refusals(&comment(method.parent_service().parent_file().file_descriptor_proto(), method.path()));
         let refusal = format!("{}.Refusal", method.parent_service().package_name());
-        let known =
-            pool().get_enum_by_name(&refusal).map(|found| names(&found)).unwrap_or_default();
-        for name in
-            named.iter().filter(|name| !known.contains(*name) && !of_chassis.contains(*name))
-        {
+        let known = pool().get_enum_by_name(&refusal).map(|found| names(&found)).unwrap_or_default();
+        for name in named.iter().filter(|name| !known.contains(*name) && !of_chassis.contains(*name)) {
             violations.push(format!("{path}: {name} is in no list of refusals"));
         }
         if named.is_empty() && find(&path).is_some_and(|row| row.kind == Kind::Command) {
@@ -91,9 +79,8 @@ fn every_command_names_its_refusals_and_every_name_exists() {
 
 #[test]
 fn an_enum_begins_with_nothing_said() {
-    let zero = |choice: &EnumDescriptor| {
-        choice.get_value(0).is_some_and(|value| value.name().ends_with("_UNSPECIFIED"))
-    };
+    let zero =
+        |choice: &EnumDescriptor| choice.get_value(0).is_some_and(|value| value.name().ends_with("_UNSPECIFIED"));
     let pool = pool();
     let wrong = pool.all_enums().filter(ours_enum).filter(|choice| !zero(choice));
     hold(
@@ -104,11 +91,7 @@ fn an_enum_begins_with_nothing_said() {
 
 #[test]
 fn what_is_sealed_never_prints_what_it_holds() {
-    let build = files()
-        .into_iter()
-        .find(|file| file.path == "proto/build.rs")
-        .expect("the contract is built")
-        .text;
+    let build = files().into_iter().find(|file| file.path == "proto/build.rs").expect("the contract is built").text;
     let mut sealed = BTreeSet::new();
     for message in pool().all_messages() {
         let comment = comment(message.parent_file_descriptor_proto(), message.path());
@@ -118,10 +101,7 @@ fn what_is_sealed_never_prints_what_it_holds() {
     }
     assert!(sealed.contains("registry.v1.Person"), "the personal messages were not found");
     let open = sealed.iter().filter(|name| !build.contains(&format!("\"{name}\"")));
-    hold(
-        "PERSONAL in proto/build.rs keeps people out of logs and panics",
-        &open.cloned().collect::<Vec<_>>(),
-    );
+    hold("PERSONAL in proto/build.rs keeps people out of logs and panics", &open.cloned().collect::<Vec<_>>());
 }
 
 /// All messages, services and events, as servers hand them out by reflection.
@@ -153,8 +133,7 @@ fn reasons_of_the_chassis() -> BTreeSet<String> {
     let mut reasons = BTreeSet::new();
     for file in files().iter().filter(|file| file.path.starts_with("services/chassis/src/")) {
         let literals = file.text.split('"').filter(|text| !text.is_empty());
-        let reason =
-            |text: &&str| text.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_');
+        let reason = |text: &&str| text.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_');
         reasons.extend(literals.filter(reason).map(str::to_owned));
     }
     reasons
@@ -164,25 +143,19 @@ fn reasons_of_the_chassis() -> BTreeSet<String> {
 fn refusals(comment: &str) -> Vec<String> {
     let Some((_, rest)) = comment.split_once("Refuses with ") else { return Vec::new() };
     let sentence = rest.split('.').next().unwrap_or(rest);
-    words(sentence)
-        .filter(|word| word.bytes().any(|letter| letter.is_ascii_uppercase()))
-        .map(str::to_owned)
-        .collect()
+    words(sentence).filter(|word| word.bytes().any(|letter| letter.is_ascii_uppercase())).map(str::to_owned).collect()
 }
 
 /// What stands above a declaration, as one line.
 fn comment(file: &prost_types::FileDescriptorProto, path: &[i32]) -> String {
-    let locations =
-        file.source_code_info.as_ref().map(|info| info.location.as_slice()).unwrap_or_default();
+    let locations = file.source_code_info.as_ref().map(|info| info.location.as_slice()).unwrap_or_default();
     let location = locations.iter().find(|location| location.path == path);
     location.map(|location| location.leading_comments().replace('\n', " ")).unwrap_or_default()
 }
 
 /// A message and all of ours that it can hold.
 fn within(message: &MessageDescriptor, found: &mut BTreeSet<String>) {
-    if message.package_name().starts_with("google.")
-        || !found.insert(message.full_name().to_owned())
-    {
+    if message.package_name().starts_with("google.") || !found.insert(message.full_name().to_owned()) {
         return;
     }
     for field in message.fields() {

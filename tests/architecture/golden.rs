@@ -1,9 +1,7 @@
 use std::{fs, path::PathBuf};
 
 use prost::Message as _;
-use prost_reflect::{
-    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value,
-};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value};
 
 use crate::{contract::pool, hold, tree::root};
 
@@ -28,10 +26,9 @@ fn every_event_type_has_a_file_that_is_readable_for_ever() {
         }
         match fs::read(&file) {
             Ok(bytes) => violations.extend(event.differences(&bytes)),
-            Err(_) => violations.push(format!(
-                "{}/{}.bin is missing: cargo xtask contract freeze",
-                event.log, event.name
-            )),
+            Err(_) => {
+                violations.push(format!("{}/{}.bin is missing: cargo xtask contract freeze", event.log, event.name))
+            }
         }
     }
     hold("what was written once can be read always", &violations);
@@ -40,15 +37,10 @@ fn every_event_type_has_a_file_that_is_readable_for_ever() {
 #[test]
 fn every_golden_file_still_has_its_event_type() {
     let known: Vec<PathBuf> = types().iter().map(Type::file).collect();
-    let folders =
-        fs::read_dir(root().join("tests/golden")).unwrap().map(|entry| entry.unwrap().path());
-    let files =
-        folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    let folders = fs::read_dir(root().join("tests/golden")).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     let orphans = files.filter(|file| !known.contains(file)).map(|file| file.display().to_string());
-    hold(
-        "an event type may fall out of use, never out of the contract",
-        &orphans.collect::<Vec<_>>(),
-    );
+    hold("an event type may fall out of use, never out of the contract", &orphans.collect::<Vec<_>>());
 }
 
 impl Type {
@@ -59,9 +51,7 @@ impl Type {
     /// The event with every field set, to a value that follows from the field's name alone: whoever swaps two numbers or
     /// changes a kind reads something else.
     fn sample(&self) -> DynamicMessage {
-        let Kind::Message(aggregate) = self.aggregate.kind() else {
-            panic!("an aggregate is a message")
-        };
+        let Kind::Message(aggregate) = self.aggregate.kind() else { panic!("an aggregate is a message") };
         let mut inner = DynamicMessage::new(aggregate);
         inner.set_field(&self.event, value(&self.event));
         let mut outer = DynamicMessage::new(self.envelope.clone());
@@ -78,8 +68,7 @@ impl Type {
         let mut differences = Vec::new();
         compare(&place, &self.sample(), &found, &mut differences);
         // The generated types read it too, and lose nothing of it.
-        let again = generated(&self.log, bytes)
-            .map(|bytes| DynamicMessage::decode(self.envelope.clone(), &*bytes));
+        let again = generated(&self.log, bytes).map(|bytes| DynamicMessage::decode(self.envelope.clone(), &*bytes));
         if !matches!(again, Some(Ok(again)) if again == found) {
             differences.push(format!("{place}: the generated types lose something of it"));
         }
@@ -96,9 +85,7 @@ fn types() -> Vec<Type> {
         };
         let log = envelope.package_name().split('.').next().unwrap().to_owned();
         for aggregate in oneof.fields() {
-            let Kind::Message(message) = aggregate.kind() else {
-                panic!("an aggregate is a message")
-            };
+            let Kind::Message(message) = aggregate.kind() else { panic!("an aggregate is a message") };
             for event in message.oneofs().find(|oneof| oneof.name() == "event").unwrap().fields() {
                 let name = format!("{}.{}", aggregate.name(), event.name());
                 types.push(Type {
@@ -129,12 +116,7 @@ fn generated(log: &str, bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A file may lack fields that were added after it was written. What it has must be what it was.
-fn compare(
-    place: &str,
-    expected: &DynamicMessage,
-    found: &DynamicMessage,
-    differences: &mut Vec<String>,
-) {
+fn compare(place: &str, expected: &DynamicMessage, found: &DynamicMessage, differences: &mut Vec<String>) {
     for unknown in found.unknown_fields() {
         differences.push(format!("{place}: field {} is gone from the contract", unknown.number()));
     }
@@ -162,9 +144,9 @@ fn filled(message: &MessageDescriptor) -> DynamicMessage {
     let mut filled = DynamicMessage::new(message.clone());
     for field in message.fields() {
         // Of alternatives the one with the lowest number: a later one does not change the sample.
-        let first = field.containing_oneof().is_none_or(|oneof| {
-            oneof.fields().map(|other| other.number()).min() == Some(field.number())
-        });
+        let first = field
+            .containing_oneof()
+            .is_none_or(|oneof| oneof.fields().map(|other| other.number()).min() == Some(field.number()));
         if first {
             filled.set_field(&field, value(&field));
         }
@@ -192,8 +174,7 @@ fn one(field: &FieldDescriptor, name: &str) -> Value {
     match field.kind() {
         Kind::Message(message) => Value::Message(filled(&message)),
         Kind::Enum(choice) => {
-            let lowest =
-                choice.values().map(|value| value.number()).filter(|number| *number > 0).min();
+            let lowest = choice.values().map(|value| value.number()).filter(|number| *number > 0).min();
             Value::EnumNumber(lowest.expect("an enum has a second value"))
         }
         Kind::String => Value::String(name.to_owned()),
@@ -216,10 +197,7 @@ fn a_golden_file_notices_a_changed_meaning() {
     let added = compound.get_field_by_name_mut("gate_added").unwrap().as_message_mut().unwrap();
     added.set_field_by_name("gate_id", Value::String("display_name".to_owned()));
     let differences = event.differences(&swapped.encode_to_vec());
-    assert_eq!(
-        differences,
-        ["registry/compound.gate_added.compound.gate_added.gate_id reads \"display_name\""]
-    );
+    assert_eq!(differences, ["registry/compound.gate_added.compound.gate_added.gate_id reads \"display_name\""]);
     assert!(event.differences(&event.sample().encode_to_vec()).is_empty());
     assert_eq!(event.sample().descriptor(), event.envelope);
 }

@@ -20,18 +20,8 @@ const TOP: &[&str] = &[
 ];
 
 /// Names that say nothing collect everything.
-const SAY_NOTHING: &[&str] = &[
-    "common",
-    "helper",
-    "helpers",
-    "manager",
-    "managers",
-    "misc",
-    "types",
-    "util",
-    "utilities",
-    "utils",
-];
+const SAY_NOTHING: &[&str] =
+    &["common", "helper", "helpers", "manager", "managers", "misc", "types", "util", "utilities", "utils"];
 
 /// Lines from which a file asks a question, and from which it must have been answered.
 const LONG: usize = 400;
@@ -50,9 +40,7 @@ const TRACES: &[&str] = &[
 
 #[test]
 fn the_top_folder_shows_the_house_and_nothing_else() {
-    let names = fs::read_dir(root())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let strange = names.filter(|name| !name.starts_with('.') && !TOP.contains(&name.as_str()));
     hold("the top folder holds what the README's picture shows", &strange.collect::<Vec<_>>());
 }
@@ -61,12 +49,10 @@ fn the_top_folder_shows_the_house_and_nothing_else() {
 fn every_top_folder_says_what_it_holds() {
     let mut violations = Vec::new();
     for folder in ["deploy", "proto", "services", "tests"] {
-        let lines = fs::read_to_string(root().join(folder).join("README.md"))
-            .map(|text| text.lines().count());
+        let lines = fs::read_to_string(root().join(folder).join("README.md")).map(|text| text.lines().count());
         match lines {
             Ok(10..=40) => {}
-            Ok(lines) => violations
-                .push(format!("{folder}/README.md has {lines} lines; ten to forty are read")),
+            Ok(lines) => violations.push(format!("{folder}/README.md has {lines} lines; ten to forty are read")),
             Err(_) => violations.push(format!("{folder}/README.md is missing")),
         }
     }
@@ -115,9 +101,7 @@ fn a_file_can_be_read_in_one_sitting() {
 #[test]
 fn no_file_knows_the_machine_it_was_written_on() {
     let mut violations = Vec::new();
-    for file in
-        files().iter().filter(|file| !["Cargo.lock", "package-lock.json"].contains(&file.name()))
-    {
+    for file in files().iter().filter(|file| !["Cargo.lock", "package-lock.json"].contains(&file.name())) {
         for trace in traces(&file.text) {
             violations.push(format!("{}: {trace}", file.path));
         }
@@ -128,8 +112,7 @@ fn no_file_knows_the_machine_it_was_written_on() {
 #[test]
 fn every_crate_and_every_aggregate_opens_with_what_it_is() {
     let is_front = |file: &&File| {
-        let folder =
-            Path::new(&file.path).parent().and_then(Path::file_name).and_then(OsStr::to_str);
+        let folder = Path::new(&file.path).parent().and_then(Path::file_name).and_then(OsStr::to_str);
         match folder {
             Some("src") => ["lib.rs", "main.rs"].contains(&file.name()),
             Some("domain") => true,
@@ -137,27 +120,18 @@ fn every_crate_and_every_aggregate_opens_with_what_it_is() {
         }
     };
     let files = files();
-    let silent = files
-        .iter()
-        .filter(|file| file.is("rs"))
-        .filter(is_front)
-        .filter(|file| !file.text.starts_with("//!"));
-    hold(
-        "the first lines say what the file is for",
-        &silent.map(|file| file.path.clone()).collect::<Vec<_>>(),
-    );
+    let silent =
+        files.iter().filter(|file| file.is("rs")).filter(is_front).filter(|file| !file.text.starts_with("//!"));
+    hold("the first lines say what the file is for", &silent.map(|file| file.path.clone()).collect::<Vec<_>>());
 }
 
 #[test]
 fn no_test_is_switched_off() {
     let files = files();
-    let off = files.iter().filter(|file| {
-        file.is("rs") && file.text.lines().any(|line| line.trim_start().starts_with("#[ignore"))
-    });
-    hold(
-        "a test that does not run proves nothing",
-        &off.map(|file| file.path.clone()).collect::<Vec<_>>(),
-    );
+    let off = files
+        .iter()
+        .filter(|file| file.is("rs") && file.text.lines().any(|line| line.trim_start().starts_with("#[ignore")));
+    hold("a test that does not run proves nothing", &off.map(|file| file.path.clone()).collect::<Vec<_>>());
 }
 
 fn traces(text: &str) -> Vec<&'static str> {
@@ -166,8 +140,5 @@ fn traces(text: &str) -> Vec<&'static str> {
 
 #[test]
 fn a_trace_is_found_in_the_middle_of_a_line() {
-    assert_eq!(
-        traces(concat!("see /", "root/x and https://static.crates", ".io/y")),
-        [TRACES[0], TRACES[3]]
-    );
+    assert_eq!(traces(concat!("see /", "root/x and https://static.crates", ".io/y")), [TRACES[0], TRACES[3]]);
 }

@@ -39,10 +39,7 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn files() -> Vec<File> {
     let mut files = Vec::new();
     gather(&root(), "", &mut files);
-    assert!(
-        files.iter().any(|file| file.path == "Cargo.toml"),
-        "the top of the house was not found"
-    );
+    assert!(files.iter().any(|file| file.path == "Cargo.toml"), "the top of the house was not found");
     files
 }
 
@@ -62,7 +59,8 @@ pub(crate) fn sources() -> Vec<File> {
 fn declared_for_tests(file: &File) -> Vec<String> {
     let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
-    let modules = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]").filter_map(|pair| pair[1].strip_prefix("mod "));
+    let modules =
+        lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]").filter_map(|pair| pair[1].strip_prefix("mod "));
     modules.map(|module| format!("{folder}/{}.rs", module.trim_end_matches(';'))).collect()
 }
 
@@ -84,8 +82,7 @@ fn gather(folder: &Path, path: &str, files: &mut Vec<File>) {
 
 /// The identifiers in a piece of code.
 pub(crate) fn words(code: &str) -> impl Iterator<Item = &str> {
-    code.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-        .filter(|word| !word.is_empty())
+    code.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| !word.is_empty())
 }
 
 /// Rust without comments and with empty literals. Good for searching, not for compiling.
@@ -107,9 +104,7 @@ fn code(text: &str) -> String {
 
 /// How many bytes of comment or literal `rest` begins with.
 fn literal(rest: &str) -> usize {
-    let until = |opened: usize, end: &str| {
-        rest[opened..].find(end).map_or(rest.len(), |at| opened + at + end.len())
-    };
+    let until = |opened: usize, end: &str| rest[opened..].find(end).map_or(rest.len(), |at| opened + at + end.len());
     if rest.starts_with("//") {
         return rest.find('\n').unwrap_or(rest.len());
     }
@@ -150,7 +145,8 @@ fn closed(rest: &str, quote: char) -> usize {
 
 #[test]
 fn a_word_in_a_comment_or_a_literal_is_not_code() {
-    let text = "let a = \"tokio \\\" sqlx\"; // tonic\nlet b: &'static str = r#\"async \"# /* await */; '\\''; 'x'; 'ä'";
+    let text =
+        "let a = \"tokio \\\" sqlx\"; // tonic\nlet b: &'static str = r#\"async \"# /* await */; '\\''; 'x'; 'ä'";
     let found = code(text);
     assert_eq!(words(&found).collect::<Vec<_>>(), ["let", "a", "let", "b", "static", "str"]);
 }

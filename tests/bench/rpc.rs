@@ -56,20 +56,25 @@ const NAME: &str = "宁波市海曙区白云街道金家漕社区居民委员会
 
 pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Value>> {
     let house = House::on(tempfile::Builder::new().prefix("bench-rpc-").tempdir_in(&options.folder)?).await;
-    let token = house.token("staff/officer", Role::Officer, "subdistrict", "", "");
-    let open = |_| Connection::open(house.address(), Some(token.clone()));
+    let open = |_| Connection::open(house.address(), None);
     let connections = (0..options.connections.max(1)).map(open).collect::<Result<Vec<_>, _>>()?;
+    // Each is somebody, with a budget of calls of their own.
+    let callers = (0..options.callers).map(|caller| {
+        let token = house.token(&format!("staff/{caller}"), Role::Officer, "subdistrict", "", "");
+        connections[caller % connections.len()].clone().with_token(&token)
+    });
+    let callers = callers.collect::<Result<Vec<_>, _>>()?;
     let made = AtomicU64::new(0);
     let length = Duration::from_secs(options.seconds);
     // The first calls connect, and fill what is cached.
     for way in [Way::Echo, Way::Principal, Way::Command] {
-        round(way, &connections, options.callers, length / 4, &made).await?;
+        round(way, &callers, length / 4, &made).await?;
     }
     let (mut echo, mut principal, mut command) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds {
-        echo.push(round(Way::Echo, &connections, options.callers, length, &made).await?);
-        command.push(round(Way::Command, &connections, options.callers, length, &made).await?);
-        principal.push(round(Way::Principal, &connections, options.callers, length, &made).await?);
+        echo.push(round(Way::Echo, &callers, length, &made).await?);
+        command.push(round(Way::Command, &callers, length, &made).await?);
+        principal.push(round(Way::Principal, &callers, length, &made).await?);
     }
     let head = house.running().host().logs().await["registry"].head().await?.position;
     anyhow::ensure!(head == made.into_inner(), "the log holds {head} events, which is not what was answered");
@@ -82,7 +87,7 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
     }
     note("ratio_rpc_sqlite", median_of(&command) / median_of(&echo));
     note("ratio_principal", median_of(&principal) / median_of(&echo));
-    for (name, value) in [("callers", options.callers), ("connections", connections.len())] {
+    for (name, value) in [("callers", callers.len()), ("connections", connections.len())] {
         results.insert(name.to_owned(), json!(value));
     }
     results.insert("rounds".to_owned(), json!(options.rounds));
@@ -90,16 +95,10 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
     Ok(results)
 }
 
-async fn round(
-    way: Way,
-    connections: &[Connection],
-    callers: usize,
-    length: Duration,
-    made: &AtomicU64,
-) -> anyhow::Result<Round> {
+async fn round(way: Way, callers: &[Connection], length: Duration, made: &AtomicU64) -> anyhow::Result<Round> {
     let start = Instant::now();
-    let tasks = (0..callers).map(|caller| {
-        let connection = connections[caller % connections.len()].clone();
+    let tasks = callers.iter().enumerate().map(|(caller, connection)| {
+        let connection = connection.clone();
         // Numbers that no other round takes.
         let first = made.load(Ordering::Relaxed) + (caller as u64) * 1_000_000_000;
         tokio::spawn(async move {

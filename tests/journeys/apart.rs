@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use chassis::{Clock, client::{Connection, new_request_id}};
+use chassis::{
+    Clock,
+    client::{Connection, new_request_id},
+};
 use chrono::TimeDelta;
 use mifeng::wiring::{Plan, Running, Service};
 use proto::{
@@ -79,18 +82,14 @@ async fn cases(screening: &Running, neighbourhood: &str, expected: usize) {
 
 async fn household(registry: &Running) -> (String, String) {
     let mut officer = RegistryServiceClient::new(somebody(registry, Role::Officer, ""));
-    let neighbourhood = Neighbourhood {
-        display_name: "金家漕社区".into(),
-        code: "330212002012".into(),
-        ..Neighbourhood::default()
-    };
+    let neighbourhood =
+        Neighbourhood {
+            display_name: "金家漕社区".into(), code: "330212002012".into(), ..Neighbourhood::default()
+        };
     let request = CreateNeighbourhoodRequest { request_id: new_request_id(), neighbourhood: Some(neighbourhood) };
     let neighbourhood = officer.create_neighbourhood(request).await.unwrap().into_inner().name;
-    let compound = Compound {
-        display_name: "长丰二村".into(),
-        neighbourhood: neighbourhood.clone(),
-        ..Compound::default()
-    };
+    let compound =
+        Compound { display_name: "长丰二村".into(), neighbourhood: neighbourhood.clone(), ..Compound::default() };
     let request = CreateCompoundRequest { request_id: new_request_id(), compound: Some(compound) };
     let compound = officer.create_compound(request).await.unwrap().into_inner().name;
     let household = Household {
@@ -101,21 +100,16 @@ async fn household(registry: &Running) -> (String, String) {
         tenure: Tenure::Owned.into(),
         ..Household::default()
     };
-    let request =
-        CreateHouseholdRequest { request_id: new_request_id(), household: Some(household), landlord: None };
+    let request = CreateHouseholdRequest { request_id: new_request_id(), household: Some(household), landlord: None };
     let mut worker = RegistryServiceClient::new(somebody(registry, Role::Worker, &neighbourhood));
     (worker.create_household(request).await.unwrap().into_inner().name, neighbourhood)
 }
 
 async fn resident(registry: &Running, household: &str, neighbourhood: &str, name: &str) {
     let document = IdentityDocument { kind: identity_document::Kind::None.into(), number: String::new() };
-    let person =
-        Person { full_name: name.into(), phones: vec!["13900000001".into()], document: Some(document) };
-    let request = CreateResidentRequest {
-        request_id: new_request_id(),
-        household: household.into(),
-        person: Some(person),
-    };
+    let person = Person { full_name: name.into(), phones: vec!["13900000001".into()], document: Some(document) };
+    let request =
+        CreateResidentRequest { request_id: new_request_id(), household: household.into(), person: Some(person) };
     let mut worker = RegistryServiceClient::new(somebody(registry, Role::Worker, neighbourhood));
     worker.create_resident(request).await.unwrap();
 }

@@ -34,7 +34,8 @@ async fn an_erased_person_is_gone_everywhere_and_still_counted() {
     assert!(registry.find_residents(find()).await.unwrap().into_inner().residents.is_empty());
     let shown = registry.get_resident(GetResidentRequest { name: resident.name.clone() }).await.unwrap().into_inner();
     assert!(shown.erased && shown.masked_name.is_empty() && shown.masked_phones.is_empty());
-    let reveal = RevealResidentRequest { request_id: new_request_id(), name: resident.name, reason: "复核".repeat(3) };
+    let reveal =
+        RevealResidentRequest { request_id: new_request_id(), name: resident.name, reason: "复核".repeat(3) };
     assert!(registry.reveal_resident(reveal).await.is_err());
     let mut screening = ScreeningServiceClient::new(director);
     let case = screening.get_case(GetCaseRequest { name: case.name }).await.unwrap().into_inner();

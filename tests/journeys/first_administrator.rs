@@ -31,7 +31,8 @@ async fn the_code_is_good_once_also_after_a_restart() {
         neighbourhood: "neighbourhoods/n".into(),
         gate: String::new(),
     };
-    let request = IssueTokenRequest { request_id: new_request_id(), principal: Some(person.clone()), lifetime_seconds: 60 };
+    let request =
+        IssueTokenRequest { request_id: new_request_id(), principal: Some(person.clone()), lifetime_seconds: 60 };
     let issued = administrator.issue_token(request).await.unwrap().into_inner();
     let mut worker = AccessServiceClient::new(house.anybody().with_token(&issued.token).unwrap());
     let seen = worker.get_principal(GetPrincipalRequest {}).await.unwrap().into_inner();

@@ -6,7 +6,10 @@ use std::{fs, path::Path};
 use chassis::client::new_request_id;
 use proto::{
     access::v1::Role,
-    registry::v1::{CreateResidentRequest, IdentityDocument, Person, identity_document, registry_service_client::RegistryServiceClient},
+    registry::v1::{
+        CreateResidentRequest, IdentityDocument, Person, identity_document,
+        registry_service_client::RegistryServiceClient,
+    },
 };
 use tests::{House, village::Village};
 

@@ -71,21 +71,21 @@ impl House {
 
     /// Somebody for the whole subdistrict.
     pub fn central(&self, subject: &str, role: Role, unit: &str) -> Connection {
-        self.somebody(self.token(subject, role, unit, "", ""))
+        self.somebody(&self.token(subject, role, unit, "", ""))
     }
 
     /// Somebody of one neighbourhood (`neighbourhoods/{id}`), whose unit it is.
     pub fn local(&self, subject: &str, role: Role, neighbourhood: &str) -> Connection {
-        self.somebody(self.token(subject, role, neighbourhood, neighbourhood, ""))
+        self.somebody(&self.token(subject, role, neighbourhood, neighbourhood, ""))
     }
 
     /// Somebody at one gate (`compounds/{id}/gates/{id}`).
     pub fn guard(&self, subject: &str, neighbourhood: &str, gate: &str) -> Connection {
-        self.somebody(self.token(subject, Role::Guard, neighbourhood, neighbourhood, gate))
+        self.somebody(&self.token(subject, Role::Guard, neighbourhood, neighbourhood, gate))
     }
 
-    fn somebody(&self, token: String) -> Connection {
-        self.connection.clone().with_token(&token).expect("a token is ASCII")
+    fn somebody(&self, token: &str) -> Connection {
+        self.connection.clone().with_token(token).expect("a token is ASCII")
     }
 
     /// What a page of the server shows.

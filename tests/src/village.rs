@@ -105,11 +105,7 @@ impl Village {
             .create_resident(CreateResidentRequest {
                 request_id: new_request_id(),
                 household,
-                person: Some(Person {
-                    full_name: name.into(),
-                    phones: vec![phone.into()],
-                    document: Some(document),
-                }),
+                person: Some(Person { full_name: name.into(), phones: vec![phone.into()], document: Some(document) }),
             })
             .await
             .expect("a resident is registered")
@@ -122,8 +118,7 @@ impl Village {
         let officer = house.central("staff/officer", Role::Officer, "subdistrict").at(at);
         let mut officer = ScreeningServiceClient::new(officer);
         let name = "methods/2020-02-09".to_owned();
-        let draft =
-            DraftMethodRequest { request_id: new_request_id(), version: "2020-02-09".into(), content: None };
+        let draft = DraftMethodRequest { request_id: new_request_id(), version: "2020-02-09".into(), content: None };
         officer.draft_method(draft).await.expect("a method is drafted");
         let health = house.central("staff/health", Role::Health, "health").at(at);
         let approve = ApproveMethodRequest { request_id: new_request_id(), name: name.clone() };

@@ -104,7 +104,8 @@ impl Consumers {
     }
 
     pub fn find(&self, consumer: &str, source: &str) -> Option<Arc<Progress>> {
-        self.all().into_iter().find(|progress| progress.consumer == consumer && progress.source == source)
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().find(|progress| progress.consumer == consumer && progress.source == source).cloned()
     }
 
     /// Those that stand still until an operator resumes them.

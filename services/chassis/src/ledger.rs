@@ -226,7 +226,8 @@ impl Ledger {
 
     pub(crate) async fn settle_until(&self, seen: &Positions, until: Instant) {
         let consumer = format!("{}/reactions", self.log.name());
-        for (source, position) in seen {
+        // What it does about its own news stands in the state that it decides on.
+        for (source, position) in seen.iter().filter(|(source, _)| *source != self.log.name()) {
             if let Some(progress) = self.consumers.find(&consumer, source) {
                 progress.wait_for(*position, until).await;
             }

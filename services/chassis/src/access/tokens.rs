@@ -1,7 +1,10 @@
 //! A token is a JWT signed with Ed25519. It names a role and a place, and the services at which it counts: those that have
 //! anything for its role. There is no list of tokens; they are short-lived instead.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -11,6 +14,7 @@ use proto::{
 };
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::signing;
 use crate::{
@@ -31,7 +35,13 @@ struct Keys {
     sign: EncodingKey,
     verify: DecodingKey,
     validation: Validation,
+    /// What tokens say whose signature was found right, by the tokens' digests: a signature costs more than all the rest of
+    /// a call. Time, audience and place are judged on every call.
+    signed: Mutex<HashMap<[u8; 32], Arc<Claims>>>,
 }
+
+/// Tokens that are remembered: more than a subdistrict has people at work.
+const REMEMBERED: usize = 4_096;
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
@@ -75,7 +85,7 @@ impl Tokens {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        Self(Arc::new(Keys { sign, verify, validation }))
+        Self(Arc::new(Keys { sign, verify, validation, signed: Mutex::default() }))
     }
 
     /// A token for somebody, whose place was checked before.
@@ -100,12 +110,7 @@ impl Tokens {
 
     /// Whom a token proves, at this service and time.
     pub fn verify(&self, token: &str, service: &str, now: DateTime<Utc>) -> Result<Principal, TokenProblem> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.0.verify, &self.0.validation)
-            .map_err(|error| match error.kind() {
-                jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenProblem::Signature,
-                _ => TokenProblem::Garbled,
-            })?
-            .claims;
+        let claims = self.signed(token)?;
         if claims.iss != ISSUER {
             return Err(TokenProblem::Garbled);
         }
@@ -118,7 +123,28 @@ impl Tokens {
         if !claims.aud.iter().any(|audience| audience == service) {
             return Err(TokenProblem::Audience);
         }
-        principal(claims)
+        principal(&claims)
+    }
+
+    /// What a token says, if this installation has signed it.
+    fn signed(&self, token: &str) -> Result<Arc<Claims>, TokenProblem> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let known = self.0.signed.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        if let Some(claims) = known {
+            return Ok(claims);
+        }
+        let decoded = jsonwebtoken::decode::<Claims>(token, &self.0.verify, &self.0.validation);
+        let claims = decoded.map_err(|error| match error.kind() {
+            jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenProblem::Signature,
+            _ => TokenProblem::Garbled,
+        })?;
+        let claims = Arc::new(claims.claims);
+        let mut signed = self.0.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        if signed.len() >= REMEMBERED {
+            signed.clear();
+        }
+        signed.insert(digest, Arc::clone(&claims));
+        Ok(claims)
     }
 }
 
@@ -178,10 +204,10 @@ fn audience(role: Role) -> Vec<String> {
     services.into_iter().map(str::to_owned).collect()
 }
 
-fn principal(claims: Claims) -> Result<Principal, TokenProblem> {
+fn principal(claims: &Claims) -> Result<Principal, TokenProblem> {
     let role = Role::from_str_name(&claims.role).ok_or(TokenProblem::Garbled)?;
-    let scope = scope(role, &claims).ok_or(TokenProblem::Place)?;
-    Ok(Principal { subject: claims.sub, role, unit: claims.unit, scope })
+    let scope = scope(role, claims).ok_or(TokenProblem::Place)?;
+    Ok(Principal { subject: claims.sub.clone(), role, unit: claims.unit.clone(), scope })
 }
 
 /// Those who act for the whole subdistrict reach everything that the table of RPCs lets their role ask for: administrators
