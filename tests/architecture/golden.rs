@@ -27,7 +27,7 @@ fn every_event_type_has_a_file_that_is_readable_for_ever() {
         match fs::read(&file) {
             Ok(bytes) => violations.extend(event.differences(&bytes)),
             Err(_) => {
-                violations.push(format!("{}/{}.bin is missing: cargo xtask contract freeze", event.log, event.name))
+                violations.push(format!("{}/{}.bin is missing: cargo xtask contract freeze", event.log, event.name));
             }
         }
     }
