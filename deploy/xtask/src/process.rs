@@ -112,9 +112,10 @@ fn pass_through(from: impl Read, to: &mut impl Write) -> Option<Counts> {
 /// Reads `Summary [ 1.2s] 7 tests run: 5 passed (1 slow), 2 failed, 3 skipped` (cargo-nextest) and
 /// `test result: ok. 5 passed; 0 failed; 1 ignored; ...` (cargo test).
 fn summary(line: &str) -> Option<Counts> {
+    // Indented, it is the output of one test, which cargo-nextest counts itself.
+    let cargo_test = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
     let line = line.trim_start();
     let nextest = line.starts_with("Summary [").then(|| line.split_once(" run: ")).flatten();
-    let cargo_test = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
     let (_, figures) = nextest.or(cargo_test)?;
     let words: Vec<&str> = figures.split([' ', ',', ';', '(', ')', ':']).filter(|word| !word.is_empty()).collect();
     let mut counts = Counts::default();
@@ -169,6 +170,7 @@ mod tests {
     #[test]
     fn a_line_that_only_mentions_passing_counts_nothing() {
         assert_eq!(summary("        PASS [   0.001s] registry 3 passed 4 failed"), None);
+        assert_eq!(summary("    test result: ok. 1 passed; 0 failed; 0 ignored"), None);
     }
 
     #[test]

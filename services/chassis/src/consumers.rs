@@ -1,10 +1,16 @@
 //! How far each consumer is in each log, what it is stuck on, and the ways to wait for it and to start it again. `doctor`,
 //! health and every query that must read its own writes look here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use proto::event::v1::consumer::State;
 use tokio::{sync::watch, time::Instant};
+
+/// How long news may wait for company. Nobody sees it: whoever asks for a position is served at once.
+const COMPANY: Duration = Duration::from_millis(20);
 
 /// One consumer's way through one source log.
 #[derive(Debug)]
@@ -13,6 +19,8 @@ pub struct Progress {
     pub consumer: String,
     pub source: String,
     standing: watch::Sender<Standing>,
+    /// The furthest position that anybody has waited for.
+    wanted: watch::Sender<u64>,
     /// Counts how often an operator has asked for it.
     resumes: watch::Sender<u64>,
 }
@@ -35,6 +43,7 @@ impl Progress {
             consumer: consumer.to_owned(),
             source: source.to_owned(),
             standing: watch::Sender::new(standing),
+            wanted: watch::Sender::new(0),
             resumes: watch::Sender::new(0),
         }
     }
@@ -61,9 +70,21 @@ impl Progress {
 
     /// Waits until the record's effects can be read; `false` when they cannot be by then.
     pub async fn wait_for(&self, position: u64, until: Instant) -> bool {
+        self.wanted.send_if_modified(|wanted| {
+            let further = position > *wanted;
+            *wanted = position.max(*wanted);
+            further
+        });
         let mut standing = self.standing.subscribe();
         let arrived = standing.wait_for(|standing| standing.position >= position);
         tokio::time::timeout_at(until, arrived).await.is_ok_and(|arrived| arrived.is_ok())
+    }
+
+    /// Lets more records come together after a small batch, since each batch costs a commit; not while anybody waits for one.
+    pub(crate) async fn company(&self) {
+        let position = self.standing.borrow().position;
+        let mut wanted = self.wanted.subscribe();
+        drop(tokio::time::timeout(COMPANY, wanted.wait_for(|wanted| *wanted > position)).await);
     }
 
     /// Starts a halted consumer again; one that runs tries again what it has laid aside.

@@ -120,7 +120,15 @@ impl Follower {
                         () = tokio::time::sleep(Duration::from_secs(1)) => {}
                     }
                 }
-                Ok(_) => tries = 0,
+                Ok(records) => {
+                    tries = 0;
+                    if records < BATCH {
+                        tokio::select! {
+                            () = stop.cancelled() => return,
+                            () = self.progress.company() => {}
+                        }
+                    }
+                }
                 Err(error) => {
                     tries = if self.checkpoint.position > before { 1 } else { tries + 1 };
                     tokio::select! {

@@ -178,21 +178,26 @@ impl<S: Store> Appender<S> {
 
     /// Everything that waits, as far as one commit takes it, and the first that it does not take.
     async fn gather(&mut self, first: Waiting) -> (Vec<Waiting>, Option<Order>) {
-        // Those whom the last commit answered are about to send their next request: let them.
-        tokio::task::yield_now().await;
         let mut load = first.load;
         let mut batch = vec![first];
-        while load.requests < MOST.requests {
-            match self.orders.try_recv() {
-                Ok(Order::Append(next)) if load.and(next.load).fits() => {
-                    load = load.and(next.load);
-                    batch.push(*next);
+        loop {
+            // Those whom the last commit answered are about to send their next request: let them, as long as one does.
+            tokio::task::yield_now().await;
+            let before = batch.len();
+            while load.requests < MOST.requests {
+                match self.orders.try_recv() {
+                    Ok(Order::Append(next)) if load.and(next.load).fits() => {
+                        load = load.and(next.load);
+                        batch.push(*next);
+                    }
+                    Ok(other) => return (batch, Some(other)),
+                    Err(_) => break,
                 }
-                Ok(other) => return (batch, Some(other)),
-                Err(_) => break,
+            }
+            if batch.len() == before || load.requests >= MOST.requests {
+                return (batch, None);
             }
         }
-        (batch, None)
     }
 
     async fn write(&mut self, batch: Vec<Waiting>) {

@@ -73,6 +73,12 @@ impl Follower {
                     failures = Failures::default();
                     replaying = false;
                     if records > 0 {
+                        if records < BATCH as u64 {
+                            tokio::select! {
+                                () = &mut stopped => return,
+                                () = self.progress.company() => {}
+                            }
+                        }
                         continue;
                     }
                     // A wake-up may be lost: polling is the truth.

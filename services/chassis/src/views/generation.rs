@@ -182,7 +182,9 @@ impl Writer {
     }
 }
 
-const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;";
+// Rows are keyed by random ids: with SQLite's usual 2 MB of cache each of them would be fetched, and spilled, anew.
+const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;
+    PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
 const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
 
 fn file(folder: &Path, number: u32) -> PathBuf {
