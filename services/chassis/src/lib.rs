@@ -7,6 +7,8 @@ pub mod clock;
 pub mod call;
 /// Why a request is not done, in words that a person can act on.
 pub mod refusal;
+/// Where a service's PostgreSQL database is, and how it is entered.
+pub mod postgres;
 /// The truth: an append-only log with group commit.
 pub mod event_log;
 /// Load, fold, decide, append, again on conflict.
