@@ -9,6 +9,8 @@ pub mod call;
 pub mod refusal;
 /// Where a service's PostgreSQL database is, and how it is entered.
 pub mod postgres;
+/// Which replica of a service writes.
+pub mod lease;
 /// The truth: an append-only log with group commit.
 pub mod event_log;
 /// Load, fold, decide, append, again on conflict.
@@ -37,6 +39,8 @@ pub mod log_service;
 pub mod telemetry;
 /// One port for gRPC, gRPC-Web, health, metrics and pages.
 pub mod server;
+/// RPCs passed on to another process, as they are.
+pub mod forward;
 /// The one way to call a service.
 pub mod client;
 /// Everything above, wired for one process.

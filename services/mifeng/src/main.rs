@@ -1,10 +1,12 @@
-//! mifeng (密缝): one binary with a role. `up` runs everything in one process, `serve` one service, everything else is an
+//! mifeng (密缝): one binary with a role. `up` runs everything in one process, `serve` one service, `route` is one address
+//! for services apart, everything else is an
 //! office's command.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod route;
 mod serve;
 mod up;
 
@@ -25,6 +27,8 @@ enum Command {
     Up(up::Up),
     /// Runs one service in this process
     Serve(serve::Serve),
+    /// One address for services that run apart on this machine
+    Route(route::Route),
     #[command(flatten)]
     Office(office::Command),
 }
@@ -34,6 +38,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Up(up) => up.run().await,
         Command::Serve(serve) => serve.run().await,
+        Command::Route(route) => route.run().await,
         Command::Office(command) => command.run().await,
     };
     match done {
