@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod database;
 mod serve;
 mod up;
 
@@ -25,6 +26,8 @@ enum Command {
     Up(up::Up),
     /// Runs one service in this process
     Serve(serve::Serve),
+    /// Prepares the services' PostgreSQL databases
+    Database(database::Database),
     #[command(flatten)]
     Office(office::Command),
 }
@@ -34,6 +37,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Up(up) => up.run().await,
         Command::Serve(serve) => serve.run().await,
+        Command::Database(database) => database.run().await,
         Command::Office(command) => command.run().await,
     };
     match done {
