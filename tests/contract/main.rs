@@ -5,4 +5,5 @@
 
 mod event_log;
 mod model;
+mod postgres;
 mod sqlite;

@@ -115,7 +115,7 @@ async fn pass_by_path(State(routes): State<Routes>, request: Request) -> Respons
 }
 
 /// The replicas of a service, as one of them sees them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Replicas {
     pub lease: Lease,
     pub forwarder: Forwarder,

@@ -15,7 +15,7 @@ use crate::{
     Clock, Feed, Ledger, Projection, Reaction, Vault, Views,
     access::Tokens,
     consumers::Consumers,
-    event_log::{COMMANDS_KEPT, EventLog, sqlite::SqliteLog},
+    event_log::{COMMANDS_KEPT, EventLog, postgres::PgLog, sqlite::SqliteLog},
     feed::{InProcess, Remote},
     lease::Lease,
     postgres::Database,
@@ -91,9 +91,7 @@ impl Host {
         let tracker = TaskTracker::new();
         let lease = match &foundation.store {
             Store::Folder => Lease::alone(),
-            Store::Database(database) => {
-                Lease::contend(database, &foundation.address, &tracker, &foundation.stop).await?
-            }
+            Store::Database(database) => Lease::contend(database, &foundation.address, &foundation.stop).await?,
         };
         Self::on(foundation, lease, tracker)
     }
@@ -229,6 +227,7 @@ impl Host {
         for log in self.logs().await.values() {
             log.close().await;
         }
+        self.lease.give_back().await;
     }
 
     async fn open_views(
@@ -270,10 +269,18 @@ impl Host {
         if let Some(log) = logs.get(name) {
             return Ok(Arc::clone(log));
         }
-        let path = self.folder(name)?.join("log.db");
-        let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&path, name, self.clock.clone()).await?);
+        let log: Arc<dyn EventLog> = match &self.inner.store {
+            Store::Folder => {
+                let path = self.folder(name)?.join("log.db");
+                Arc::new(SqliteLog::open(&path, name, self.clock.clone()).await?)
+            }
+            Store::Database(database) => {
+                Arc::new(PgLog::open(database, name, self.clock.clone(), self.lease.clone()).await?)
+            }
+        };
         logs.insert(name.to_owned(), Arc::clone(&log));
-        self.inner.tracker.spawn(forget(Arc::clone(&log), self.clock.clone(), self.inner.stop.clone()));
+        let forgetting = forget(Arc::clone(&log), self.lease.clone(), self.clock.clone(), self.inner.stop.clone());
+        self.inner.tracker.spawn(forgetting);
         Ok(log)
     }
 
@@ -285,8 +292,15 @@ impl Host {
 }
 
 /// Forgets commands whose answers are no longer repeated, once an hour.
-async fn forget(log: Arc<dyn EventLog>, clock: Clock, stop: CancellationToken) {
+async fn forget(log: Arc<dyn EventLog>, lease: Lease, clock: Clock, stop: CancellationToken) {
     loop {
+        // The replica that leads does it for all.
+        if !lease.leads() {
+            if stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(1))).await.is_none() {
+                return;
+            }
+            continue;
+        }
         match log.prune_commands(clock.now() - COMMANDS_KEPT).await {
             Ok(0) => {}
             Ok(forgotten) => tracing::info!(log = log.name(), forgotten, "old commands were forgotten"),

@@ -9,8 +9,10 @@ pub mod call;
 pub mod refusal;
 /// Where a service's PostgreSQL database is, and how it is entered.
 pub mod postgres;
-/// Which replica of a service writes.
+/// Which of several replicas writes.
 pub mod lease;
+/// What a service's databases are made of, and who may do what there.
+pub mod database;
 /// The truth: an append-only log with group commit.
 pub mod event_log;
 /// Load, fold, decide, append, again on conflict.
@@ -51,6 +53,7 @@ pub use clock::{CALENDAR, Clock, day_of, instant, timestamp};
 pub use event_log::Record;
 pub use feed::Feed;
 pub use host::Host;
+pub use lease::{Lead, Lease};
 pub use ledger::{Aggregate, Decision, Done, Failure, Ledger};
 pub use reactions::Reaction;
 pub use refusal::{Fields, Kind, Refusal, Refuse, reason};

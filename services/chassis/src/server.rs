@@ -34,7 +34,6 @@ mod tests;
 pub use health::{Health, Trouble};
 
 /// Everything behind one port.
-#[derive(Debug)]
 pub struct Server {
     /// The services, behind the access layer.
     services: Router,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod database;
 mod route;
 mod serve;
 mod up;
@@ -29,6 +30,8 @@ enum Command {
     Serve(serve::Serve),
     /// One address for services that run apart on this machine
     Route(route::Route),
+    /// Prepares the services' PostgreSQL databases
+    Database(database::Database),
     #[command(flatten)]
     Office(office::Command),
 }
@@ -39,6 +42,7 @@ async fn main() -> ExitCode {
         Command::Up(up) => up.run().await,
         Command::Serve(serve) => serve.run().await,
         Command::Route(route) => route.run().await,
+        Command::Database(database) => database.run().await,
         Command::Office(command) => command.run().await,
     };
     match done {
