@@ -15,7 +15,7 @@ use crate::{
     Clock,
     disk::{DiskFull, is_full, passes},
     feed::Unreachable,
-    postgres::Database,
+    postgres::{Database, TURN},
 };
 
 /// Where keys are kept.
@@ -115,7 +115,7 @@ impl Store {
         let reading = place.reading();
         let readers = AnyPoolOptions::new()
             .max_connections(4)
-            .acquire_timeout(ANSWER)
+            .acquire_timeout(TURN)
             .max_lifetime(None)
             .after_connect(move |connection, _| {
                 Box::pin(async move { connection.execute(sqlx::raw_sql(reading)).await.map(drop) })

@@ -13,6 +13,7 @@ use super::{
     parked::{Parked, Streams},
     shelf::{Shelf, leave},
 };
+use crate::postgres::TURN;
 
 pub(super) struct Generation {
     pub(super) number: u32,
@@ -110,7 +111,7 @@ impl Generation {
         let reading = shelf.reading();
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(TURN)
             .max_lifetime(None)
             .after_connect(move |connection, _| {
                 Box::pin(async move { connection.execute(sqlx::raw_sql(reading)).await.map(drop) })
