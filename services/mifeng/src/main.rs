@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod installation;
 mod serve;
 mod up;
 
@@ -25,6 +26,8 @@ enum Command {
     Up(up::Up),
     /// Runs one service in this process
     Serve(serve::Serve),
+    #[command(subcommand)]
+    Installation(installation::Installation),
     #[command(flatten)]
     Office(office::Command),
 }
@@ -34,6 +37,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Up(up) => up.run().await,
         Command::Serve(serve) => serve.run().await,
+        Command::Installation(installation) => installation.run(),
         Command::Office(command) => command.run().await,
     };
     match done {
