@@ -4,7 +4,5 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends nats-server wget \
  && rm -rf /var/lib/apt/lists/* \
  && mkdir /data
-COPY nats.sh /usr/local/bin/docker-entrypoint.sh
 VOLUME /data
-ENTRYPOINT ["sh", "/usr/local/bin/docker-entrypoint.sh"]
 CMD ["nats-server", "--config", "/etc/nats/nats.conf"]

@@ -300,13 +300,16 @@ impl House {
         let original = self.root.join("deploy/nats/nats.conf");
         let text = fs::read_to_string(&original).with_context(|| format!("reading {}", original.display()))?;
         let conf = folder.join("nats.conf");
-        let secrets = self.data.join("secrets/nats");
-        let old = tools::nats_version(program).is_some_and(|version| version < (2, 10, 0));
-        fs::write(&conf, here(&text, &secrets, old)).with_context(|| format!("writing {}", conf.display()))?;
+        // The configuration looks for secrets/ beside itself.
+        let secrets = folder.join("secrets");
+        if !secrets.exists() {
+            std::os::unix::fs::symlink("../secrets/nats", &secrets)
+                .with_context(|| format!("making {}", secrets.display()))?;
+        }
+        fs::write(&conf, here(&text, &folder)).with_context(|| format!("writing {}", conf.display()))?;
         let port = self.ports["nats"];
         let mut server = Command::new(program);
         server.arg("--config").arg(&conf).args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
-        server.arg("--http_port").arg("0").arg("--store_dir").arg(folder.join("store"));
         let mut server = self.background("nats", &mut server)?;
         server.until(PATIENCE, || greets(port))?;
         Ok(server)
@@ -399,17 +402,12 @@ fn as_user(command: &mut Command, user: Option<(u32, u32)>) -> &mut Command {
     }
 }
 
-/// The configuration of a container with the paths of this machine; a server before 2.10 refuses `sync_interval`.
-fn here(text: &str, secrets: &Path, old: bool) -> String {
+/// The configuration of a container with the paths of this machine, and without the port for the container's health check.
+fn here(text: &str, folder: &Path) -> String {
     let mut conf = String::new();
-    for line in text.lines().filter(|line| !(old && line.trim_start().starts_with("sync_interval"))) {
-        // An included file is named from the folder of the one that includes it.
-        let line = if line.trim_start().starts_with("include ") {
-            line.replace("../../secrets/", "../secrets/nats/")
-        } else {
-            line.replace("/secrets/", &format!("{}/", secrets.display()))
-        };
-        conf.push_str(&line);
+    for line in text.lines().filter(|line| !line.starts_with("http:")) {
+        let line = line.replace("store_dir: /data", &format!("store_dir: \"{}/store\"", folder.display()));
+        conf.push_str(&line.replace("/etc/nats/", &format!("{}/", folder.display())));
         conf.push('\n');
     }
     conf
@@ -450,12 +448,11 @@ mod tests {
 
     #[test]
     fn the_containers_paths_become_this_machines() {
-        let text = "include \"../../secrets/users.conf\"\ncert_file: \"/secrets/server.pem\"\n  sync_interval: 1s\n";
+        let text = "http: 127.0.0.1:8222\ncert_file: \"/etc/nats/secrets/server.pem\"\n  store_dir: /data\n";
         assert_eq!(
-            here(text, Path::new("/d/secrets/nats"), true),
-            "include \"../secrets/nats/users.conf\"\ncert_file: \"/d/secrets/nats/server.pem\"\n"
+            here(text, Path::new("/d/nats")),
+            "cert_file: \"/d/nats/secrets/server.pem\"\n  store_dir: \"/d/nats/store\"\n"
         );
-        assert!(here(text, Path::new("/d"), false).contains("sync_interval"));
     }
 
     #[test]

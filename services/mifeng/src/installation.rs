@@ -185,7 +185,7 @@ impl Work {
 
 /// A user per service: it writes its own subjects, reads all, and keeps house in JetStream for its own stream only.
 fn users_conf(users: &[(&str, &str)]) -> String {
-    let mut conf = String::from("# Made by `mifeng installation prepare`.\nusers = [\n");
+    let mut conf = String::from("# Made by `mifeng installation prepare`.\nauthorization {\n  users = [\n");
     for (service, password) in users {
         conf += &format!(
             "  {{ user: \"{service}\", password: \"{password}\", permissions: {{\n    \
@@ -193,7 +193,7 @@ fn users_conf(users: &[(&str, &str)]) -> String {
                subscribe: [\"_INBOX.>\", \"mifeng.>\"]\n  }} }}\n"
         );
     }
-    conf + "]\n"
+    conf + "  ]\n}\n"
 }
 
 fn password() -> anyhow::Result<Vec<u8>> {
