@@ -1,5 +1,6 @@
 use std::{
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -110,7 +111,7 @@ impl Drop for Background {
         let start = Instant::now();
         while self.dead().is_none() {
             if start.elapsed() > PATIENCE {
-                eprintln!("{} does not end: it is killed", self.name);
+                drop(writeln!(io::stderr(), "{} does not end: it is killed", self.name));
                 drop(self.child.kill());
                 drop(self.child.wait());
                 return;

@@ -39,10 +39,10 @@ pub(crate) struct Distributed {
 const SERVICES: [&str; 6] = ["registry", "screening", "pass", "isolation", "command", "office"];
 
 /// Since nothing but `std` is used here, a shell receives the signals: at Ctrl-C or SIGTERM it writes a file that the
-/// supervisor looks for, and waits for its orderly end.
+/// supervisor looks for, and waits for its orderly end. The supervisor itself outlives a terminal that is closed.
 const FRONT: &str = r#"
 trap ': > "$0"' INT TERM HUP
-"$@" & supervisor=$!
+(trap '' INT HUP; exec "$@") & supervisor=$!
 while :; do
   wait $supervisor; status=$?
   kill -0 $supervisor 2> /dev/null || exit $status
@@ -92,14 +92,15 @@ fn supervise(root: &Path, config: &Distributed, stop: &Path) -> anyhow::Result<E
                 return Ok(ExitCode::SUCCESS);
             }
             if let Some(why) = running.first_dead() {
-                eprintln!("{why}");
+                drop(writeln!(std::io::stderr(), "{why}"));
                 return Ok(ExitCode::FAILURE);
             }
             thread::sleep(GLANCE);
         }
     });
-    println!("stopping: what runs may finish within 20 s");
-    running.end();
+    // Nobody is left to tell where the terminal is gone.
+    drop(writeln!(std::io::stdout(), "stopping: what runs may finish within 20 s"));
+    drop(running);
     drop(fs::remove_file(stop));
     ended
 }
@@ -122,9 +123,11 @@ impl Running {
             Some(format!("{} ended ({how}), and so all end; its last lines:\n{}", process.name(), process.last_lines()))
         })
     }
+}
 
+impl Drop for Running {
     /// The newest layer first; those of one layer all at once.
-    fn end(&mut self) {
+    fn drop(&mut self) {
         while let Some(mut layer) = self.layers.pop() {
             layer.iter_mut().for_each(Background::ask_to_end);
         }
