@@ -22,6 +22,16 @@ pub(crate) struct Background {
 /// What a process gets to finish in before it is killed; services take 20 s at most.
 const PATIENCE: Duration = Duration::from_secs(25);
 
+/// A process that must not outlive this one, however this one ends: a shell looks after both.
+const LEASH: &str = r#"
+trap 'kill $process' TERM
+"$@" & process=$!
+while kill -0 $process 2> /dev/null; do
+  kill -0 $0 2> /dev/null || kill $process
+  sleep 0.2
+done
+"#;
+
 /// How often somebody looks.
 pub(crate) const GLANCE: Duration = Duration::from_millis(50);
 
@@ -42,6 +52,19 @@ impl Background {
             .spawn()
             .with_context(|| format!("starting {name}: {}", command.get_program().display()))?;
         Ok(Self { name, child, log: log.to_owned(), signal: "TERM" })
+    }
+
+    /// As `start`, for what would be in the way if this program were killed before it could end it.
+    pub(crate) fn on_a_leash(name: impl Into<String>, command: &Command, log: &Path) -> anyhow::Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", LEASH, &std::process::id().to_string()]).arg(command.get_program()).args(command.get_args());
+        for (variable, value) in command.get_envs() {
+            match value {
+                Some(value) => shell.env(variable, value),
+                None => shell.env_remove(variable),
+            };
+        }
+        Self::start(name, &mut shell, log)
     }
 
     /// Another signal than SIGTERM means the orderly end to this one.

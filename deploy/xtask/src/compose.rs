@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::{
     background::{Background, GLANCE},
+    distributed::administrator_code,
     process::{self, Counts, succeeds},
     report::Ending,
     tools,
@@ -29,7 +30,7 @@ const BASE: &str = "debian:bookworm-slim";
 
 const MIFENG: &str = "mifeng:tested";
 const PROJECT: &str = "mifeng-test";
-const SEED: &str = "7";
+const STORY: [&str; 5] = ["demo", "story", "--json", "--seed", "7"];
 
 /// From containers that were created to all of them healthy, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -110,7 +111,7 @@ impl Engine {
             dockerd.args(["--host", &host, "--data-root"]).arg(folder.join(driver.unwrap_or("data")));
             dockerd.arg("--exec-root").arg(scratch.0.join("run")).arg("--pidfile").arg(scratch.0.join("pid"));
             dockerd.args(driver.iter().flat_map(|driver| ["--storage-driver", driver]));
-            let own = Background::start("dockerd", &mut dockerd, &folder.join("dockerd.log"))?;
+            let own = Background::on_a_leash("dockerd", &dockerd, &folder.join("dockerd.log"))?;
             let mut engine =
                 Self { host: Some(host), own: Some(own), _turn: Some(turn.try_clone()?), _scratch: Some(scratch) };
             let mut ask = engine.docker(&["version"]);
@@ -231,11 +232,18 @@ impl Project<'_> {
         let authority = scratch.join("authority.pem");
         fs::write(&authority, self.inside("proxy", &["cat", "/secrets/authority.pem"])?)
             .context("keeping the authority's certificate")?;
-        let token = self.inside("office", &["cat", "/data/demonstration.token"])?;
+        let said = captured(&mut self.compose(&["logs", "--no-color", "office"])?)?;
+        let code = administrator_code(&said).context("the office's log shows no first administrator's link")?;
         let address = format!("https://localhost:{}", self.port);
-        let mut story = story(binary, scratch);
-        story.args(["--address", &address, "--token", token.trim()]).arg("--authority").arg(&authority);
-        numbers(&mut story)
+        let through_the_proxy = |arguments: &[&str]| {
+            let mut command = mifeng(binary, scratch);
+            command.args(arguments).args(["--address", &address]).arg("--authority").arg(&authority);
+            command
+        };
+        captured(&mut through_the_proxy(&["token", "claim", &code]))?;
+        let token = fs::read_to_string(scratch.join("nobody/mifeng/token")).context("reading the claimed token")?;
+        let story = [&STORY[..], &["--token", token.trim()]].concat();
+        numbers(&mut through_the_proxy(&story))
     }
 
     fn until_healthy(&self) -> anyhow::Result<()> {
@@ -280,10 +288,8 @@ impl Project<'_> {
         let way = tools::compose().context("docker-compose was there a moment ago")?;
         let mut compose = Command::new(way[0]);
         compose.args(&way[1..]).args(["--project-name", PROJECT]);
-        for file in ["docker-compose.yml", "deploy/compose.demo.yml"] {
-            compose.arg("--file").arg(self.root.join(file));
-        }
-        compose.args(arguments).env("MIFENG_PORT", &self.port).env("MIFENG_NAMES", "").current_dir(self.root);
+        compose.arg("--file").arg(self.root.join("docker-compose.yml")).args(arguments).current_dir(self.root);
+        compose.envs([("MIFENG_PORT", self.port.as_str()), ("MIFENG_NAMES", ""), ("MIFENG_DEMO", "1")]);
         compose.envs(self.images.iter().map(|(variable, image)| (*variable, image)));
         if let Some(host) = &self.engine.host {
             compose.env("DOCKER_HOST", host);
@@ -295,24 +301,23 @@ impl Project<'_> {
 /// The same story, everything in one process.
 fn together(binary: &Path, scratch: &Path) -> anyhow::Result<String> {
     let data = scratch.join("together");
-    let mut up = Command::new(binary);
+    let mut up = mifeng(binary, scratch);
     up.args(["up", "--demo", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
-    let mut up = Background::start("mifeng up", &mut up, &scratch.join("together.log"))?;
+    let mut up = Background::on_a_leash("mifeng up", &up, &scratch.join("together.log"))?;
     up.until(Duration::from_secs(60), || data.join("address").exists() && data.join("demonstration.token").exists())?;
-    numbers(story(binary, scratch).arg("--data").arg(&data))
+    numbers(mifeng(binary, scratch).args(STORY).arg("--data").arg(&data))
 }
 
 /// Without what this user keeps for other servers.
-fn story(binary: &Path, scratch: &Path) -> Command {
-    let mut story = Command::new(binary);
-    story.args(["demo", "story", "--json", "--seed", SEED]);
+fn mifeng(binary: &Path, scratch: &Path) -> Command {
+    let mut mifeng = Command::new(binary);
     for variable in ["XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
-        story.env(variable, scratch.join("nobody"));
+        mifeng.env(variable, scratch.join("nobody"));
     }
     for variable in ["MIFENG_ADDRESS", "MIFENG_TOKEN", "MIFENG_DATA", "MIFENG_AUTHORITY", "MIFENG_DEMO_TIME"] {
-        story.env_remove(variable);
+        mifeng.env_remove(variable);
     }
-    story
+    mifeng
 }
 
 fn numbers(story: &mut Command) -> anyhow::Result<String> {
@@ -325,13 +330,9 @@ fn captured(command: &mut Command) -> anyhow::Result<String> {
     let program = command.get_program().display().to_string();
     let Output { status, stdout, stderr } = command.output().with_context(|| format!("starting {program}"))?;
     let arguments: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
-    let shown = arguments.iter().filter(|word| !word.contains('.') || word.len() < 100);
-    ensure!(
-        status.success(),
-        "{program} {} failed:\n{}",
-        shown.map(AsRef::as_ref).collect::<Vec<&str>>().join(" "),
-        String::from_utf8_lossy(&stderr)
-    );
+    // Long words are tokens, and nobody's to read.
+    let shown: Vec<&str> = arguments.iter().map(AsRef::as_ref).filter(|word: &&str| word.len() < 100).collect();
+    ensure!(status.success(), "{program} {} failed:\n{}", shown.join(" "), String::from_utf8_lossy(&stderr));
     Ok(String::from_utf8_lossy(&stdout).into_owned())
 }
 

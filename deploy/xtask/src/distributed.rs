@@ -345,8 +345,20 @@ impl House {
             .collect()
     }
 
+    /// A demonstration's administrator is whoever started it, so that the story needs no further step.
+    fn claim(&self, code: &str, address: &str) -> anyhow::Result<()> {
+        let config = self.data.join("config");
+        let kept = config.join("mifeng/token");
+        self.carry_out("claim", &["token", "claim", code, "--address", address], |command| {
+            command.env("XDG_CONFIG_HOME", &config)
+        })?;
+        let token = self.data.join("demonstration.token");
+        fs::rename(&kept, &token).with_context(|| format!("keeping {}", token.display()))
+    }
+
     fn announce(&self, running: &mut Running, config: &Distributed) -> anyhow::Result<()> {
         let address = format!("http://{}", self.listen);
+        fs::write(self.data.join("address"), &address).context("keeping the address")?;
         let mut out = std::io::stdout();
         writeln!(out, "mifeng 密缝 is up, every service apart")?;
         writeln!(out, "  gRPC, gRPC-Web   {address}")?;
@@ -359,20 +371,16 @@ impl House {
         writeln!(out, "  data folder      {}", self.data.display())?;
         writeln!(out, "  logs             {}", self.data.join("logs").display())?;
         let office = running.layers.iter().flatten().find(|process| process.name() == "office");
-        match office.and_then(|office| code(&office.output())) {
+        match office.and_then(|office| administrator_code(&office.output())) {
+            Some(code) if config.demo => self.claim(&code, &address)?,
             Some(code) => {
                 writeln!(out, "  first administrator (once)\n                   {address}/first-administrator#{code}")?
             }
             None => writeln!(out, "  first administrator: claimed already")?,
         }
         if config.demo {
-            let token = self.data.join("services/office/demonstration.token");
-            writeln!(
-                out,
-                "\nIn another terminal:\n  {} demo story --address {address} --token \"$(cat {})\"",
-                self.mifeng.display(),
-                token.display()
-            )?;
+            let (mifeng, data) = (self.mifeng.display(), self.data.display());
+            writeln!(out, "\nIn another terminal:\n  {mifeng} demo story --data {data}")?;
         }
         writeln!(out, "\nCtrl-C ends it.")?;
         out.flush()?;
@@ -439,7 +447,7 @@ pub(crate) fn healthy(address: SocketAddr) -> bool {
 }
 
 /// The first administrator's code in what the office said, as it stands behind its page's address.
-fn code(said: &str) -> Option<String> {
+pub(crate) fn administrator_code(said: &str) -> Option<String> {
     let (_, rest) = said.rsplit_once("/first-administrator#")?;
     let code: String = rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
     (!code.is_empty()).then_some(code)
@@ -461,9 +469,9 @@ mod tests {
     #[test]
     fn the_first_administrators_code_is_found_in_what_the_office_said() {
         assert_eq!(
-            code("a\n {\"link\":\"http://127.0.0.1:1/first-administrator#AB12-cd\"}\n").as_deref(),
+            administrator_code("a\n {\"link\":\"http://127.0.0.1:1/first-administrator#AB12-cd\"}\n").as_deref(),
             Some("AB12-cd")
         );
-        assert_eq!(code("claimed already"), None);
+        assert_eq!(administrator_code("claimed already"), None);
     }
 }
