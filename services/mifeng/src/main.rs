@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod database;
 mod route;
+mod installation;
 mod serve;
 mod up;
 
@@ -32,6 +33,8 @@ enum Command {
     Route(route::Route),
     /// Prepares the services' PostgreSQL databases
     Database(database::Database),
+    #[command(subcommand)]
+    Installation(installation::Installation),
     #[command(flatten)]
     Office(office::Command),
 }
@@ -43,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Serve(serve) => serve.run().await,
         Command::Route(route) => route.run().await,
         Command::Database(database) => database.run().await,
+        Command::Installation(installation) => installation.run(),
         Command::Office(command) => command.run().await,
     };
     match done {
