@@ -1,5 +1,7 @@
 //! The harness: a whole house on port 0 with stores of its own, and people with tokens to act in it.
 
+/// NATS servers that can be killed, cut and set back.
+pub mod nats;
 /// A neighbourhood to try things in.
 pub mod village;
 

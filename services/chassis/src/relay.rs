@@ -209,7 +209,8 @@ impl Running {
         if self.told.borrow().error.as_ref() != Some(&text) {
             tracing::warn!(error = text, log = self.setup.log.name(), "the relay waits");
         }
-        self.tell(self.told.borrow().published, Some(text));
+        let published = self.told.borrow().published;
+        self.tell(published, Some(text));
         tokio::time::sleep(pause).await;
     }
 
