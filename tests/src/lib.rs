@@ -2,6 +2,8 @@
 
 /// PostgreSQL servers.
 pub mod postgres;
+/// NATS servers that can be killed, cut and set back.
+pub mod nats;
 /// A neighbourhood to try things in.
 pub mod village;
 
