@@ -29,6 +29,7 @@ async fn serve(service: Service, folder: &Path, secret: &Path, peers: &[(&str, &
         secret_file: Some(secret.to_owned()),
         peers: peers.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned())).collect::<BTreeMap<_, _>>(),
         store: Store::Folder,
+        nats: None,
         advertise: None,
         clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
         demonstration: false,

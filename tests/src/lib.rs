@@ -133,6 +133,7 @@ pub fn plan(data: &Path) -> Plan {
         secret_file: None,
         peers: BTreeMap::new(),
         store: Store::Folder,
+        nats: None,
         advertise: None,
         clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
         demonstration: true,

@@ -18,6 +18,9 @@ const COMPANY: Duration = Duration::from_millis(20);
 const SHORT_GLANCE: Duration = Duration::from_millis(10);
 const GLANCE: Duration = Duration::from_millis(500);
 
+/// Who fails for longer shows people what is no longer so.
+const LONG: Duration = Duration::from_secs(30);
+
 /// One consumer's way through one source log.
 #[derive(Debug)]
 pub struct Progress {
@@ -40,11 +43,14 @@ pub struct Standing {
     pub parked: u64,
     /// The last failure; empty where there is none.
     pub error: String,
+    /// Since when it fails without a break.
+    pub failing_since: Option<Instant>,
 }
 
 impl Progress {
     fn new(consumer: &str, source: &str, position: u64) -> Self {
-        let standing = Standing { state: State::Running, position, parked: 0, error: String::new() };
+        let standing =
+            Standing { state: State::Running, position, parked: 0, error: String::new(), failing_since: None };
         Self {
             consumer: consumer.to_owned(),
             source: source.to_owned(),
@@ -64,12 +70,14 @@ impl Progress {
     }
 
     pub(crate) fn reached(&self, position: u64, parked: u64) {
-        self.standing.send_replace(Standing { state: State::Running, position, parked, error: String::new() });
+        let running = Standing { state: State::Running, position, parked, error: String::new(), failing_since: None };
+        self.standing.send_replace(running);
     }
 
     pub(crate) fn failing(&self, state: State, error: &str) {
         self.standing.send_modify(|standing| {
             standing.state = state;
+            standing.failing_since.get_or_insert_with(Instant::now);
             error.clone_into(&mut standing.error);
         });
     }
@@ -150,8 +158,11 @@ impl Consumers {
         all.iter().find(|progress| progress.consumer == consumer && progress.source == source).cloned()
     }
 
-    /// Those that stand still until an operator resumes them.
-    pub fn halted(&self) -> Vec<Arc<Progress>> {
-        self.all().into_iter().filter(|progress| progress.standing().state == State::Halted).collect()
+    /// Those that stand still until an operator resumes them, and those that have not got on for long.
+    pub fn stuck(&self) -> Vec<Arc<Progress>> {
+        let stuck = |standing: Standing| {
+            standing.state == State::Halted || standing.failing_since.is_some_and(|since| since.elapsed() > LONG)
+        };
+        self.all().into_iter().filter(|progress| stuck(progress.standing())).collect()
     }
 }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::sync::Mutex;
+use proto::event::v1::consumer::State;
+use tokio::sync::{Mutex, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -17,9 +18,12 @@ use crate::{
     consumers::Consumers,
     event_log::{COMMANDS_KEPT, EventLog, postgres::PgLog, sqlite::SqliteLog},
     feed::{InProcess, Remote},
-    lease::Lease,
+    inbox::Inbox,
+    lease::{Lead, Lease},
+    nats::Nats,
     postgres::Database,
     reactions::{self, Checkpoints},
+    relay::{self, Relay},
     secrets::Secrets,
     views::{self, OnFailure, Shelf},
 };
@@ -38,6 +42,7 @@ pub struct Host {
 struct Inner {
     data: PathBuf,
     store: Store,
+    nats: Option<Nats>,
     /// Addresses of the services that run elsewhere, by their logs' names.
     peers: BTreeMap<String, String>,
     logs: Mutex<BTreeMap<String, Arc<dyn EventLog>>>,
@@ -63,6 +68,8 @@ pub struct Foundation {
     /// Made where it is missing.
     pub data: PathBuf,
     pub store: Store,
+    /// What carries the logs between processes; without it each asks the others.
+    pub nats: Option<Nats>,
     pub secrets: Secrets,
     pub clock: Clock,
     /// Addresses of the services that run elsewhere. Logs that are not among them are the process's own.
@@ -82,7 +89,7 @@ impl Host {
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let (store, address) = (Store::Folder, String::new());
-        let foundation = Foundation { data: data.to_owned(), store, secrets, clock, peers, address, stop };
+        let foundation = Foundation { data: data.to_owned(), store, nats: None, secrets, clock, peers, address, stop };
         Self::on(foundation, Lease::alone(), TaskTracker::new())
     }
 
@@ -97,7 +104,7 @@ impl Host {
     }
 
     fn on(foundation: Foundation, lease: Lease, tracker: TaskTracker) -> anyhow::Result<Self> {
-        let Foundation { data, store, secrets, clock, peers, stop, .. } = foundation;
+        let Foundation { data, store, nats, secrets, clock, peers, stop, .. } = foundation;
         std::fs::create_dir_all(&data).with_context(|| format!("making the data folder {}", data.display()))?;
         Ok(Self {
             clock,
@@ -107,6 +114,7 @@ impl Host {
             inner: Arc::new(Inner {
                 data,
                 store,
+                nats,
                 peers,
                 logs: Mutex::default(),
                 remotes: Mutex::default(),
@@ -184,6 +192,10 @@ impl Host {
         let tokens = Tokens::new(&self.secrets);
         let tasks = (&self.inner.tracker, &self.inner.stop);
         let remote: Arc<dyn Feed> = Remote::follow(source, address, service, tokens, self.clock.clone(), tasks)?;
+        let remote = match &self.inner.nats {
+            Some(nats) => Inbox::follow(source, remote, nats.clone(), tasks),
+            None => remote,
+        };
         remotes.insert(source.to_owned(), Arc::clone(&remote));
         Ok(remote)
     }
@@ -281,7 +293,44 @@ impl Host {
         logs.insert(name.to_owned(), Arc::clone(&log));
         let forgetting = forget(Arc::clone(&log), self.lease.clone(), self.clock.clone(), self.inner.stop.clone());
         self.inner.tracker.spawn(forgetting);
+        if let Some(nats) = &self.inner.nats {
+            self.publish(&log, nats.clone()).await?;
+        }
         Ok(log)
+    }
+
+    /// Carries a log of this process to the others. How far that is, and what keeps it, is seen among the consumers.
+    async fn publish(&self, log: &Arc<dyn EventLog>, nats: Nats) -> anyhow::Result<()> {
+        let (leads, leading) = watch::channel(false);
+        let renewed_from = log.renewed_from().await?;
+        let setup =
+            relay::Setup { log: Arc::clone(log), nats, leads: leading, renewed_from, clock: self.clock.clone() };
+        let relay = Relay::start(setup, (&self.inner.tracker, &self.inner.stop));
+        let progress = self.consumers.enter(&format!("{}/relay", log.name()), log.name(), 0);
+        let (log, stop) = (Arc::clone(log), self.inner.stop.clone());
+        self.inner.tracker.spawn(async move {
+            let (mut lead, mut standing) = (log.lead(), relay.standing());
+            let watching = async {
+                loop {
+                    let here = matches!(*lead.borrow_and_update(), Lead::Here { .. });
+                    leads.send_if_modified(|leads| std::mem::replace(leads, here) != here);
+                    let now = standing.borrow_and_update().clone();
+                    match (here, now.alarm, now.error) {
+                        (true, Some(alarm), _) => progress.failing(State::Halted, &alarm),
+                        (true, None, Some(error)) => progress.failing(State::Retrying, &error),
+                        (true, None, None) => progress.reached(now.published, 0),
+                        // The replica that leads publishes: nothing is behind here.
+                        (false, ..) => progress.reached(u64::MAX, 0),
+                    }
+                    tokio::select! {
+                        changed = lead.changed() => if changed.is_err() { return },
+                        changed = standing.changed() => if changed.is_err() { return },
+                    }
+                }
+            };
+            stop.run_until_cancelled(watching).await;
+        });
+        Ok(())
     }
 
     fn folder(&self, service: &str) -> anyhow::Result<PathBuf> {

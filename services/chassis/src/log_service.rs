@@ -51,7 +51,8 @@ impl LogApi {
             consumer: progress.consumer.clone(),
             source: progress.source.clone(),
             state: standing.state.into(),
-            position: standing.position,
+            // A replica that does not lead has nothing to carry.
+            position: standing.position.min(head),
             head,
             parked: standing.parked,
             error: standing.error,

@@ -1,14 +1,13 @@
 //! mifeng (密缝): one binary with a role. `up` runs everything in one process, `serve` one service, `route` is one address
-//! for services apart, everything else is an
-//! office's command.
+//! for services apart, `installation` and `database` prepare for them, everything else is an office's command.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod database;
-mod route;
 mod installation;
+mod route;
 mod serve;
 mod up;
 

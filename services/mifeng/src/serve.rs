@@ -4,7 +4,13 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
-use chassis::{Clock, host::Store, postgres::Database, telemetry};
+use chassis::{
+    Clock,
+    host::Store,
+    nats::{self, Nats},
+    postgres::Database,
+    telemetry,
+};
 use clap::Args;
 
 use mifeng::wiring::{Plan, Service};
@@ -28,6 +34,9 @@ pub(crate) struct Serve {
     /// The service's database, for example postgres://mifeng_registry@127.0.0.1:5432/mifeng_registry
     #[arg(long, env = "MIFENG_DATABASE", value_name = "URL", hide_env_values = true)]
     database: Option<String>,
+    /// NATS, which carries the records between the services, for example tls://registry@127.0.0.1:4222
+    #[arg(long, env = "MIFENG_NATS", value_name = "URL")]
+    nats: Option<String>,
     /// Where another service is, for example registry=http://127.0.0.1:7421
     #[arg(long = "peer", env = "MIFENG_PEERS", value_delimiter = ',', value_parser = peer, value_name = "SERVICE=URL")]
     peers: Vec<(String, String)>,
@@ -48,6 +57,15 @@ impl Serve {
             Some(url) => Store::Database(Database::parse(url, self.secret("postgres.password")?.as_deref())?),
             None => Store::Folder,
         };
+        let nats = match &self.nats {
+            Some(url) => {
+                let password = self.secret("nats.password")?.map(Into::into);
+                let config =
+                    nats::Config { url: url.clone(), password, authority: self.secret_file_at("authority.pem") };
+                Some(Nats::open(&config, self.service.name()).await?)
+            }
+            None => None,
+        };
         let root = self.secrets.as_ref().map(|folder| folder.join(chassis::secrets::FILE));
         let plan = Plan {
             services: vec![self.service],
@@ -61,6 +79,7 @@ impl Serve {
                 .cloned()
                 .collect::<BTreeMap<_, _>>(),
             store,
+            nats,
             advertise: self.advertise,
             clock: if self.demo {
                 Clock::starting_at(crate::up::DEMONSTRATION.parse().context("the demonstration's time")?)
@@ -78,11 +97,13 @@ impl Serve {
         running.until_told().await
     }
 
+    fn secret_file_at(&self, name: &str) -> Option<PathBuf> {
+        self.secrets.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists())
+    }
+
     /// One of the service's own secrets, where there is such a file.
     fn secret(&self, name: &str) -> anyhow::Result<Option<String>> {
-        let Some(path) = self.secrets.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists()) else {
-            return Ok(None);
-        };
+        let Some(path) = self.secret_file_at(name) else { return Ok(None) };
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         Ok(Some(text.trim().to_owned()))
     }

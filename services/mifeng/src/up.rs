@@ -55,6 +55,7 @@ impl Up {
             secret_file: None,
             peers: BTreeMap::new(),
             store: Store::Folder,
+            nats: None,
             advertise: None,
             clock: clock.clone(),
             demonstration: self.demo,

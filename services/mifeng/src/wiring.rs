@@ -8,12 +8,13 @@ use std::{
 
 use anyhow::Context as _;
 use chassis::{
-    Clock, Host,
+    Clock, Host, Lease,
     access::{AccessApi, AccessLayer, FirstAdministrator, Tokens, welcome},
     client::Connection,
     forward::{Forwarder, Replicas},
     host::{Foundation, Store},
     log_service::LogApi,
+    nats::Nats,
     secrets::Secrets,
     server::{Health, Server},
 };
@@ -63,6 +64,8 @@ pub struct Plan {
     /// Addresses of the services that run in other processes.
     pub peers: BTreeMap<String, String>,
     pub store: Store,
+    /// What carries the logs between processes.
+    pub nats: Option<Nats>,
     /// Where the other replicas of the service reach this process; by default where it listens.
     pub advertise: Option<String>,
     pub clock: Clock,
@@ -109,6 +112,7 @@ impl Plan {
         let foundation = Foundation {
             data: self.data.clone(),
             store: self.store,
+            nats: self.nats,
             secrets,
             clock: self.clock.clone(),
             peers: self.peers.clone(),
@@ -121,6 +125,8 @@ impl Plan {
         for service in &self.services {
             start(*service, &host, &mut routes).await.with_context(|| format!("starting {}", service.name()))?;
             health.watch(service.name(), host.consumers.clone());
+            let lease = host.lease.clone();
+            health.register(format!("{}/database", service.name()), move || database_answers(&lease));
         }
         let mut pages = axum::Router::new();
         if let Some(first) = first {
@@ -179,6 +185,14 @@ async fn start(service: Service, host: &Host, routes: &mut RoutesBuilder) -> any
         // Its one RPC service is wired with the access that everybody has.
         Service::Office => Ok(()),
     }
+}
+
+/// A leader whose lease has run out has had no answer from its database for three seconds.
+fn database_answers(lease: &Lease) -> Result<(), String> {
+    if lease.leads() && lease.sure().is_none() {
+        return Err("the database does not answer: is it running, and does the network reach it?".to_owned());
+    }
+    Ok(())
 }
 
 /// To the services that run elsewhere, for whoever shows their record.
