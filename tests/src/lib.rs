@@ -2,12 +2,14 @@
 
 /// PostgreSQL servers.
 pub mod postgres;
+/// NATS servers that can be killed, cut and set back.
+pub mod nats;
 /// A neighbourhood to try things in.
 pub mod village;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use chassis::{Clock, client::Connection};
+use chassis::{Clock, client::Connection, host::Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use mifeng::wiring::{Plan, Running, Service};
 use proto::{
@@ -130,6 +132,8 @@ pub fn plan(data: &Path) -> Plan {
         data: data.to_owned(),
         secret_file: None,
         peers: BTreeMap::new(),
+        store: Store::Folder,
+        advertise: None,
         clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
         demonstration: true,
     }

@@ -15,6 +15,15 @@ mod process;
 /// The tools that the parts need, installed where that is possible.
 mod tools;
 
+/// Processes that run beside this one.
+mod background;
+
+/// `cargo xtask up --distributed`: every service in a process of its own.
+mod distributed;
+
+/// docker-compose.yml, brought up for real.
+mod compose;
+
 /// `buf` over proto/, and the baseline that it compares with.
 mod contract;
 
@@ -38,7 +47,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Builds mifeng and starts all services in one process; everything after `up` goes to `mifeng up`
+    /// Builds mifeng and starts all services in one process; everything after `up` goes to `mifeng up`.
+    /// With --distributed every service gets a process of its own, over PostgreSQL and NATS
     #[command(disable_help_flag = true)]
     Up {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
@@ -100,6 +110,10 @@ fn carry_out(task: Task, root: &Path) -> anyhow::Result<ExitCode> {
 
 /// This process becomes `mifeng up`, so that Ctrl-C reaches it and nothing stands between it and the terminal.
 fn up(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    if let Some(at) = arguments.iter().position(|argument| argument == "--distributed") {
+        let others: Vec<String> = [&arguments[..at], &arguments[at + 1..]].concat();
+        return distributed::up(root, &others);
+    }
     let binary = build_mifeng(root)?;
     process::become_command(Command::new(binary).arg("up").args(arguments))
 }

@@ -1,9 +1,9 @@
-use std::{path::Path, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::ValueEnum;
 
 use crate::{
-    build_mifeng, contract,
+    build_mifeng, compose, contract,
     process::{self, Outcome, cargo, timed},
     report::{Ending, Report},
     tools,
@@ -30,17 +30,22 @@ pub(crate) enum Part {
     Journeys,
     /// kill -9 and other accidents
     Faults,
+    /// docker-compose.yml brought up for real, and the story played through its proxy
+    Compose,
 }
 
 /// Runs the parts asked for, prints the closing lines, and fails where one of them failed.
 pub(crate) fn run(root: &Path, asked: &[Part], rounds: Option<u32>, runner: &[String]) -> ExitCode {
-    let all: Vec<Part> = Part::value_variants().to_vec();
+    let all = Part::value_variants();
     let mut report = Report::default();
-    for part in all.into_iter().filter(|part| asked.is_empty() || asked.contains(part)) {
+    for part in all.iter().copied().filter(|part| asked.is_empty() || asked.contains(part)) {
         println!("\n== {}", part.name());
         let (ending, seconds) = timed(|| part.run(root, rounds, runner));
         let ending = ending.unwrap_or_else(|error| Ending::Failed(format!("{error:#}"), None));
         report.add(part.name(), ending, seconds);
+    }
+    if all.iter().any(|part| part.starts_servers() && (asked.is_empty() || asked.contains(part))) {
+        missing_servers(&mut report);
     }
     println!("{report}");
     if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -58,6 +63,7 @@ impl Part {
             Self::Contract => "contract",
             Self::Journeys => "journeys",
             Self::Faults => "faults",
+            Self::Compose => "compose",
         }
     }
 
@@ -70,14 +76,20 @@ impl Part {
             Self::Proto => contract::check(root),
             Self::Deny => deny(root),
             Self::Unit => tests(root, &["--workspace", "--lib", "--bins"], rounds, runner),
-            Self::Architecture | Self::Contract => {
-                tests(root, &["--package", "tests", "--test", self.name()], rounds, runner)
-            }
-            Self::Journeys | Self::Faults => {
+            Self::Architecture => tests(root, &["--package", "tests", "--test", self.name()], rounds, runner),
+            Self::Contract | Self::Journeys | Self::Faults => {
                 build_mifeng(root)?;
+                // Looked for before, so that an installation's output does not stand among the tests'.
+                (drop(tools::postgres()), drop(tools::nats_servers()));
                 tests(root, &["--package", "tests", "--test", self.name()], rounds, runner)
             }
+            Self::Compose => compose::check(root),
         }
+    }
+
+    /// Whether its tests start databases and message servers of their own.
+    fn starts_servers(self) -> bool {
+        matches!(self, Self::Contract | Self::Journeys | Self::Faults)
     }
 }
 
@@ -99,11 +111,37 @@ fn tests(root: &Path, which: &[&str], rounds: Option<u32>, runner: &[String]) ->
         // Tests that start and kill a process of their own take this one.
         command.env("MIFENG_BIN", here.with_file_name(format!("mifeng{}", std::env::consts::EXE_SUFFIX)));
     }
+    for (variable, value) in servers() {
+        command.env(variable, value);
+    }
     if let Some(rounds) = rounds {
         command.env("MIFENG_FAULT_ROUNDS", rounds.to_string());
     }
     let outcome = process::watch(command.current_dir(root))?;
     Ok(ending(&outcome))
+}
+
+/// Where tests find the servers that they start. Tests that need one which is missing leave it out.
+fn servers() -> Vec<(&'static str, OsString)> {
+    let mut found = Vec::new();
+    if let Ok(folder) = tools::postgres() {
+        found.push(("MIFENG_POSTGRES_BIN", folder.into_os_string()));
+    }
+    if let Ok(programs) = std::env::join_paths(tools::nats_servers().programs) {
+        found.push(("MIFENG_NATS_SERVER", programs));
+    }
+    found
+}
+
+/// What the tests had to leave out, with the line that helps.
+fn missing_servers(report: &mut Report) {
+    if let Err(why) = tools::postgres() {
+        report.add("postgresql", Ending::Skipped(why), 0.0);
+    }
+    let nats = tools::nats_servers();
+    if !nats.missing.is_empty() {
+        report.add("nats-server", Ending::Skipped(nats.missing.join("; ")), 0.0);
+    }
 }
 
 /// cargo-deny takes minutes to build and is no toolchain's own: used where somebody installed it. What must never slip in

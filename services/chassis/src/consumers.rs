@@ -9,8 +9,14 @@ use std::{
 use proto::event::v1::consumer::State;
 use tokio::{sync::watch, time::Instant};
 
+use crate::lease::Lead;
+
 /// How long news may wait for company. Nobody sees it: whoever asks for a position is served at once.
 const COMPANY: Duration = Duration::from_millis(20);
+
+/// How often a replica looks how far the leader is, at most and at least.
+const SHORT_GLANCE: Duration = Duration::from_millis(10);
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// One consumer's way through one source log.
 #[derive(Debug)]
@@ -85,6 +91,21 @@ impl Progress {
         let position = self.standing.borrow().position;
         let mut wanted = self.wanted.subscribe();
         drop(tokio::time::timeout(COMPANY, wanted.wait_for(|wanted| *wanted > position)).await);
+    }
+
+    /// Between two looks of a replica at what the leader has done: short while somebody waits for it.
+    pub(crate) async fn glance(&self, lead: &mut watch::Receiver<Lead>) {
+        let position = self.standing.borrow().position;
+        let mut wanted = self.wanted.subscribe();
+        let pause = async {
+            tokio::time::sleep(SHORT_GLANCE).await;
+            let awaited = wanted.wait_for(|wanted| *wanted > position);
+            drop(tokio::time::timeout(GLANCE, awaited).await);
+        };
+        tokio::select! {
+            _ = lead.changed() => {}
+            () = pause => {}
+        }
     }
 
     /// Starts a halted consumer again; one that runs tries again what it has laid aside.

@@ -15,11 +15,13 @@ use crate::{
     Clock, Feed, Ledger, Projection, Reaction, Vault, Views,
     access::Tokens,
     consumers::Consumers,
-    event_log::{COMMANDS_KEPT, EventLog, sqlite::SqliteLog},
+    event_log::{COMMANDS_KEPT, EventLog, postgres::PgLog, sqlite::SqliteLog},
     feed::{InProcess, Remote},
+    lease::Lease,
+    postgres::Database,
     reactions::{self, Checkpoints},
     secrets::Secrets,
-    views::{self, OnFailure},
+    views::{self, OnFailure, Shelf},
 };
 
 /// One process: which services it runs is for its caller to say.
@@ -28,11 +30,14 @@ pub struct Host {
     pub clock: Clock,
     pub secrets: Arc<Secrets>,
     pub consumers: Consumers,
+    /// Whether this process writes, where replicas share a store.
+    pub lease: Lease,
     inner: Arc<Inner>,
 }
 
 struct Inner {
     data: PathBuf,
+    store: Store,
     /// Addresses of the services that run elsewhere, by their logs' names.
     peers: BTreeMap<String, String>,
     logs: Mutex<BTreeMap<String, Arc<dyn EventLog>>>,
@@ -44,8 +49,31 @@ struct Inner {
     stop: CancellationToken,
 }
 
+/// Where a process keeps what it must not forget.
+#[derive(Clone)]
+pub enum Store {
+    /// In the data folder, one folder per service. The process has it to itself.
+    Folder,
+    /// In the database of the one service that the process runs, whose replicas share it.
+    Database(Database),
+}
+
+/// What a process is founded on.
+pub struct Foundation {
+    /// Made where it is missing.
+    pub data: PathBuf,
+    pub store: Store,
+    pub secrets: Secrets,
+    pub clock: Clock,
+    /// Addresses of the services that run elsewhere. Logs that are not among them are the process's own.
+    pub peers: BTreeMap<String, String>,
+    /// Where the other replicas reach this process.
+    pub address: String,
+    pub stop: CancellationToken,
+}
+
 impl Host {
-    /// Stands on a data folder, which it makes where it is missing. Logs that are not among the `peers` are its own.
+    /// Stands on a data folder alone.
     pub fn open(
         data: &Path,
         secrets: Secrets,
@@ -53,19 +81,38 @@ impl Host {
         peers: BTreeMap<String, String>,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(data).with_context(|| format!("making the data folder {}", data.display()))?;
+        let (store, address) = (Store::Folder, String::new());
+        let foundation = Foundation { data: data.to_owned(), store, secrets, clock, peers, address, stop };
+        Self::on(foundation, Lease::alone(), TaskTracker::new())
+    }
+
+    /// Stands on whatever it is given. Contends for the lead where replicas share the store.
+    pub async fn found(foundation: Foundation) -> anyhow::Result<Self> {
+        let tracker = TaskTracker::new();
+        let lease = match &foundation.store {
+            Store::Folder => Lease::alone(),
+            Store::Database(database) => Lease::contend(database, &foundation.address, &foundation.stop).await?,
+        };
+        Self::on(foundation, lease, tracker)
+    }
+
+    fn on(foundation: Foundation, lease: Lease, tracker: TaskTracker) -> anyhow::Result<Self> {
+        let Foundation { data, store, secrets, clock, peers, stop, .. } = foundation;
+        std::fs::create_dir_all(&data).with_context(|| format!("making the data folder {}", data.display()))?;
         Ok(Self {
             clock,
             secrets: Arc::new(secrets),
             consumers: Consumers::default(),
+            lease,
             inner: Arc::new(Inner {
-                data: data.to_owned(),
+                data,
+                store,
                 peers,
                 logs: Mutex::default(),
                 remotes: Mutex::default(),
                 ledgers: Mutex::default(),
                 views: Mutex::default(),
-                tracker: TaskTracker::new(),
+                tracker,
                 stop,
             }),
         })
@@ -82,8 +129,13 @@ impl Host {
 
     /// The personal data of a service, under keys of its own.
     pub async fn vault(&self, service: &str) -> anyhow::Result<Vault> {
-        let path = self.folder(service)?.join("keys.db");
-        Vault::open(&path, &self.secrets, self.clock.clone()).await
+        match &self.inner.store {
+            Store::Folder => {
+                let path = self.folder(service)?.join("keys.db");
+                Vault::open(&path, &self.secrets, self.clock.clone()).await
+            }
+            Store::Database(database) => Vault::in_database(&database.keys(), &self.secrets, self.clock.clone()).await,
+        }
     }
 
     /// A service's read models, halted by a record that they cannot take.
@@ -107,8 +159,12 @@ impl Host {
             service: service.to_owned(),
             reaction: Arc::from(reaction),
             sources,
-            checkpoints: Checkpoints::open(&self.folder(service)?.join("reactions.db")).await?,
+            checkpoints: match &self.inner.store {
+                Store::Folder => Checkpoints::open(&self.folder(service)?.join("reactions.db")).await?,
+                Store::Database(database) => Checkpoints::in_database(database),
+            },
             consumers: self.consumers.clone(),
+            lease: self.lease.clone(),
             fingerprinter: self.secrets.fingerprinter(),
             tracker: self.inner.tracker.clone(),
             stop: self.inner.stop.clone(),
@@ -171,6 +227,7 @@ impl Host {
         for log in self.logs().await.values() {
             log.close().await;
         }
+        self.lease.give_back().await;
     }
 
     async fn open_views(
@@ -188,12 +245,16 @@ impl Host {
         }
         let views = Views::open(views::Setup {
             service: service.to_owned(),
-            folder: self.folder(service)?.join("views"),
+            shelf: match &self.inner.store {
+                Store::Folder => Shelf::Folder(self.folder(service)?.join("views")),
+                Store::Database(database) => Shelf::Database(database.clone()),
+            },
             projections,
             sources,
             on_failure,
             consumers: self.consumers.clone(),
             ledger,
+            lease: self.lease.clone(),
             tracker: self.inner.tracker.clone(),
             stop: self.inner.stop.clone(),
         })
@@ -208,10 +269,18 @@ impl Host {
         if let Some(log) = logs.get(name) {
             return Ok(Arc::clone(log));
         }
-        let path = self.folder(name)?.join("log.db");
-        let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&path, name, self.clock.clone()).await?);
+        let log: Arc<dyn EventLog> = match &self.inner.store {
+            Store::Folder => {
+                let path = self.folder(name)?.join("log.db");
+                Arc::new(SqliteLog::open(&path, name, self.clock.clone()).await?)
+            }
+            Store::Database(database) => {
+                Arc::new(PgLog::open(database, name, self.clock.clone(), self.lease.clone()).await?)
+            }
+        };
         logs.insert(name.to_owned(), Arc::clone(&log));
-        self.inner.tracker.spawn(forget(Arc::clone(&log), self.clock.clone(), self.inner.stop.clone()));
+        let forgetting = forget(Arc::clone(&log), self.lease.clone(), self.clock.clone(), self.inner.stop.clone());
+        self.inner.tracker.spawn(forgetting);
         Ok(log)
     }
 
@@ -223,8 +292,15 @@ impl Host {
 }
 
 /// Forgets commands whose answers are no longer repeated, once an hour.
-async fn forget(log: Arc<dyn EventLog>, clock: Clock, stop: CancellationToken) {
+async fn forget(log: Arc<dyn EventLog>, lease: Lease, clock: Clock, stop: CancellationToken) {
     loop {
+        // The replica that leads does it for all.
+        if !lease.leads() {
+            if stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(1))).await.is_none() {
+                return;
+            }
+            continue;
+        }
         match log.prune_commands(clock.now() - COMMANDS_KEPT).await {
             Ok(0) => {}
             Ok(forgotten) => tracing::info!(log = log.name(), forgotten, "old commands were forgotten"),

@@ -19,6 +19,12 @@ pub mod event_log;
 pub mod ledger;
 /// One log as its consumers see it.
 pub mod feed;
+/// The way to NATS.
+pub mod nats;
+/// One's own log, published to NATS.
+pub mod relay;
+/// Another's log, out of NATS.
+pub mod inbox;
 /// How far each consumer is, and what it is stuck on.
 pub mod consumers;
 /// What to do when there is no room left.
@@ -41,6 +47,8 @@ pub mod log_service;
 pub mod telemetry;
 /// One port for gRPC, gRPC-Web, health, metrics and pages.
 pub mod server;
+/// RPCs passed on to another process, as they are.
+pub mod forward;
 /// The one way to call a service.
 pub mod client;
 /// Everything above, wired for one process.

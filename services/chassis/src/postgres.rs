@@ -29,6 +29,9 @@ const SESSION: [(&str, &str); 6] = [
 /// How long it may take to get through to the server.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long a caller waits for a connection: under a burst turns are long, and each caller has a deadline of its own.
+pub(crate) const TURN: Duration = Duration::from_secs(30);
+
 /// How long a connection that goes back to its pool may take to show that it is clean.
 const CLEANING: Duration = Duration::from_secs(2);
 
@@ -81,7 +84,7 @@ impl Database {
         PgPoolOptions::new()
             .min_connections(0)
             .max_connections(most)
-            .acquire_timeout(CONNECT)
+            .acquire_timeout(TURN)
             .idle_timeout(None)
             .max_lifetime(None)
             .after_release(|connection, _| {

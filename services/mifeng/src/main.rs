@@ -1,4 +1,5 @@
-//! mifeng (密缝): one binary with a role. `up` runs everything in one process, `serve` one service, everything else is an
+//! mifeng (密缝): one binary with a role. `up` runs everything in one process, `serve` one service, `route` is one address
+//! for services apart, everything else is an
 //! office's command.
 
 use std::process::ExitCode;
@@ -6,6 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod database;
+mod route;
+mod installation;
 mod serve;
 mod up;
 
@@ -26,8 +29,12 @@ enum Command {
     Up(up::Up),
     /// Runs one service in this process
     Serve(serve::Serve),
+    /// One address for services that run apart on this machine
+    Route(route::Route),
     /// Prepares the services' PostgreSQL databases
     Database(database::Database),
+    #[command(subcommand)]
+    Installation(installation::Installation),
     #[command(flatten)]
     Office(office::Command),
 }
@@ -37,7 +44,9 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Up(up) => up.run().await,
         Command::Serve(serve) => serve.run().await,
+        Command::Route(route) => route.run().await,
         Command::Database(database) => database.run().await,
+        Command::Installation(installation) => installation.run(),
         Command::Office(command) => command.run().await,
     };
     match done {
