@@ -1,9 +1,10 @@
-//! A log in a SQLite file, synced at each commit. Two ways on the same disk, in turns, so that neither has the quieter
-//! minutes: many callers who each wait for their answer before they send the next command, and one caller alone, whose
-//! every event is a commit of its own. The medians of all rounds are compared.
+//! Logs whose every commit is synced. Two ways on the same disk, in turns, so that neither has the quieter minutes: many
+//! callers who each wait for their answer before they send the next command, and every event a commit of its own. In
+//! SQLite the second way is one caller alone; in PostgreSQL it is a plain INSERT per commit into a table like the log's,
+//! over as many connections as serve it best. The medians of all rounds are compared.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,11 +13,15 @@ use chassis::{
     Clock,
     event_log::{Append, EventLog, Expected, NewEvent, Write, sqlite::SqliteLog},
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use futures::future::try_join_all;
 use serde_json::{Map, Value, json};
 
+use self::server::Server;
 use crate::rounds::{Round, count, median_of, percentile};
+
+/// A PostgreSQL server, and the plain way of writing to it.
+mod server;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,27 +37,58 @@ pub(crate) struct Options {
     /// Bytes per event.
     #[arg(long, default_value_t = 200)]
     bytes: usize,
-    /// A folder on the disk that is to be measured.
+    /// A folder on the disk that is to be measured; PostgreSQL is measured where temporary files are.
     #[arg(long, default_value = ".")]
     folder: PathBuf,
+    /// Measures one kind of database alone.
+    #[arg(long, value_enum)]
+    only: Option<Kind>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Sqlite,
+    Postgres,
 }
 
 pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Value>> {
-    let (mut together, mut alone) = (Vec::new(), Vec::new());
-    for _ in 0..options.rounds {
-        together.push(round(&options, options.callers).await?);
-        alone.push(round(&options, 1).await?);
-    }
-    let (append, single) = (median_of(&together), median_of(&alone));
     let mut results = Map::new();
-    let mut note = |name: &str, value: f64| results.insert(name.to_owned(), json!((value * 100.0).round() / 100.0));
-    note("sqlite_append_per_s", append);
-    note("sqlite_single_per_s", single);
-    note("ratio_sqlite_append", append / single);
-    note("sqlite_append_p50_ms", percentile(&together, 50));
-    note("sqlite_append_p99_ms", percentile(&together, 99));
-    note("sqlite_single_p50_ms", percentile(&alone, 50));
-    note("sqlite_single_p99_ms", percentile(&alone, 99));
+    let mut note = |name: &str, value: f64| {
+        results.insert(name.to_owned(), json!((value * 100.0).round() / 100.0));
+    };
+    if options.only != Some(Kind::Postgres) {
+        let (mut together, mut alone) = (Vec::new(), Vec::new());
+        for _ in 0..options.rounds {
+            together.push(in_sqlite(&options, options.callers).await?);
+            alone.push(in_sqlite(&options, 1).await?);
+        }
+        let (append, single) = (median_of(&together), median_of(&alone));
+        note("sqlite_append_per_s", append);
+        note("sqlite_single_per_s", single);
+        note("ratio_sqlite_append", append / single);
+        note("sqlite_append_p50_ms", percentile(&together, 50));
+        note("sqlite_append_p99_ms", percentile(&together, 99));
+        note("sqlite_single_p50_ms", percentile(&alone, 50));
+        note("sqlite_single_p99_ms", percentile(&alone, 99));
+    }
+    if options.only != Some(Kind::Sqlite) {
+        let server = Server::start().await?;
+        let connections = server.best(options.bytes).await?;
+        let (mut together, mut plain) = (Vec::new(), Vec::new());
+        for _ in 0..options.rounds {
+            together.push(server.round(&options).await?);
+            plain.push(server.insert(connections, Duration::from_secs(options.seconds), options.bytes).await?);
+        }
+        let (append, single) = (median_of(&together), median_of(&plain));
+        note("pg_append_per_s", append);
+        note("pg_plain_per_s", single);
+        note("ratio_pg_append", append / single);
+        note("pg_append_p50_ms", percentile(&together, 50));
+        note("pg_append_p99_ms", percentile(&together, 99));
+        note("pg_plain_p50_ms", percentile(&plain, 50));
+        note("pg_plain_p99_ms", percentile(&plain, 99));
+        results.insert("pg_plain_connections".to_owned(), json!(connections));
+    }
     for (name, value) in [("callers", options.callers), ("rounds", options.rounds), ("seconds", options.seconds)] {
         results.insert(name.to_owned(), json!(value));
     }
@@ -60,10 +96,14 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
     Ok(results)
 }
 
-/// Runs callers against an empty log for a while, then has the log verified.
-async fn round(options: &Options, callers: u64) -> anyhow::Result<Round> {
+async fn in_sqlite(options: &Options, callers: u64) -> anyhow::Result<Round> {
     let folder = tempfile::Builder::new().prefix("bench-log-").tempdir_in(&options.folder)?;
-    let log = open(folder.path()).await?;
+    let log = SqliteLog::open(&folder.path().join("log.db"), "bench", Clock::system()).await?;
+    round(options, Arc::new(log), callers).await
+}
+
+/// Runs callers against an empty log for a while, then has the log verified.
+async fn round(options: &Options, log: Arc<dyn EventLog>, callers: u64) -> anyhow::Result<Round> {
     let (start, length) = (Instant::now(), Duration::from_secs(options.seconds));
     let tasks = (0..callers).map(|caller| {
         let (log, bytes) = (Arc::clone(&log), options.bytes);
@@ -92,10 +132,6 @@ async fn round(options: &Options, callers: u64) -> anyhow::Result<Round> {
     );
     log.close().await;
     Ok(Round { per_second: count(waits.len()) / seconds, waits })
-}
-
-async fn open(folder: &Path) -> anyhow::Result<Arc<dyn EventLog>> {
-    Ok(Arc::new(SqliteLog::open(&folder.join("log.db"), "bench", Clock::system()).await?))
 }
 
 fn command(caller: u64, version: u64, bytes: usize) -> Append {

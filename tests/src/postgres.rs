@@ -49,14 +49,15 @@ pub struct Service {
 /// How long a server may take to answer after its start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const PASSWORD: &str = "a 'password' of a service";
+/// Of every service.
+pub const PASSWORD: &str = "a 'password' of a service";
 
 /// Stops a server that nobody uses, and removes what is left of one whose test was killed.
 const SUPERVISOR: &str = r#"
 while sleep 5; do
     if [ -z "$(find "$1/heartbeat" -mmin -1 2>/dev/null)" ]; then
         pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -CONT "$pid" && kill -QUIT "$pid" && sleep 2
-        rm -rf "$1"
+        rm -rf "$1" "$1.lock"
         exit
     fi
 done"#;
@@ -80,7 +81,6 @@ impl Cluster {
         drop(fs::remove_dir_all(&folder));
         let cluster = Self::make(folder, true)?;
         fs::write(cluster.folder.join("port"), cluster.port.to_string())?;
-        drop(fs::remove_file(cluster.folder.with_extension("lock")));
         Ok(cluster)
     }
 
@@ -128,7 +128,9 @@ impl Cluster {
         server.arg(self.port.to_string()).args(["-c", "max_connections=300", "-c", "shared_buffers=128MB"]);
         server.args(["-c", "checkpoint_timeout=30min", "-c", "max_wal_size=4GB"]);
         server.stdout(log.try_clone()?).stderr(log).process_group(0);
-        server.spawn().context("starting postgres")?;
+        let mut server = server.spawn().context("starting postgres")?;
+        // Buried at once when it ends: a dead one that still has its number would keep its successor from starting.
+        thread::spawn(move || drop(server.wait()));
         let deadline = Instant::now() + PATIENCE;
         while !self.answers() {
             ensure!(Instant::now() < deadline, "postgres does not start: {}", self.log());
@@ -168,6 +170,7 @@ impl Cluster {
             }
         }
         drop(fs::remove_file(self.data().join("postmaster.pid")));
+        drop(fs::remove_file(self.folder.join(format!(".s.PGSQL.{}.lock", self.port))));
     }
 
     /// SIGSTOP: connections stay and nothing answers.

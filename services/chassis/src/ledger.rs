@@ -191,12 +191,14 @@ impl Ledger {
     /// A stream's state and version; the default and 0 for a stream without events.
     pub async fn load<A: Aggregate>(&self, stream_id: &str) -> Result<(Arc<A>, u64), Failure> {
         let category = A::Event::CATEGORY;
-        if let Some((version, state)) = self.states.get(category, stream_id)
+        // Whoever does not write alone remembers nothing: what another replica has written would be missing.
+        let fence = self.log.sole_writer();
+        if let Some((version, state)) = self.states.get(fence, category, stream_id)
             && let Ok(state) = state.downcast::<A>()
         {
             return Ok((state, version));
         }
-        let evictions = self.states.evictions();
+        let before = self.states.before_reading(fence);
         let mut state = A::default();
         let mut version = 0;
         for record in self.log.read_stream(category, stream_id, 0).await? {
@@ -208,7 +210,7 @@ impl Ledger {
             version = record.version;
         }
         let state = Arc::new(state);
-        self.states.put_read(category, stream_id, version, Arc::clone(&state) as Arc<dyn Any + Send + Sync>, evictions);
+        self.states.put_read(before, category, stream_id, version, Arc::clone(&state) as Arc<dyn Any + Send + Sync>);
         Ok((state, version))
     }
 
@@ -243,13 +245,14 @@ impl Ledger {
     ) -> Result<Appended, AppendError> {
         let (log, states) = (Arc::clone(&self.log), Arc::clone(&self.states));
         let stream = append.writes.first().map(|write| (write.category, write.stream_id.clone()));
+        let fence = log.sole_writer();
         let task = async move {
             let appended = log.append(append).await;
             if let Some((category, stream_id)) = stream {
                 match (&appended, after) {
                     // Known, and done before: nothing was written now.
                     (Ok(Appended { earlier_reply: Some(_), .. }), _) => {}
-                    (Ok(_), Some((version, state))) => states.put(category, &stream_id, version, state),
+                    (Ok(_), Some((version, state))) => states.put(fence, category, &stream_id, version, state),
                     (Ok(_), None) | (Err(_), _) => states.evict(category, &stream_id),
                 }
             }

@@ -39,6 +39,8 @@ mod writer;
 pub struct PgLog {
     tail: Arc<Tail>,
     reader: Reader<Rows>,
+    /// Asks for the head, however many read.
+    heads: PgPool,
     entrance: Entrance<Writer>,
     lease: Lease,
     /// Says that this replica leads once the tail is where the leader before it stopped.
@@ -63,7 +65,10 @@ const CHANNEL: &str = "log";
 const STEP: Duration = Duration::from_secs(5);
 
 /// Connections that read.
-const READERS: u32 = 8;
+const READERS: u32 = 6;
+
+/// Connections that ask where the log stands.
+const HEADS: u32 = 2;
 
 impl PgLog {
     /// Opens the log that `mifeng database create` has made.
@@ -73,20 +78,16 @@ impl PgLog {
         let (log_id, standing) =
             prepare(database, name).await.with_context(|| format!("opening the log {name} in {}", database.place()))?;
         let tail = Arc::new(Tail::new(name.to_owned(), log_id, standing));
-        let pool = database.pool(READERS);
-        let reader = Reader { shelf: Rows(pool.clone()), tail: Arc::clone(&tail) };
+        let reader = Reader { shelf: Rows(database.pool(READERS)), tail: Arc::clone(&tail) };
+        let heads = database.pool(HEADS);
         let writer = Writer::new(database.clone(), lease.clone(), Arc::clone(&tail));
         let entrance = Entrance::open(writer, Arc::clone(&tail), clock);
         let stop = CancellationToken::new();
-        let (follower, lead) = Follower::new(database.clone(), pool, Arc::clone(&tail), lease.clone(), lead);
+        let (follower, lead) = Follower::new(database.clone(), heads.clone(), Arc::clone(&tail), lease.clone(), lead);
         let task = tokio::spawn(stop.clone().run_until_cancelled_owned(follower.run()));
         let task = tokio::spawn(async move { drop(task.await) });
         let following = Mutex::new(Some(Following { stop: stop.drop_guard(), task }));
-        Ok(Self { tail, reader, entrance, lease, lead, following })
-    }
-
-    fn pool(&self) -> &PgPool {
-        &self.reader.shelf.0
+        Ok(Self { tail, reader, heads, entrance, lease, lead, following })
     }
 }
 
@@ -105,7 +106,7 @@ impl EventLog for PgLog {
 
     async fn head(&self) -> Result<Head, LogError> {
         if self.sole_writer().is_none() {
-            follow(self.pool(), &self.tail).await?;
+            follow(&self.heads, &self.tail).await?;
         }
         Ok(self.tail.head())
     }
@@ -156,7 +157,7 @@ impl EventLog for PgLog {
     }
 
     async fn renewed_from(&self) -> Result<Option<String>, LogError> {
-        let asked = sqlx::query_scalar("SELECT renewed_from FROM log.log_head WHERE id = 1").fetch_one(self.pool());
+        let asked = sqlx::query_scalar("SELECT renewed_from FROM log.log_head WHERE id = 1").fetch_one(&self.heads);
         let renewed_from = timeout(STEP, asked).await.context("the database does not answer")?;
         Ok(renewed_from.context("asking which log this one was")?)
     }
@@ -170,7 +171,8 @@ impl EventLog for PgLog {
             drop(stop);
             drop(task.await);
         }
-        if timeout(STEP, self.pool().close()).await.is_err() {
+        let closing = async { tokio::join!(self.reader.shelf.0.close(), self.heads.close()) };
+        if timeout(STEP, closing).await.is_err() {
             tracing::warn!("connections of the log {} were left: the database does not answer", self.tail.log);
         }
     }

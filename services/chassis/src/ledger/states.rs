@@ -29,13 +29,16 @@ impl Default for Turns {
     }
 }
 
-/// Folded states of streams, to spare reading them again. A decision on an old one is refused by append; a query would show
-/// it. Invariant: a state that stays here is not older than the last append of this process to its stream.
+/// Folded states of streams, to spare reading them again. A decision on an old one is refused by append; a query and a
+/// refusal would show it. Invariants: a state that stays here is not older than the last append of this process to its
+/// stream, and it is used only under the fence under which it was read or written. Nobody else has written under that one;
+/// under another one somebody may have.
 #[derive(Default)]
 pub(super) struct States(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
+    fence: Option<i64>,
     states: HashMap<(&'static str, String), (u64, State)>,
     /// Counts what was forgotten.
     evictions: u64,
@@ -43,34 +46,58 @@ struct Kept {
 
 type State = Arc<dyn Any + Send + Sync>;
 
+/// What was so before a stream was read.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    fence: Option<i64>,
+    evictions: u64,
+}
+
 impl States {
-    pub(super) fn get(&self, category: &'static str, stream_id: &str) -> Option<(u64, State)> {
-        self.lock().states.get(&(category, stream_id.to_owned())).cloned()
+    /// What is remembered under a fence, the one of now; nothing while others may write.
+    pub(super) fn get(&self, fence: Option<i64>, category: &'static str, stream_id: &str) -> Option<(u64, State)> {
+        let mut kept = self.lock();
+        kept.under(fence?);
+        kept.states.get(&(category, stream_id.to_owned())).cloned()
     }
 
-    /// What an append has made of a stream.
-    pub(super) fn put(&self, category: &'static str, stream_id: &str, version: u64, state: State) {
-        self.lock().put(category, stream_id, version, state);
+    /// What an append has made of a stream, with the fence from before it.
+    pub(super) fn put(&self, fence: Option<i64>, category: &'static str, stream_id: &str, version: u64, state: State) {
+        let mut kept = self.lock();
+        if fence.is_some() && kept.fence == fence {
+            kept.put(category, stream_id, version, state);
+        } else {
+            kept.evict(category, stream_id);
+        }
     }
 
     /// To be asked before a stream is read, for `put_read` afterwards.
-    pub(super) fn evictions(&self) -> u64 {
-        self.lock().evictions
+    pub(super) fn before_reading(&self, fence: Option<i64>) -> Reading {
+        let mut kept = self.lock();
+        if let Some(fence) = fence {
+            kept.under(fence);
+        }
+        Reading { fence, evictions: kept.evictions }
     }
 
     /// What was read of a stream. It is not kept where something was forgotten since: that may have been this stream,
     /// because it had moved on.
-    pub(super) fn put_read(&self, category: &'static str, stream_id: &str, version: u64, state: State, evictions: u64) {
+    pub(super) fn put_read(
+        &self,
+        before: Reading,
+        category: &'static str,
+        stream_id: &str,
+        version: u64,
+        state: State,
+    ) {
         let mut kept = self.lock();
-        if kept.evictions == evictions {
+        if before.fence.is_some() && before.fence == kept.fence && before.evictions == kept.evictions {
             kept.put(category, stream_id, version, state);
         }
     }
 
     pub(super) fn evict(&self, category: &'static str, stream_id: &str) {
-        let mut kept = self.lock();
-        kept.evictions += 1;
-        kept.states.remove(&(category, stream_id.to_owned()));
+        self.lock().evict(category, stream_id);
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -82,6 +109,20 @@ impl States {
 const CAPACITY: usize = 300_000;
 
 impl Kept {
+    /// Forgets what was remembered under another fence.
+    fn under(&mut self, fence: i64) {
+        if self.fence != Some(fence) {
+            self.fence = Some(fence);
+            self.evictions += 1;
+            self.states.clear();
+        }
+    }
+
+    fn evict(&mut self, category: &'static str, stream_id: &str) {
+        self.evictions += 1;
+        self.states.remove(&(category, stream_id.to_owned()));
+    }
+
     fn put(&mut self, category: &'static str, stream_id: &str, version: u64, state: State) {
         if self.states.len() >= CAPACITY {
             self.evictions += 1;

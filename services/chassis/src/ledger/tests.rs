@@ -216,11 +216,29 @@ async fn a_request_waits_for_reactions_but_not_for_ever() {
 fn a_state_that_was_read_before_something_was_forgotten_is_not_kept() {
     let states = States::default();
     let state = |gates: u64| -> Arc<dyn Any + Send + Sync> { Arc::new(gates) };
-    let before = states.evictions();
+    let fence = Some(1);
+    let before = states.before_reading(fence);
     states.evict("compound", "c");
-    states.put_read("compound", "c", 1, state(1), before);
-    assert!(states.get("compound", "c").is_none());
-    states.put_read("compound", "c", 2, state(2), states.evictions());
-    states.put("compound", "c", 1, state(1));
-    assert_eq!(states.get("compound", "c").unwrap().0, 2, "an older one never takes its place");
+    states.put_read(before, "compound", "c", 1, state(1));
+    assert!(states.get(fence, "compound", "c").is_none());
+    states.put_read(states.before_reading(fence), "compound", "c", 2, state(2));
+    states.put(fence, "compound", "c", 1, state(1));
+    assert_eq!(states.get(fence, "compound", "c").unwrap().0, 2, "an older one never takes its place");
+}
+
+#[test]
+fn what_was_remembered_under_one_fence_is_forgotten_under_another() {
+    let states = States::default();
+    let state = || -> Arc<dyn Any + Send + Sync> { Arc::new(1) };
+    let before = states.before_reading(Some(1));
+    states.put_read(before, "compound", "c", 1, state());
+    assert!(states.get(None, "compound", "c").is_none(), "while others may write nothing is remembered");
+    assert!(states.get(Some(1), "compound", "c").is_some(), "nobody else has written meanwhile");
+    assert!(states.get(Some(3), "compound", "c").is_none());
+    states.put_read(before, "compound", "c", 1, state());
+    states.put(Some(1), "compound", "c", 1, state());
+    assert!(states.get(Some(3), "compound", "c").is_none(), "what began under the old one comes too late");
+    states.put(None, "compound", "c", 1, state());
+    states.put_read(states.before_reading(None), "compound", "c", 1, state());
+    assert!(states.get(Some(3), "compound", "c").is_none(), "nor is what was read while others might write");
 }

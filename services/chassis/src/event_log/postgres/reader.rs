@@ -4,10 +4,8 @@ use async_trait::async_trait;
 use sqlx::{PgPool, postgres::PgRow};
 use tokio::time::timeout;
 
-use super::{
-    super::{reader::Shelf, rows::select_records},
-    STEP,
-};
+use super::super::{reader::Shelf, rows::select_records};
+use crate::postgres::TURN;
 
 /// The rows of one database.
 pub(super) struct Rows(pub(super) PgPool);
@@ -45,7 +43,7 @@ impl Shelf for Rows {
     }
 }
 
-/// A server that has gone silent is an error like any other.
+/// Turns may be long where many read. A server that has gone silent is an error like any other in the end.
 async fn answered<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(2 * STEP, asked).await.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into())))
+    timeout(TURN, asked).await.unwrap_or_else(|late| Err(sqlx::Error::Io(late.into())))
 }
