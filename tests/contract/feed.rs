@@ -89,6 +89,8 @@ macro_rules! over_nats {
         held_over!($way:
             faults::a_consumer_catches_up_while_the_source_is_away,
             faults::nothing_stands_still_while_nats_is_away,
+            faults::what_is_not_published_is_asked_of_the_source,
+            faults::limits_that_somebody_has_set_are_set_back,
             faults::a_server_that_was_killed_is_found_again,
             faults::a_server_that_stands_still_is_noticed,
             faults::a_stream_that_was_deleted_is_published_again,

@@ -60,8 +60,9 @@ struct Known {
 const SWEEP: Duration = Duration::from_secs(30);
 /// How often it is asked while NATS does not deliver.
 const POLL: Duration = Duration::from_secs(1);
-/// Between two tries to follow the stream.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between two tries to follow the stream: at first, and when it goes on.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
+const MOST_PAUSE: Duration = Duration::from_secs(1);
 /// How long the source has to tell its head, and how long a failure to do so is believed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -90,27 +91,31 @@ impl Inbox {
     }
 
     async fn keep_following(&self) {
-        let mut told = String::new();
+        let (mut told, mut pause) = (String::new(), LEAST_PAUSE);
         loop {
             let Err(error) = self.follow_stream().await;
-            let text = format!("{error:#}");
-            if self.live.send_replace(false) || told != text {
+            let (text, was_live) = (format!("{error:#}"), self.live.send_replace(false));
+            if was_live || told != text {
                 tracing::warn!(error = text, source = self.source, "NATS does not deliver: the source is asked");
                 told = text;
             }
-            tokio::time::sleep(PAUSE).await;
+            pause = if was_live { LEAST_PAUSE } else { MOST_PAUSE.min(pause * 2) };
+            tokio::time::sleep(pause).await;
         }
     }
 
     /// Takes what the stream delivers, until something is wrong with it.
     async fn follow_stream(&self) -> anyhow::Result<std::convert::Infallible> {
         let tail = self.stream.tail().await?;
-        if let Some(tail) = &tail {
+        let first = if let Some(tail) = &tail {
             self.accept(&tail.log_id).await?;
-        }
-        // Behind what is known already; or from the newest one, so that the log's id and its head are known at once.
-        let last = self.known().window.last();
-        let first = last.map(|last| last + 1).or(tail.as_ref().map(|tail| tail.position)).unwrap_or(1);
+            // Behind what is known already; or from the newest one, so that the head is known at once.
+            self.known().window.last().map_or(tail.position, |last| last + 1)
+        } else {
+            // Just made anew, it does not say yet for which log: waiting for the next position could be for ever.
+            ensure!(self.known().window.last().is_none(), "the stream is about to be published again");
+            1
+        };
         let mut messages = self.stream.follow_from(first).await?;
         self.live.send_replace(true);
         loop {

@@ -49,7 +49,10 @@ pub(crate) async fn a_services_rights_suffice_and_end_at_its_own_events<const OL
     for refused in ["$JS.API.STREAM.DELETE.mifeng-registry", "$JS.API.STREAM.PURGE.mifeng-registry"] {
         asked(refused).await.expect_err(refused);
     }
-    asked("$JS.API.STREAM.INFO.mifeng-registry").await.unwrap();
+    // Asked on the same connection, so behind what was refused.
+    let jetstream = async_nats::jetstream::new(forger.clone());
+    let stream = jetstream.get_stream("mifeng-registry").await.unwrap();
+    assert_eq!(stream.cached_info().state.last_sequence, 9_000);
     // What else one says of oneself is heard by oneself alone.
     let mut overheard = as_user(&way, 1).await.subscribe("_INBOX.registry.>").await.unwrap();
     add(&way.log, 10).await;

@@ -1,6 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::{self, consumer::PullConsumer, stream::State};
+use async_nats::jetstream::{
+    self,
+    consumer::{AckPolicy, PullConsumer, pull},
+    stream::State,
+};
 use chassis::{Feed, event_log::Record};
 use futures::StreamExt as _;
 use tempfile::TempDir;
@@ -35,6 +39,32 @@ pub(crate) async fn nothing_stands_still_while_nats_is_away<const OLDEST: bool>(
     way.server.run().await;
     way.settle().await;
     over_nats_alone(&way, &feed).await;
+}
+
+pub(crate) async fn what_is_not_published_is_asked_of_the_source<const OLDEST: bool>(mut way: OverNats<OLDEST>) {
+    let feed = way.feed().await;
+    add(&way.log, 20).await;
+    way.settle().await;
+    assert_arrives(&way, &feed, 0).await;
+    way.relay.end().await;
+    add(&way.log, 20).await;
+    // As a consumer does that finds nothing, and as the sweep does every half minute.
+    assert_eq!(feed.head().await.unwrap().position, 40);
+    assert_arrives(&way, &feed, 20).await;
+    way.relay = Sending::start(&way.server.url(), &way.log, true, None).await;
+    assert_converged(&way, &feed).await;
+}
+
+pub(crate) async fn limits_that_somebody_has_set_are_set_back<const OLDEST: bool>(way: OverNats<OLDEST>) {
+    let feed = way.feed().await;
+    add(&way.log, 100).await;
+    way.settle().await;
+    let jetstream = operator(&way).await;
+    let mut config = jetstream.get_stream("mifeng-registry").await.unwrap().cached_info().config.clone();
+    config.max_messages = 10;
+    jetstream.update_stream(config).await.unwrap();
+    until_state(&way, |state| state.messages == 100).await;
+    assert_converged(&way, &feed).await;
 }
 
 pub(crate) async fn a_server_that_was_killed_is_found_again<const OLDEST: bool>(mut way: OverNats<OLDEST>) {
@@ -290,7 +320,8 @@ async fn until_state<const OLDEST: bool>(way: &OverNats<OLDEST>, expected: impl 
 async fn stored<const OLDEST: bool>(way: &OverNats<OLDEST>) -> Vec<Record> {
     let stream = operator(way).await.get_stream("mifeng-registry").await.unwrap();
     let messages = usize::try_from(stream.cached_info().state.messages).unwrap();
-    let consumer: PullConsumer = stream.create_consumer(jetstream::consumer::pull::Config::default()).await.unwrap();
+    let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
+    let consumer: PullConsumer = stream.create_consumer(config).await.unwrap();
     let fetched = consumer.stream().max_messages_per_batch(1_000).messages().await.unwrap().take(messages);
     let record = |message: jetstream::Message| {
         let header = |name: &str| message.headers.as_ref().unwrap().get(name).unwrap().as_str().to_owned();

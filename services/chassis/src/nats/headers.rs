@@ -50,7 +50,7 @@ pub(crate) fn encode(record: &Record) -> anyhow::Result<HeaderMap> {
     put("mf-chain", &hex(&record.chain));
     headers.insert("ce-subject", format!("{}/{}", token(&record.category), token(&record.stream_id)));
     headers.insert(header::NATS_MESSAGE_ID, escaped(&format!("{}:{}", record.log_id, record.position)));
-    headers.insert(header::NATS_EXPECTED_STREAM, stream_name(&record.log));
+    headers.insert(header::NATS_EXPECTED_STREAM, escaped(&stream_name(&record.log)));
     headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, (record.position.saturating_sub(1)).to_string());
     Ok(headers)
 }
