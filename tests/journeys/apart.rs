@@ -27,7 +27,10 @@ async fn serve(service: Service, folder: &Path, secret: &Path, peers: &[(&str, &
         listen: ([127, 0, 0, 1], 0).into(),
         data: folder.join(service.name()),
         secret_file: Some(secret.to_owned()),
-        peers: peers.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned())).collect::<BTreeMap<_, _>>(),
+        peers: peers
+            .iter()
+            .map(|(name, url)| ((*name).to_owned(), vec![(*url).to_owned()]))
+            .collect::<BTreeMap<_, _>>(),
         store: Store::Folder,
         nats: None,
         advertise: None,

@@ -1,7 +1,13 @@
 //! One log as its consumers see it. In one process the feed is the log itself; between processes it is a relay and an
 //! inbox, and a consumer cannot tell the difference.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -73,7 +79,9 @@ impl Feed for InProcess {
 pub struct Remote {
     source: String,
     service: String,
-    connection: Connection,
+    /// One for each replica; which of them is asked.
+    connections: Vec<Connection>,
+    asked: AtomicUsize,
     tokens: Tokens,
     clock: Clock,
     wake: watch::Sender<u64>,
@@ -86,10 +94,10 @@ const POLL: Duration = Duration::from_millis(100);
 const LARGEST_ANSWER: usize = 16 << 20;
 
 impl Remote {
-    /// Follows the head of `source` at `address` until `stop`.
+    /// Follows the head of `source` at its replicas' `addresses` until `stop`.
     pub fn follow(
         source: &str,
-        address: &str,
+        addresses: &[String],
         service: &str,
         tokens: Tokens,
         clock: Clock,
@@ -98,7 +106,8 @@ impl Remote {
         let remote = Arc::new(Self {
             source: source.to_owned(),
             service: format!("service/{service}"),
-            connection: Connection::open(address, None)?,
+            connections: addresses.iter().map(|address| Connection::open(address, None)).collect::<Result<_, _>>()?,
+            asked: AtomicUsize::new(0),
             tokens,
             clock,
             wake: watch::Sender::new(0),
@@ -122,8 +131,18 @@ impl Remote {
     fn client(&self) -> anyhow::Result<EventLogServiceClient<Connection>> {
         let person = Principal { subject: self.service.clone(), role: Role::Service.into(), ..Principal::default() };
         let token = self.tokens.issue(&person, TimeDelta::minutes(5), self.clock.now())?;
-        let client = EventLogServiceClient::new(self.connection.clone().with_token(&token.token)?);
+        let asked = self.asked.load(Ordering::Relaxed) % self.connections.len().max(1);
+        let connection = self.connections.get(asked).context("a peer has an address")?;
+        let client = EventLogServiceClient::new(connection.clone().with_token(&token.token)?);
         Ok(client.max_decoding_message_size(LARGEST_ANSWER))
+    }
+
+    /// The next replica is asked from now on, where this one failed.
+    fn noting<T>(&self, answer: Result<T, tonic::Status>) -> Result<T, tonic::Status> {
+        if answer.is_err() {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
     }
 }
 
@@ -135,7 +154,7 @@ impl Feed for Remote {
 
     async fn head(&self) -> Result<Head, LogError> {
         let request = GetHeadRequest { log: self.source.clone() };
-        let head = self.client()?.get_head(request).await;
+        let head = self.noting(self.client()?.get_head(request).await);
         Ok(head.with_context(|| format!("asking for the head of the log {}", self.source))?.into_inner())
     }
 
@@ -146,7 +165,7 @@ impl Feed for Remote {
             page_size: i32::try_from(limit).unwrap_or(i32::MAX).min(1_000),
             ..ReadRecordsRequest::default()
         };
-        let read = self.client()?.read_records(request).await;
+        let read = self.noting(self.client()?.read_records(request).await);
         let read = read.with_context(|| format!("reading the log {}", self.source))?.into_inner();
         Ok(read.records.into_iter().map(Arc::new).collect())
     }

@@ -2,7 +2,14 @@
 //! address to the services behind it. Nothing is decoded; tokens, times and positions travel in the headers, and whoever
 //! serves the call judges them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -17,6 +24,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use proto::rpcs::{self, Kind as RpcKind};
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::{
@@ -66,40 +74,73 @@ impl Default for Forwarder {
 
 impl Forwarder {
     /// What the process at `address` (`http://host:port`) answers, or that it cannot be reached.
-    pub async fn pass(&self, address: &str, mut request: Request) -> Response {
-        let rpc = rpcs::find(request.uri().path());
+    pub async fn pass(&self, address: &str, request: Request) -> Response {
         let kind = request.headers().get(header::CONTENT_TYPE).cloned();
-        let deadline = rpc.map_or(OTHER_DEADLINE, |rpc| rpc.deadline);
-        let Some(uri) = target(address, request.uri()) else { return unreachable(kind.as_ref(), address) };
-        *request.uri_mut() = uri;
+        self.send(address, request).await.unwrap_or_else(|| unreachable(kind.as_ref(), address))
+    }
+
+    /// None where it cannot be reached, or does not begin to answer in time.
+    async fn send(&self, address: &str, mut request: Request) -> Option<Response> {
+        let deadline = rpcs::find(request.uri().path()).map_or(OTHER_DEADLINE, |rpc| rpc.deadline);
+        *request.uri_mut() = target(address, request.uri())?;
         *request.version_mut() = Version::HTTP_2;
         for name in OF_THE_CONNECTION {
             request.headers_mut().remove(name);
         }
         match tokio::time::timeout(deadline, self.0.request(request)).await {
-            Ok(Ok(response)) => response.map(Body::new),
+            Ok(Ok(response)) => Some(response.map(Body::new)),
             Ok(Err(error)) => {
                 tracing::debug!(
                     error = format!("{:#}", anyhow::Error::new(error)),
                     address,
                     "a request was not passed on"
                 );
-                unreachable(kind.as_ref(), address)
+                None
             }
-            Err(_) => unreachable(kind.as_ref(), address),
+            Err(_) => None,
         }
     }
 }
 
-/// One address for all services: each RPC goes to the service that its path names, everything else to the office.
-pub fn router(addresses: BTreeMap<String, String>) -> Router {
-    Router::new().fallback(pass_by_path).with_state(Routes { forwarder: Forwarder::default(), addresses })
+/// One address for all services: each RPC goes to the service that its path names, everything else to the office. The
+/// replicas of a service take turns.
+pub fn router(addresses: impl IntoIterator<Item = (String, String)>) -> Router {
+    let mut services: BTreeMap<String, Turns> = BTreeMap::new();
+    for (service, address) in addresses {
+        services.entry(service).or_default().addresses.push((address, Mutex::default()));
+    }
+    Router::new()
+        .fallback(pass_by_path)
+        .with_state(Routes { forwarder: Forwarder::default(), services: services.into() })
 }
 
 #[derive(Clone)]
 struct Routes {
     forwarder: Forwarder,
-    addresses: BTreeMap<String, String>,
+    services: Arc<BTreeMap<String, Turns>>,
+}
+
+/// The replicas of one service.
+#[derive(Default)]
+struct Turns {
+    /// With the time until which a replica is passed over, after it could not be reached.
+    addresses: Vec<(String, Mutex<Option<Instant>>)>,
+    next: AtomicUsize,
+}
+
+/// How long a replica that could not be reached is left alone.
+const PASSED_OVER: Duration = Duration::from_secs(1);
+
+impl Turns {
+    fn next(&self) -> Option<&(String, Mutex<Option<Instant>>)> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let all = (0..self.addresses.len()).map(|n| &self.addresses[(first + n) % self.addresses.len()]);
+        let well = |(_, down): &&(String, Mutex<Option<Instant>>)| {
+            down.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|until| until <= Instant::now())
+        };
+        // Where none is well, one of them is tried all the same.
+        all.clone().find(well).or_else(|| all.clone().next())
+    }
 }
 
 /// Tokens and the record of all services, the office's pages, health and reflection.
@@ -107,10 +148,15 @@ const OFFICE: &str = "office";
 
 async fn pass_by_path(State(routes): State<Routes>, request: Request) -> Response {
     let service = request.uri().path().trim_start_matches('/').split('.').next().unwrap_or_default();
-    let address = routes.addresses.get(service).or_else(|| routes.addresses.get(OFFICE)).cloned();
-    match address {
-        Some(address) => routes.forwarder.pass(&address, request).await,
-        None => unreachable(request.headers().get(header::CONTENT_TYPE), service),
+    let kind = request.headers().get(header::CONTENT_TYPE).cloned();
+    let turns = routes.services.get(service).or_else(|| routes.services.get(OFFICE));
+    let Some((address, down)) = turns.and_then(Turns::next) else { return unreachable(kind.as_ref(), service) };
+    match routes.forwarder.send(address, request).await {
+        Some(response) => response,
+        None => {
+            *down.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PASSED_OVER);
+            unreachable(kind.as_ref(), address)
+        }
     }
 }
 

@@ -43,8 +43,8 @@ struct Inner {
     data: PathBuf,
     store: Store,
     nats: Option<Nats>,
-    /// Addresses of the services that run elsewhere, by their logs' names.
-    peers: BTreeMap<String, String>,
+    /// Addresses of the services that run elsewhere, one per replica, by their logs' names.
+    peers: BTreeMap<String, Vec<String>>,
     logs: Mutex<BTreeMap<String, Arc<dyn EventLog>>>,
     /// Logs of peers that are followed, each asked for its head by one task.
     remotes: Mutex<BTreeMap<String, Arc<dyn Feed>>>,
@@ -72,8 +72,8 @@ pub struct Foundation {
     pub nats: Option<Nats>,
     pub secrets: Secrets,
     pub clock: Clock,
-    /// Addresses of the services that run elsewhere. Logs that are not among them are the process's own.
-    pub peers: BTreeMap<String, String>,
+    /// Addresses of the services that run elsewhere, one per replica. Logs that are not among them are the process's own.
+    pub peers: BTreeMap<String, Vec<String>>,
     /// Where the other replicas reach this process.
     pub address: String,
     pub stop: CancellationToken,
@@ -85,7 +85,7 @@ impl Host {
         data: &Path,
         secrets: Secrets,
         clock: Clock,
-        peers: BTreeMap<String, String>,
+        peers: BTreeMap<String, Vec<String>>,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let (store, address) = (Store::Folder, String::new());
@@ -182,7 +182,7 @@ impl Host {
 
     /// Another service's log, to follow: of this process, or of a peer.
     pub async fn feed_for(&self, service: &str, source: &str) -> anyhow::Result<Arc<dyn Feed>> {
-        let Some(address) = self.inner.peers.get(source).filter(|_| service != source) else {
+        let Some(addresses) = self.inner.peers.get(source).filter(|_| service != source) else {
             return Ok(Arc::new(InProcess(self.log(source).await?)));
         };
         let mut remotes = self.inner.remotes.lock().await;
@@ -191,7 +191,7 @@ impl Host {
         }
         let tokens = Tokens::new(&self.secrets);
         let tasks = (&self.inner.tracker, &self.inner.stop);
-        let remote: Arc<dyn Feed> = Remote::follow(source, address, service, tokens, self.clock.clone(), tasks)?;
+        let remote: Arc<dyn Feed> = Remote::follow(source, addresses, service, tokens, self.clock.clone(), tasks)?;
         let remote = match &self.inner.nats {
             Some(nats) => Inbox::follow(source, remote, nats.clone(), tasks),
             None => remote,

@@ -1,7 +1,7 @@
 //! A process's logs and consumers seen from outside: for services that fill a hole, for operators and for auditors. Payloads
 //! go out as they are stored: personal fields stay sealed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proto::event::v1::{
     Consumer, GetHeadRequest, Head, ListConsumersRequest, ListConsumersResponse, ParkedRecord, ReadRecordsRequest,
@@ -9,6 +9,7 @@ use proto::event::v1::{
     VerifyLogResponse, event_log_service_client::EventLogServiceClient, event_log_service_server::EventLogService,
 };
 use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{Call, Failure, Host, Kind, Record, Refusal, client::Connection, consumers::Progress, event_log::EventLog};
 
@@ -18,7 +19,7 @@ const PARKED_SHOWN: i64 = 20;
 pub struct LogApi {
     host: Host,
     /// Services in other processes, whose record is shown here too.
-    elsewhere: BTreeMap<String, Connection>,
+    elsewhere: BTreeMap<String, Vec<Connection>>,
 }
 
 impl LogApi {
@@ -28,13 +29,20 @@ impl LogApi {
 
     /// Shows the record of all services in one place, with the caller's own token.
     #[must_use]
-    pub fn with(self, elsewhere: BTreeMap<String, Connection>) -> Self {
+    pub fn with(self, elsewhere: BTreeMap<String, Vec<Connection>>) -> Self {
         Self { elsewhere, ..self }
     }
 
-    /// The process of a service, where that is another one.
-    fn peer(&self, service: &str, caller: &MetadataMap) -> Result<Option<EventLogServiceClient<Connection>>, Status> {
-        self.elsewhere.get(service).map(|connection| asking(connection, caller)).transpose()
+    /// A process of a service, where that runs in others: one that answers, or the first.
+    async fn peer(
+        &self,
+        service: &str,
+        caller: &MetadataMap,
+    ) -> Result<Option<EventLogServiceClient<Connection>>, Status> {
+        match self.elsewhere.get(service) {
+            Some(replicas) => asking(replicas, caller).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn log(&self, name: &str) -> Result<Arc<dyn EventLog>, Status> {
@@ -85,7 +93,7 @@ impl LogApi {
 #[tonic::async_trait]
 impl EventLogService for LogApi {
     async fn get_head(&self, request: Request<GetHeadRequest>) -> Result<Response<Head>, Status> {
-        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata())? {
+        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata()).await? {
             return peer.get_head(request.into_inner()).await;
         }
         let log = self.log(&request.get_ref().log).await?;
@@ -97,7 +105,7 @@ impl EventLogService for LogApi {
         &self,
         request: Request<ReadRecordsRequest>,
     ) -> Result<Response<ReadRecordsResponse>, Status> {
-        if let Some(peer) = self.peer(&request.get_ref().log, request.metadata())? {
+        if let Some(peer) = self.peer(&request.get_ref().log, request.metadata()).await? {
             return peer.max_decoding_message_size(LARGEST_ANSWER).read_records(request.into_inner()).await;
         }
         let request = request.into_inner();
@@ -118,7 +126,7 @@ impl EventLogService for LogApi {
     }
 
     async fn verify_log(&self, request: Request<VerifyLogRequest>) -> Result<Response<VerifyLogResponse>, Status> {
-        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata())? {
+        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata()).await? {
             return peer.verify_log(request.into_inner()).await;
         }
         let log = self.log(&request.get_ref().log).await?;
@@ -139,9 +147,9 @@ impl EventLogService for LogApi {
         for progress in self.host.consumers.all() {
             consumers.push(self.consumer(&progress).await);
         }
-        let peers = self.elsewhere.values().map(|connection| asking(connection, request.metadata()));
-        let peers = peers.collect::<Result<Vec<_>, _>>()?;
-        let asked = peers.into_iter().map(|mut peer| async move { peer.list_consumers(ListConsumersRequest {}).await });
+        let asked = self.elsewhere.values().map(async |replicas| {
+            asking(replicas, request.metadata()).await?.list_consumers(ListConsumersRequest {}).await
+        });
         for answer in futures::future::try_join_all(asked).await? {
             consumers.extend(answer.into_inner().consumers);
         }
@@ -152,7 +160,7 @@ impl EventLogService for LogApi {
     async fn resume_consumer(&self, request: Request<ResumeConsumerRequest>) -> Result<Response<Consumer>, Status> {
         Call::command(&request, &request.get_ref().request_id)?;
         let service = request.get_ref().consumer.split('/').next().unwrap_or_default();
-        if let Some(mut peer) = self.peer(service, request.metadata())? {
+        if let Some(mut peer) = self.peer(service, request.metadata()).await? {
             return peer.resume_consumer(request.into_inner()).await;
         }
         let request = request.into_inner();
@@ -170,7 +178,7 @@ impl EventLogService for LogApi {
         request: Request<RebuildViewsRequest>,
     ) -> Result<Response<RebuildViewsResponse>, Status> {
         Call::command(&request, &request.get_ref().request_id)?;
-        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata())? {
+        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata()).await? {
             return peer.rebuild_views(request.into_inner()).await;
         }
         let all = self.host.all_views().await;
@@ -187,12 +195,26 @@ impl EventLogService for LogApi {
 }
 
 /// Another process, asked by the same caller.
-fn asking(connection: &Connection, caller: &MetadataMap) -> Result<EventLogServiceClient<Connection>, Status> {
+async fn asking(replicas: &[Connection], caller: &MetadataMap) -> Result<EventLogServiceClient<Connection>, Status> {
+    let mut connection = replicas.first().ok_or_else(|| Status::unavailable("the service has no replica"))?;
+    if replicas.len() > 1 {
+        for replica in replicas {
+            let mut health = HealthClient::new(replica.clone());
+            let asked = health.check(HealthCheckRequest::default());
+            if tokio::time::timeout(GLANCE, asked).await.is_ok_and(|answer| answer.is_ok()) {
+                connection = replica;
+                break;
+            }
+        }
+    }
     let bearer = caller.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = bearer.split_once(' ').map_or(bearer, |(_, token)| token);
     let connection = connection.clone().with_token(token.trim()).map_err(Failure::Fault)?;
     Ok(EventLogServiceClient::new(connection))
 }
+
+/// How long a replica may take to show that it is there.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// An answer stops at a megabyte of payloads, and the record that goes beyond it may be as large as a commit.
 const LARGEST_ANSWER: usize = 16 << 20;

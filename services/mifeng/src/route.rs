@@ -1,7 +1,7 @@
 //! One address for services that run apart, on one machine: for development and tests. A deployment has a proxy with TLS in
 //! this place.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use chassis::{forward, server::serve_router, telemetry};
@@ -18,7 +18,8 @@ pub(crate) struct Route {
     /// Where to listen; port 0 takes a free one
     #[arg(long, env = "MIFENG_LISTEN", default_value = "127.0.0.1:7420", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// Where a service is, for example registry=http://127.0.0.1:7421; what no service is named for goes to the office
+    /// Where a service is, for example registry=http://127.0.0.1:7421, once for each replica; what no service is named for
+    /// goes to the office
     #[arg(long = "peer", env = "MIFENG_PEERS", value_delimiter = ',', value_parser = peer, value_name = "SERVICE=URL", required = true)]
     peers: Vec<(String, String)>,
     /// Where the address is left for the office commands of this machine
@@ -40,7 +41,7 @@ impl Route {
         }
         tracing::info!(address, "routing");
         let stop = CancellationToken::new();
-        let router = forward::router(self.peers.into_iter().collect::<BTreeMap<_, _>>());
+        let router = forward::router(self.peers);
         let serving = tokio::spawn(serve_router(listener, router, stop.clone()));
         wiring::told().await?;
         stop.cancel();

@@ -37,7 +37,7 @@ pub(crate) struct Serve {
     /// NATS, which carries the records between the services, for example tls://registry@127.0.0.1:4222
     #[arg(long, env = "MIFENG_NATS", value_name = "URL")]
     nats: Option<String>,
-    /// Where another service is, for example registry=http://127.0.0.1:7421
+    /// Where another service is, for example registry=http://127.0.0.1:7421, once for each replica
     #[arg(long = "peer", env = "MIFENG_PEERS", value_delimiter = ',', value_parser = peer, value_name = "SERVICE=URL")]
     peers: Vec<(String, String)>,
     /// Where the other replicas of this service reach this process; by default where it listens
@@ -71,13 +71,7 @@ impl Serve {
             services: vec![self.service],
             listen: self.listen,
             secret_file: self.secret_file.clone().or(root),
-            // The service's own row is no peer: one list does for all.
-            peers: self
-                .peers
-                .iter()
-                .filter(|(name, _)| name != self.service.name())
-                .cloned()
-                .collect::<BTreeMap<_, _>>(),
+            peers: self.elsewhere(),
             store,
             nats,
             advertise: self.advertise,
@@ -95,6 +89,15 @@ impl Serve {
             tracing::info!("the first administrator is waited for: {}/first-administrator#{code}", running.address);
         }
         running.until_told().await
+    }
+
+    /// One list does for all processes: the service's own rows are no peers.
+    fn elsewhere(&self) -> BTreeMap<String, Vec<String>> {
+        let mut peers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (service, address) in self.peers.iter().filter(|(service, _)| service != self.service.name()) {
+            peers.entry(service.clone()).or_default().push(address.clone());
+        }
+        peers
     }
 
     fn secret_file_at(&self, name: &str) -> Option<PathBuf> {

@@ -61,8 +61,8 @@ pub struct Plan {
     pub data: PathBuf,
     /// In place of the data folder's own secret: shared by processes that must trust each other's tokens.
     pub secret_file: Option<PathBuf>,
-    /// Addresses of the services that run in other processes.
-    pub peers: BTreeMap<String, String>,
+    /// Addresses of the services that run in other processes, one per replica.
+    pub peers: BTreeMap<String, Vec<String>>,
     pub store: Store,
     /// What carries the logs between processes.
     pub nats: Option<Nats>,
@@ -196,8 +196,11 @@ fn database_answers(lease: &Lease) -> Result<(), String> {
 }
 
 /// To the services that run elsewhere, for whoever shows their record.
-fn connections(peers: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, Connection>> {
-    let open = |(service, address): (&String, &String)| Ok((service.clone(), Connection::open(address, None)?));
+fn connections(peers: &BTreeMap<String, Vec<String>>) -> anyhow::Result<BTreeMap<String, Vec<Connection>>> {
+    let open = |(service, addresses): (&String, &Vec<String>)| {
+        let open = addresses.iter().map(|address| Connection::open(address, None));
+        Ok((service.clone(), open.collect::<anyhow::Result<_>>()?))
+    };
     peers.iter().map(open).collect()
 }
 
