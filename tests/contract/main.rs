@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod event_log;
+mod memory;
 mod model;
 mod sqlite;

@@ -20,6 +20,8 @@ mod batch;
 pub mod chain;
 /// The one task that writes.
 mod queue;
+/// A log in memory, for tests.
+pub mod memory;
 /// The log in one SQLite file.
 pub mod sqlite;
 /// The head and the latest records, in memory.
