@@ -1,0 +1,232 @@
+//! The office at its end of the network: lines to all services, tokens for its people, patience with both.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    sync::Arc,
+    time::Duration,
+};
+
+use chassis::{client::Connection, refusal::Spoken};
+use chrono::{DateTime, TimeDelta, Utc};
+use prost::Message;
+use proto::access::v1::Principal;
+use rand::{RngExt as _, rngs::StdRng};
+use tonic::{Code, Status};
+
+use crate::{
+    deeds::{Around, Book, Command, Deed, Who, unanswered},
+    network::Line,
+    service::{SERVICES, World},
+    weather::dice,
+};
+
+pub(crate) struct Office {
+    pub(crate) world: Arc<World>,
+    pub(crate) book: RefCell<Book>,
+    pub(crate) place: RefCell<Place>,
+    lines: BTreeMap<&'static str, Line>,
+    /// The greatest positions that answers have named.
+    seen: RefCell<BTreeMap<String, u64>>,
+    dice: RefCell<StdRng>,
+    seed: u64,
+    requests: Cell<u32>,
+}
+
+/// Where everything happens.
+#[derive(Clone, Default)]
+pub(crate) struct Place {
+    /// neighbourhoods/{id}
+    pub(crate) neighbourhood: String,
+    /// compounds/{id}
+    pub(crate) compound: String,
+    /// compounds/{id}/gates/{id}
+    pub(crate) gate: String,
+}
+
+/// How long something may stay away until it is given up.
+const TRIES: u32 = 120;
+
+impl Office {
+    pub(crate) fn new(world: Arc<World>, seed: u64) -> Self {
+        let lines = SERVICES.map(|service| (service, Line::to(service))).into();
+        Self {
+            world,
+            book: RefCell::default(),
+            place: RefCell::default(),
+            lines,
+            seen: RefCell::default(),
+            dice: RefCell::new(dice(seed, "office")),
+            seed,
+            requests: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn new_id(&self) -> String {
+        self.requests.set(self.requests.get() + 1);
+        format!("simulated:{}:{}", self.seed, self.requests.get())
+    }
+
+    /// True so many times out of a hundred.
+    pub(crate) fn chance(&self, percent: u32) -> bool {
+        self.dice.borrow_mut().random_range(0..100) < percent
+    }
+
+    pub(crate) fn pick(&self, below: usize) -> usize {
+        self.dice.borrow_mut().random_range(0..below)
+    }
+
+    /// Lets some time go by, as people do between two things.
+    pub(crate) async fn breathes(&self) {
+        let time = self.dice.borrow_mut().random_range(0..120);
+        tokio::time::sleep(Duration::from_millis(time)).await;
+    }
+
+    /// A connection to a service for somebody, and for when they say it is.
+    pub(crate) fn connection(&self, service: &str, who: Who, at: &str) -> Connection {
+        let (subject, role, unit) = who.person();
+        let mut person =
+            Principal { subject: subject.into(), role: role.into(), unit: unit.into(), ..Principal::default() };
+        let place = self.place.borrow();
+        if unit.is_empty() {
+            person.unit.clone_from(&place.neighbourhood);
+            person.neighbourhood.clone_from(&place.neighbourhood);
+        }
+        if who == Who::Guard {
+            person.gate.clone_from(&place.gate);
+        }
+        let token = self.world.tokens.issue(&person, TimeDelta::hours(12), self.world.clock.now()).unwrap();
+        let at: DateTime<Utc> = at.parse().unwrap();
+        self.lines[service].connection().with_token(&token.token).unwrap().at(at)
+    }
+
+    /// What the answers have shown so far, for the next ones to show no less.
+    fn seen(&self) -> String {
+        let mut seen = self.seen.borrow_mut();
+        for line in self.lines.values() {
+            for (log, position) in line.connection().seen() {
+                let greatest = seen.entry(log).or_default();
+                *greatest = position.max(*greatest);
+            }
+        }
+        seen.iter().map(|(log, position)| format!("{log}={position}")).collect::<Vec<_>>().join(",")
+    }
+
+    /// Does something until it is answered, and notes what was answered: `Err` with the reason of a refusal.
+    pub(crate) async fn does<A: Message + Default>(
+        &self,
+        who: Who,
+        at: &'static str,
+        command: impl Into<Command>,
+    ) -> Result<A, String> {
+        self.tries(who, at, command).await.map(|answer| A::decode(&answer[..]).unwrap())
+    }
+
+    /// The same, whatever comes of it.
+    pub(crate) async fn tries(
+        &self,
+        who: Who,
+        at: &'static str,
+        command: impl Into<Command>,
+    ) -> Result<Vec<u8>, String> {
+        let command = command.into().with_id(self.new_id());
+        self.breathes().await;
+        let deed = Deed { who, at, command };
+        let answer = self.insist(&deed).await;
+        self.book.borrow_mut().entries.push((deed, answer.clone()));
+        answer
+    }
+
+    pub(crate) async fn insist(&self, deed: &Deed) -> Result<Vec<u8>, String> {
+        loop {
+            let answer = if self.chance(10) {
+                let (first, second) = tokio::join!(self.once(deed), self.once(deed));
+                self.compare(deed, &first, &second);
+                if first.is_ok() { first } else { second }
+            } else {
+                self.once(deed).await
+            };
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(status) if unanswered(&status) => {
+                    self.book.borrow_mut().in_doubt += 1;
+                    self.give_up_on(deed.command.log()).await;
+                }
+                Err(status) => {
+                    let (reason, code) = (Spoken::from(&status).reason, status.code());
+                    if matches!(code, Code::Internal | Code::Unknown | Code::Unauthenticated | Code::PermissionDenied) {
+                        self.complain(format!("{} was answered {status:?}", deed.command.name()));
+                    }
+                    return Err(reason);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn complain(&self, complaint: String) {
+        self.book.borrow_mut().complaints.push(complaint);
+    }
+
+    /// One id, one answer: also where both were under way at once.
+    fn compare(&self, deed: &Deed, first: &Result<Vec<u8>, Status>, second: &Result<Vec<u8>, Status>) {
+        let refused = |answer: &Result<Vec<u8>, Status>| answer.as_ref().is_err_and(|status| !unanswered(status));
+        let differ = match (first, second) {
+            (Ok(first), Ok(second)) => deed.command.lasting(first) != deed.command.lasting(second),
+            (Ok(_), other) | (other, Ok(_)) => refused(other),
+            _ => false,
+        };
+        if differ {
+            let (name, id) = (deed.command.name(), deed.command.request_id());
+            let told =
+                |answer: &Result<Vec<u8>, Status>| answer.as_ref().err().map(|status| Spoken::from(status).reason);
+            let (first, second) = (told(first), told(second));
+            self.complain(format!(
+                "{name} {id}, sent twice at once, had two answers; refused for {first:?} and {second:?}"
+            ));
+        }
+    }
+
+    async fn once(&self, deed: &Deed) -> Result<Vec<u8>, Status> {
+        let seen = self.seen();
+        let connection = self.connection(deed.command.log(), deed.who, deed.at);
+        deed.command.send(connection, Around { seen: &seen }).await
+    }
+
+    async fn give_up_on(&self, service: &str) {
+        self.seen();
+        self.lines[service].renew();
+        let pause = self.dice.borrow_mut().random_range(20..300);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+
+    /// Asks until there is an answer.
+    pub(crate) async fn ask<T, Q: Clone>(
+        &self,
+        service: &str,
+        who: Who,
+        at: &str,
+        question: Q,
+        mut put: impl AsyncFnMut(Connection, tonic::Request<Q>) -> Result<tonic::Response<T>, Status>,
+    ) -> T {
+        loop {
+            let seen = self.seen();
+            let request = Around { seen: &seen }.put(question.clone());
+            match put(self.connection(service, who, at), request).await {
+                Ok(answer) => return answer.into_inner(),
+                Err(status) if unanswered(&status) => self.give_up_on(service).await,
+                Err(status) => panic!("a question to {service} was answered {status:?}"),
+            }
+        }
+    }
+
+    /// Waits until something is there that other services' news bring about; `None` when it stays away.
+    pub(crate) async fn until<T>(&self, mut there: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+        for _ in 0..TRIES {
+            if let Some(there) = there().await {
+                return Some(there);
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        None
+    }
+}
