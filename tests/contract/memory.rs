@@ -80,3 +80,21 @@ async fn a_crash_undoes_a_commit_or_leaves_it_done_but_never_half() {
         assert_eq!(memory.records().len() as u64, events, "who was there before writes no more");
     }
 }
+
+/// A retry that found the command and not its events was answered from a state without them.
+#[tokio::test(start_paused = true)]
+async fn a_command_is_not_known_before_its_events_can_be_read() {
+    let second = Duration::from_secs(1);
+    let (memory, log) = with_luck(Luck { after: second, ..Luck::default() }).await;
+    let append = log.append(command("c", vec![write("h", Expected::Version(0), 1)]));
+    let looks = async {
+        tokio::time::sleep(second / 2).await;
+        assert_eq!(memory.records().len(), 1, "it is committed");
+        assert_eq!(log.find_command("c").await.unwrap(), None);
+        assert!(log.read_stream("household", "h", 0).await.unwrap().is_empty());
+    };
+    let (appended, ()) = tokio::join!(append, looks);
+    appended.unwrap();
+    assert!(log.find_command("c").await.unwrap().is_some());
+    assert_eq!(log.read_stream("household", "h", 0).await.unwrap().len(), 1);
+}

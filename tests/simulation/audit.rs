@@ -31,14 +31,14 @@ use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use crate::{
     deeds::{Command, Deed, Who},
     lives::AFTERWARDS,
-    office::Office,
+    office::Desk,
     service::{LOGS, SERVICES},
 };
 
 /// Consumers have this long to come to rest, in simulated time.
 const REST: Duration = Duration::from_mins(2);
 
-impl Office {
+impl Desk {
     /// Everything; what does not hold is complained of.
     pub(crate) async fn audits(&self) {
         if !self.settles().await {
@@ -64,11 +64,11 @@ impl Office {
                 let consumers = self.ask(service, Who::Operator, AFTERWARDS, ListConsumersRequest {}, list).await;
                 for consumer in consumers.consumers {
                     if consumer.state() == State::Halted || consumer.parked > 0 {
-                        self.complain(format!("a consumer does not go on: {consumer:?}"));
+                        self.office.complain(format!("a consumer does not go on: {consumer:?}"));
                         return false;
                     }
                     // What it says of the head may be what it has heard of it.
-                    let head = self.world.memory(&consumer.source).records().len() as u64;
+                    let head = self.office.world.memory(&consumer.source).records().len() as u64;
                     behind |= consumer.position != head;
                     heads.push(head);
                 }
@@ -79,7 +79,7 @@ impl Office {
             before = heads;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        self.complain("the consumers did not come to rest".to_owned());
+        self.office.complain("the consumers did not come to rest".to_owned());
         false
     }
 
@@ -92,7 +92,7 @@ impl Office {
             let verified = self.ask(log, Who::Operator, AFTERWARDS, question, verify).await;
             let records = self.records(log);
             if !verified.intact || !records.iter().map(|record| record.position).eq(1..=records.len() as u64) {
-                self.complain(format!("the log {log} is not whole: {verified:?}"));
+                self.office.complain(format!("the log {log} is not whole: {verified:?}"));
             }
             for record in records {
                 done.entry(record.command_id.clone()).or_default().push(record.position);
@@ -101,16 +101,18 @@ impl Office {
         for (id, positions) in &done {
             let together = positions.windows(2).all(|pair| pair[1] == pair[0] + 1);
             if !together {
-                self.complain(format!("the command {id} took effect several times, at {positions:?}"));
+                self.office.complain(format!("the command {id} took effect several times, at {positions:?}"));
             }
         }
         for (Deed { command, .. }, answer) in self.entries() {
             let (name, id) = (command.name(), command.request_id());
             match (answer, done.contains_key(id)) {
                 (Ok(_), false) if command.always_an_event() => {
-                    self.complain(format!("{name} {id} was acknowledged and is lost"));
+                    self.office.complain(format!("{name} {id} was acknowledged and is lost"));
                 }
-                (Err(reason), true) => self.complain(format!("{name} {id} was refused ({reason}) and took effect")),
+                (Err(reason), true) => {
+                    self.office.complain(format!("{name} {id} was refused ({reason}) and took effect"))
+                }
                 _ => {}
             }
         }
@@ -125,18 +127,18 @@ impl Office {
             let (name, id) = (deed.command.name(), deed.command.request_id());
             match again {
                 Ok(again) if deed.command.lasting(&again) == deed.command.lasting(&answer) => {}
-                Ok(_) => self.complain(format!("{name} {id}, sent again, was answered otherwise")),
-                Err(reason) => self.complain(format!("{name} {id}, sent again, was refused: {reason}")),
+                Ok(_) => self.office.complain(format!("{name} {id}, sent again, was answered otherwise")),
+                Err(reason) => self.office.complain(format!("{name} {id}, sent again, was refused: {reason}")),
             }
         }
         if self.length() != before {
-            self.complain(format!("requests that were sent again added {} events", self.length() - before));
+            self.office.complain(format!("requests that were sent again added {} events", self.length() - before));
         }
         let before = self.length();
         for deed in self.intentions() {
             drop(self.insist(&deed).await);
             if self.length() != before {
-                self.complain(format!("{:?} said again added events", deed.command));
+                self.office.complain(format!("{:?} said again added events", deed.command));
                 return;
             }
         }
@@ -175,7 +177,7 @@ impl Office {
         each::<Holder>(&self.records("pass"), |position, resident, holder| {
             let active = holder.pass().is_some_and(|pass| pass.standing == Standing::Active);
             if active && !holder.bars.is_empty() {
-                self.complain(format!("at {position} of pass, {resident} is barred and holds an active pass"));
+                self.office.complain(format!("at {position} of pass, {resident} is barred and holds an active pass"));
             }
         });
         let holders = last::<Holder>(&self.records("pass"));
@@ -185,11 +187,11 @@ impl Office {
                 continue;
             }
             if !holders.get(resident).is_some_and(Holder::isolated) {
-                self.complain(format!("{resident} is under the order {order} and pass does not know it"));
+                self.office.complain(format!("{resident} is under the order {order} and pass does not know it"));
             }
             let manual = Manual { resident: format!("residents/{resident}"), reason: "手机没电".into() };
             let crossing = RecordCrossingRequest {
-                gate: self.place.borrow().gate.clone(),
+                gate: self.office.place.borrow().gate.clone(),
                 direction: Direction::Out.into(),
                 temperature_decicelsius: 365,
                 mask: true,
@@ -201,7 +203,7 @@ impl Office {
             if !verdict.as_ref().is_ok_and(|verdict| {
                 verdict.decision() == Decision::Refused && verdict.findings().any(|found| found == Finding::Isolated)
             }) {
-                self.complain(format!("{resident} is under the order {order} and the gate says {verdict:?}"));
+                self.office.complain(format!("{resident} is under the order {order} and the gate says {verdict:?}"));
             }
         }
     }
@@ -220,7 +222,7 @@ impl Office {
                     _ => bars(id, bar, &verdicts) && !served.contains(id),
                 };
                 if !stands {
-                    self.complain(format!("{resident} is left barred by {name}"));
+                    self.office.complain(format!("{resident} is left barred by {name}"));
                 }
             }
         }
@@ -231,10 +233,10 @@ impl Office {
         let recount = async |by, request| CommandServiceClient::new(by).recount(request).await;
         let recounted = self.ask("command", Who::Officer, AFTERWARDS, RecountRequest {}, recount).await;
         if !recounted.equal {
-            self.complain(format!("the figures are not those of the logs: {:?}", recounted.differences));
+            self.office.complain(format!("the figures are not those of the logs: {:?}", recounted.differences));
         }
         for service in SERVICES {
-            let folder = self.world.views(service);
+            let folder = self.office.world.views(service);
             let shown = tables(&newest(&folder)).await;
             let rebuild = async |by, request| EventLogServiceClient::new(by).rebuild_views(request).await;
             let question = RebuildViewsRequest { request_id: self.new_id(), log: service.into() };
@@ -245,14 +247,14 @@ impl Office {
                 if rows != before {
                     let gone: Vec<_> = before.difference(rows).collect();
                     let new: Vec<_> = rows.difference(before).collect();
-                    self.complain(format!("{service}'s {table} showed {gone:#?} where the log says {new:#?}"));
+                    self.office.complain(format!("{service}'s {table} showed {gone:#?} where the log says {new:#?}"));
                 }
             }
         }
     }
 
     fn records(&self, log: &str) -> Vec<Arc<Record>> {
-        self.world.memory(log).records()
+        self.office.world.memory(log).records()
     }
 
     fn length(&self) -> usize {
@@ -260,7 +262,7 @@ impl Office {
     }
 
     fn entries(&self) -> Vec<(Deed, Result<Vec<u8>, String>)> {
-        self.book.borrow().entries.clone()
+        self.office.book.borrow().entries.clone()
     }
 }
 

@@ -26,7 +26,7 @@ use proto::{
 };
 use screening::domain::case::first_case_of;
 
-use crate::{deeds::Who, office::Office};
+use crate::{deeds::Who, office::Desk};
 
 /// (place, first day, last day)
 type Stay = (&'static str, &'static str, &'static str);
@@ -47,11 +47,12 @@ pub(crate) const AFTERWARDS: &str = "2020-02-12T21:00:00+08:00";
 
 const PEOPLE: [&str; 3] = ["王小明", "李小红", "张小军"];
 
-impl Office {
+impl Desk {
     /// From the founding to the end of every life.
     pub(crate) async fn tells(&self) {
         self.founds().await;
-        join_all(PEOPLE.iter().enumerate().map(|(number, name)| self.lives(number, name))).await;
+        let desks: Vec<Self> = (1..=PEOPLE.len()).map(|number| self.office.desk(&format!("life-{number}"))).collect();
+        join_all(desks.iter().zip(PEOPLE).enumerate().map(|(number, (desk, name))| desk.lives(number, name))).await;
     }
 
     async fn founds(&self) {
@@ -59,14 +60,14 @@ impl Office {
             Neighbourhood { display_name: "社区".into(), code: "330212002001".into(), ..Neighbourhood::default() };
         let request = CreateNeighbourhoodRequest { neighbourhood: Some(neighbourhood), ..Default::default() };
         let founded: Neighbourhood = self.does(Who::Officer, FOUNDED, request).await.unwrap();
-        self.place.borrow_mut().neighbourhood.clone_from(&founded.name);
+        self.office.place.borrow_mut().neighbourhood.clone_from(&founded.name);
         let compound = Compound { display_name: "二村".into(), neighbourhood: founded.name, ..Compound::default() };
         let request = CreateCompoundRequest { compound: Some(compound), ..Default::default() };
         let compound: Compound = self.does(Who::Director, FOUNDED, request).await.unwrap();
-        self.place.borrow_mut().compound.clone_from(&compound.name);
+        self.office.place.borrow_mut().compound.clone_from(&compound.name);
         let request = AddGateRequest { compound: compound.name, display_name: "东门".into(), ..Default::default() };
         let compound: Compound = self.does(Who::Director, FOUNDED, request).await.unwrap();
-        self.place.borrow_mut().gate.clone_from(&compound.gates[0].name);
+        self.office.place.borrow_mut().gate.clone_from(&compound.gates[0].name);
         let request = DraftMethodRequest { version: "2020-02-09".into(), ..Default::default() };
         let method: Method = self.does(Who::Officer, FOUNDED, request).await.unwrap();
         let request = ApproveMethodRequest { name: method.name.clone(), ..Default::default() };
@@ -90,7 +91,7 @@ impl Office {
 
     async fn registers(&self, number: usize, name: &str) -> Life<'_> {
         let household = Household {
-            compound: self.place.borrow().compound.clone(),
+            compound: self.office.place.borrow().compound.clone(),
             building: format!("{}幢", number + 1),
             unit: "1".into(),
             room: "101".into(),
@@ -104,13 +105,13 @@ impl Office {
         let person = Person { full_name: name.into(), phones, document: Some(document) };
         let request = CreateResidentRequest { household: household.name, person: Some(person), ..Default::default() };
         let resident: Resident = self.does(Who::Worker, REGISTERED, request).await.unwrap();
-        Life { office: self, resident: resident.name }
+        Life { desk: self, resident: resident.name }
     }
 }
 
 /// One person's.
 struct Life<'a> {
-    office: &'a Office,
+    desk: &'a Desk,
     /// residents/{id}
     resident: String,
 }
@@ -127,18 +128,18 @@ impl Life<'_> {
             evidence_ids: vec!["paper 1".into()],
             ..Default::default()
         };
-        self.office.tries(Who::Worker, AFTERNOON, lost).await.ok();
+        self.desk.tries(Who::Worker, AFTERNOON, lost).await.ok();
         self.crosses(AFTERNOON, Identity::Code(pass.code)).await;
-        if self.office.chance(50) {
+        if self.desk.chance(50) {
             let found = ReinstatePassRequest { resident: self.resident.clone(), ..Default::default() };
-            self.office.tries(Who::Worker, EVENING, found).await.ok();
+            self.desk.tries(Who::Worker, EVENING, found).await.ok();
         } else {
             self.gets_a_pass(EVENING).await;
         }
     }
 
     async fn back_from_the_key_area(&self) {
-        let declared: &[Stay] = if self.office.chance(50) { &[KEY_AREA] } else { &[] };
+        let declared: &[Stay] = if self.desk.chance(50) { &[KEY_AREA] } else { &[] };
         self.screened(SCREENED, None, declared, &[HOME, KEY_AREA]).await;
         self.is_isolated_and_released(None).await;
     }
@@ -156,7 +157,7 @@ impl Life<'_> {
     async fn forgetful(&self) {
         self.screened(SCREENED, None, &[], &[HOME, ELSEWHERE]).await;
         let refused = IssuePassRequest { resident: self.resident.clone(), surname: "王".into(), ..Default::default() };
-        self.office.tries(Who::Worker, AFTERNOON, refused).await.ok();
+        self.desk.tries(Who::Worker, AFTERNOON, refused).await.ok();
         let Some(case) = self.goes_again(EVENING).await else { return };
         self.screened(EVENING, Some(case), &[("天台", ELSEWHERE.1, ELSEWHERE.2)], &[HOME, ELSEWHERE]).await;
         self.gets_a_pass(EVENING).await;
@@ -175,22 +176,22 @@ impl Life<'_> {
             observed_from: "2020-02-11".into(),
             ..Default::default()
         };
-        let proposed = self.until_done(async || self.office.does(Who::Worker, AFTERNOON, propose()).await).await;
+        let proposed = self.until_done(async || self.desk.does(Who::Worker, AFTERNOON, propose()).await).await;
         let Some(Order { name, .. }) = proposed else { return };
         let approve = ApproveOrderRequest { name, ..Default::default() };
-        self.office.tries(Who::Health, AFTERNOON, approve).await.ok();
+        self.desk.tries(Who::Health, AFTERNOON, approve).await.ok();
         self.is_isolated_and_released(pass).await;
     }
 
     /// Isolated for a visit that was none.
     async fn in_dispute(&self) {
         let Some(case) = self.screened(SCREENED, None, &[], &[HOME, KEY_AREA]).await else { return };
-        if self.office.chance(50) {
+        if self.desk.chance(50) {
             self.order().await;
         }
         let dispute =
             DisputeCaseRequest { case: case.name.clone(), statement: "我没有去过".into(), ..Default::default() };
-        self.office.tries(Who::Worker, AFTERNOON, dispute).await.ok();
+        self.desk.tries(Who::Worker, AFTERNOON, dispute).await.ok();
         let resolve = ResolveDisputeRequest {
             case: case.name,
             upheld: true,
@@ -198,7 +199,7 @@ impl Life<'_> {
             finding: "单位考勤证明".into(),
             ..Default::default()
         };
-        self.office.tries(Who::Health, EVENING, resolve).await.ok();
+        self.desk.tries(Who::Health, EVENING, resolve).await.ok();
         self.gets_a_pass(EVENING).await;
     }
 
@@ -206,7 +207,7 @@ impl Life<'_> {
         self.screened(SCREENED, None, &[], &[HOME]).await;
         let pass = self.gets_a_pass(AFTERNOON).await;
         let gone = MoveOutResidentRequest { name: self.resident.clone(), ..Default::default() };
-        self.office.tries(Who::Worker, EVENING, gone).await.ok();
+        self.desk.tries(Who::Worker, EVENING, gone).await.ok();
         if let Some(pass) = pass {
             self.crosses(EVENING, Identity::Code(pass.code)).await;
         }
@@ -217,7 +218,7 @@ impl Life<'_> {
 impl Life<'_> {
     /// Tries again what depends on other services' news, each time as a new intention.
     async fn until_done<A>(&self, mut doing: impl AsyncFnMut() -> Result<A, String>) -> Option<A> {
-        self.office.until(async || doing().await.ok()).await
+        self.desk.until(async || doing().await.ok()).await
     }
 
     async fn goes_again(&self, at: &'static str) -> Option<String> {
@@ -225,7 +226,7 @@ impl Life<'_> {
             || OpenCaseRequest {
                 resident: self.resident.clone(), occasion: "再次返回".into(), ..Default::default()
             };
-        let opened = self.until_done(async || self.office.does::<Case>(Who::Worker, at, open()).await).await;
+        let opened = self.until_done(async || self.desk.does::<Case>(Who::Worker, at, open()).await).await;
         opened.map(|case| case.name)
     }
 
@@ -241,7 +242,7 @@ impl Life<'_> {
         let declaration = Declaration { people: 1, stays: stays.collect(), ..Declaration::default() };
         let declare =
             || DeclareRequest { case: case.clone(), declaration: Some(declaration.clone()), ..Default::default() };
-        self.until_done(async || self.office.does::<Case>(Who::Worker, at, declare()).await).await?;
+        self.until_done(async || self.desk.does::<Case>(Who::Worker, at, declare()).await).await?;
         let visits = seen.iter().map(|(place, first, last)| Visit {
             place: (*place).into(),
             first: (*first).into(),
@@ -257,40 +258,40 @@ impl Life<'_> {
             itinerary: Some(Itinerary { visits: visits.collect() }),
             ..Default::default()
         };
-        self.office.does(Who::Worker, at, scan).await.ok()
+        self.desk.does(Who::Worker, at, scan).await.ok()
     }
 
     async fn gets_a_pass(&self, at: &'static str) -> Option<Pass> {
         let issue =
             || IssuePassRequest { resident: self.resident.clone(), surname: "王".into(), ..Default::default() };
-        self.until_done(async || self.office.does(Who::Worker, at, issue()).await).await
+        self.until_done(async || self.desk.does(Who::Worker, at, issue()).await).await
     }
 
     async fn crosses(&self, at: &'static str, identity: Identity) -> Option<Crossing> {
         let crossing = RecordCrossingRequest {
-            gate: self.office.place.borrow().gate.clone(),
+            gate: self.desk.office.place.borrow().gate.clone(),
             direction: Direction::Out.into(),
             temperature_decicelsius: 365,
             mask: true,
             identity: Some(identity),
             ..Default::default()
         };
-        self.office.does(Who::Guard, at, crossing).await.ok()
+        self.desk.does(Who::Guard, at, crossing).await.ok()
     }
 
     async fn holder(&self) -> Holder {
         let question = GetHolderRequest { name: self.resident.clone() };
         let get = async |by, request| PassServiceClient::new(by).get_holder(request).await;
-        self.office.ask("pass", Who::Worker, EVENING, question, get).await
+        self.desk.ask("pass", Who::Worker, EVENING, question, get).await
     }
 
     async fn order(&self) -> Option<Order> {
         let question =
             ListOrdersRequest { parent: self.resident.clone(), state: State::InForce.into(), ..Default::default() };
-        self.office
+        self.desk
             .until(async || {
                 let list = async |by, request| IsolationServiceClient::new(by).list_orders(request).await;
-                self.office.ask("isolation", Who::Worker, EVENING, question.clone(), list).await.orders.pop()
+                self.desk.ask("isolation", Who::Worker, EVENING, question.clone(), list).await.orders.pop()
             })
             .await
     }
@@ -299,17 +300,17 @@ impl Life<'_> {
     async fn is_isolated_and_released(&self, pass: Option<Pass>) {
         let Some(order) = self.order().await else { return };
         let barred = async || (!self.holder().await.bars.is_empty()).then_some(());
-        self.office.until(barred).await;
+        self.desk.until(barred).await;
         let by_hand = Identity::Manual(Manual { resident: self.resident.clone(), reason: "手机没电".into() });
         let identity = pass.map_or(by_hand, |pass| Identity::Code(pass.code));
         self.crosses(EVENING, identity).await;
         let issue = IssuePassRequest { resident: self.resident.clone(), surname: "王".into(), ..Default::default() };
-        self.office.tries(Who::Worker, EVENING, issue).await.ok();
+        self.desk.tries(Who::Worker, EVENING, issue).await.ok();
         let release = || ReleaseRequest { order: order.name.clone(), ..Default::default() };
-        self.office.tries(Who::Health, EVENING, release()).await.ok();
+        self.desk.tries(Who::Health, EVENING, release()).await.ok();
         let question = GetOrderRequest { name: order.name.clone() };
         let get = async |by, request| IsolationServiceClient::new(by).get_order(request).await;
-        let due = self.office.ask("isolation", Who::Worker, LAST_DAY, question, get).await;
+        let due = self.desk.ask("isolation", Who::Worker, LAST_DAY, question, get).await;
         for slot in &due.missing {
             let Some((date, part)) = slot.split_once(' ') else { continue };
             let part = if part == "morning" { DayPart::Morning } else { DayPart::Evening };
@@ -320,10 +321,10 @@ impl Life<'_> {
                 temperature_decicelsius: 365,
                 ..Default::default()
             };
-            self.office.tries(Who::Worker, LAST_DAY, reading).await.ok();
+            self.desk.tries(Who::Worker, LAST_DAY, reading).await.ok();
         }
-        if self.office.chance(80) {
-            self.office.tries(Who::Health, LAST_DAY, release()).await.ok();
+        if self.desk.chance(80) {
+            self.desk.tries(Who::Health, LAST_DAY, release()).await.ok();
             self.gets_a_pass(LAST_DAY).await;
         }
     }

@@ -2,7 +2,8 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
     sync::Arc,
     time::Duration,
 };
@@ -21,16 +22,16 @@ use crate::{
     weather::dice,
 };
 
+/// What all its desks share.
 pub(crate) struct Office {
     pub(crate) world: Arc<World>,
     pub(crate) book: RefCell<Book>,
     pub(crate) place: RefCell<Place>,
     lines: BTreeMap<&'static str, Line>,
+    tokens: RefCell<HashMap<Who, String>>,
     /// The greatest positions that answers have named.
     seen: RefCell<BTreeMap<String, u64>>,
-    dice: RefCell<StdRng>,
     seed: u64,
-    requests: Cell<u32>,
 }
 
 /// Where everything happens.
@@ -44,6 +45,16 @@ pub(crate) struct Place {
     pub(crate) gate: String,
 }
 
+/// Where one story is followed. Its choices and its requests' ids depend on the seed alone, whatever happens at the
+/// other desks.
+pub(crate) struct Desk {
+    pub(crate) office: Rc<Office>,
+    name: String,
+    requests: Cell<u32>,
+    choices: RefCell<StdRng>,
+    pauses: RefCell<StdRng>,
+}
+
 /// How long something may stay away until it is given up.
 const TRIES: u32 = 120;
 
@@ -55,49 +66,51 @@ impl Office {
             book: RefCell::default(),
             place: RefCell::default(),
             lines,
+            tokens: RefCell::default(),
             seen: RefCell::default(),
-            dice: RefCell::new(dice(seed, "office")),
             seed,
-            requests: Cell::new(0),
         }
     }
 
-    pub(crate) fn new_id(&self) -> String {
-        self.requests.set(self.requests.get() + 1);
-        format!("simulated:{}:{}", self.seed, self.requests.get())
+    pub(crate) fn desk(self: &Rc<Self>, name: &str) -> Desk {
+        Desk {
+            office: Rc::clone(self),
+            name: name.to_owned(),
+            requests: Cell::new(0),
+            choices: RefCell::new(dice(self.seed, &format!("choices of {name}"))),
+            pauses: RefCell::new(dice(self.seed, &format!("pauses of {name}"))),
+        }
     }
 
-    /// True so many times out of a hundred.
-    pub(crate) fn chance(&self, percent: u32) -> bool {
-        self.dice.borrow_mut().random_range(0..100) < percent
+    pub(crate) fn complain(&self, complaint: String) {
+        self.book.borrow_mut().complaints.push(complaint);
     }
 
-    pub(crate) fn pick(&self, below: usize) -> usize {
-        self.dice.borrow_mut().random_range(0..below)
-    }
-
-    /// Lets some time go by, as people do between two things.
-    pub(crate) async fn breathes(&self) {
-        let time = self.dice.borrow_mut().random_range(0..120);
-        tokio::time::sleep(Duration::from_millis(time)).await;
-    }
-
-    /// A connection to a service for somebody, and for when they say it is.
-    pub(crate) fn connection(&self, service: &str, who: Who, at: &str) -> Connection {
+    fn token(&self, who: Who) -> String {
+        if let Some(token) = self.tokens.borrow().get(&who) {
+            return token.clone();
+        }
         let (subject, role, unit) = who.person();
         let mut person =
             Principal { subject: subject.into(), role: role.into(), unit: unit.into(), ..Principal::default() };
         let place = self.place.borrow();
         if unit.is_empty() {
+            assert!(!place.gate.is_empty() || who == Who::Director, "nobody else is at work before there is a gate");
             person.unit.clone_from(&place.neighbourhood);
             person.neighbourhood.clone_from(&place.neighbourhood);
         }
         if who == Who::Guard {
             person.gate.clone_from(&place.gate);
         }
-        let token = self.world.tokens.issue(&person, TimeDelta::hours(12), self.world.clock.now()).unwrap();
+        let token = self.world.tokens.issue(&person, TimeDelta::hours(12), self.world.clock.now()).unwrap().token;
+        self.tokens.borrow_mut().insert(who, token.clone());
+        token
+    }
+
+    /// A connection to a service for somebody, and for when they say it is.
+    fn connection(&self, service: &str, who: Who, at: &str) -> Connection {
         let at: DateTime<Utc> = at.parse().unwrap();
-        self.lines[service].connection().with_token(&token.token).unwrap().at(at)
+        self.lines[service].connection().with_token(&self.token(who)).unwrap().at(at)
     }
 
     /// What the answers have shown so far, for the next ones to show no less.
@@ -110,6 +123,34 @@ impl Office {
             }
         }
         seen.iter().map(|(log, position)| format!("{log}={position}")).collect::<Vec<_>>().join(",")
+    }
+
+    async fn once(&self, deed: &Deed) -> Result<Vec<u8>, Status> {
+        let seen = self.seen();
+        let connection = self.connection(deed.command.log(), deed.who, deed.at);
+        deed.command.send(connection, Around { seen: &seen }).await
+    }
+}
+
+impl Desk {
+    pub(crate) fn new_id(&self) -> String {
+        self.requests.set(self.requests.get() + 1);
+        format!("{}:{}:{}", self.name, self.office.seed, self.requests.get())
+    }
+
+    /// True so many times out of a hundred.
+    pub(crate) fn chance(&self, percent: u32) -> bool {
+        self.choices.borrow_mut().random_range(0..100) < percent
+    }
+
+    pub(crate) fn pick(&self, below: usize) -> usize {
+        self.choices.borrow_mut().random_range(0..below)
+    }
+
+    /// Lets some time go by, as people do between two things.
+    async fn breathes(&self) {
+        let time = self.pauses.borrow_mut().random_range(0..120);
+        tokio::time::sleep(Duration::from_millis(time)).await;
     }
 
     /// Does something until it is answered, and notes what was answered: `Err` with the reason of a refusal.
@@ -133,38 +174,35 @@ impl Office {
         self.breathes().await;
         let deed = Deed { who, at, command };
         let answer = self.insist(&deed).await;
-        self.book.borrow_mut().entries.push((deed, answer.clone()));
+        self.office.book.borrow_mut().entries.push((deed, answer.clone()));
         answer
     }
 
     pub(crate) async fn insist(&self, deed: &Deed) -> Result<Vec<u8>, String> {
+        let twice = dice(self.office.seed, deed.command.request_id()).random_bool(0.1);
         loop {
-            let answer = if self.chance(10) {
-                let (first, second) = tokio::join!(self.once(deed), self.once(deed));
+            let answer = if twice {
+                let (first, second) = tokio::join!(self.office.once(deed), self.office.once(deed));
                 self.compare(deed, &first, &second);
                 if first.is_ok() { first } else { second }
             } else {
-                self.once(deed).await
+                self.office.once(deed).await
             };
             match answer {
                 Ok(answer) => return Ok(answer),
                 Err(status) if unanswered(&status) => {
-                    self.book.borrow_mut().in_doubt += 1;
+                    self.office.book.borrow_mut().in_doubt += 1;
                     self.give_up_on(deed.command.log()).await;
                 }
                 Err(status) => {
                     let (reason, code) = (Spoken::from(&status).reason, status.code());
                     if matches!(code, Code::Internal | Code::Unknown | Code::Unauthenticated | Code::PermissionDenied) {
-                        self.complain(format!("{} was answered {status:?}", deed.command.name()));
+                        self.office.complain(format!("{} was answered {status:?}", deed.command.name()));
                     }
                     return Err(reason);
                 }
             }
         }
-    }
-
-    pub(crate) fn complain(&self, complaint: String) {
-        self.book.borrow_mut().complaints.push(complaint);
     }
 
     /// One id, one answer: also where both were under way at once.
@@ -180,22 +218,16 @@ impl Office {
             let told =
                 |answer: &Result<Vec<u8>, Status>| answer.as_ref().err().map(|status| Spoken::from(status).reason);
             let (first, second) = (told(first), told(second));
-            self.complain(format!(
+            self.office.complain(format!(
                 "{name} {id}, sent twice at once, had two answers; refused for {first:?} and {second:?}"
             ));
         }
     }
 
-    async fn once(&self, deed: &Deed) -> Result<Vec<u8>, Status> {
-        let seen = self.seen();
-        let connection = self.connection(deed.command.log(), deed.who, deed.at);
-        deed.command.send(connection, Around { seen: &seen }).await
-    }
-
     async fn give_up_on(&self, service: &str) {
-        self.seen();
-        self.lines[service].renew();
-        let pause = self.dice.borrow_mut().random_range(20..300);
+        self.office.seen();
+        self.office.lines[service].renew();
+        let pause = self.pauses.borrow_mut().random_range(20..300);
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 
@@ -209,9 +241,9 @@ impl Office {
         mut put: impl AsyncFnMut(Connection, tonic::Request<Q>) -> Result<tonic::Response<T>, Status>,
     ) -> T {
         loop {
-            let seen = self.seen();
+            let seen = self.office.seen();
             let request = Around { seen: &seen }.put(question.clone());
-            match put(self.connection(service, who, at), request).await {
+            match put(self.office.connection(service, who, at), request).await {
                 Ok(answer) => return answer.into_inner(),
                 Err(status) if unanswered(&status) => self.give_up_on(service).await,
                 Err(status) => panic!("a question to {service} was answered {status:?}"),

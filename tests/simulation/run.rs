@@ -1,6 +1,7 @@
 //! One run: a world from a seed, its story in foul weather, and the audit in calm.
 
 use std::{
+    cell::OnceCell,
     fmt,
     path::Path,
     rc::Rc,
@@ -34,7 +35,7 @@ pub(crate) struct Outcome {
 }
 
 /// One step of the simulated time.
-const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_millis(2);
 /// No story takes this long.
 const LONGEST: Duration = Duration::from_mins(10);
 
@@ -58,24 +59,26 @@ pub(crate) fn run(seed: u64, flaw: Flaw) -> Outcome {
         let world = Arc::clone(&world);
         sim.host(name, move || service::live(Arc::clone(&world), name));
     }
-    let office = Rc::new(std::cell::OnceCell::new());
+    let office: Rc<OnceCell<Rc<Office>>> = Rc::default();
     let (opened, calm) = (Rc::clone(&office), Arc::clone(&weather));
     let of = Arc::clone(&world);
     sim.client(OFFICE, async move {
         // Its lines are laid from within the network.
-        let office = opened.get_or_init(|| Office::new(of, seed));
-        office.tells().await;
+        let office = opened.get_or_init(|| Rc::new(Office::new(of, seed)));
+        office.desk("founding").tells().await;
         calm.calms();
-        office.audits().await;
+        office.desk("audit").audits().await;
         Ok(())
     });
     let mut storm = Storm::new(seed, SERVICES.to_vec());
     let mut outcome = Outcome { seed, ..Outcome::default() };
+    let lose = |service: &str, lost| world.lose(service, lost);
+    let mut over = false;
     loop {
-        if weather.calm() {
-            storm.end(&mut sim);
-        } else {
-            storm.pass(&mut sim, |service, lost| world.lose(service, lost));
+        if !weather.calm() {
+            storm.pass(&mut sim, lose);
+        } else if !std::mem::replace(&mut over, true) {
+            storm.end(&mut sim, lose);
         }
         hand.advance(TimeDelta::from_std(TICK).unwrap());
         match sim.step() {

@@ -10,7 +10,11 @@ use chassis::{
     log_service::LogApi,
     secrets::Secrets,
 };
-use proto::event::v1::event_log_service_server::EventLogServiceServer;
+use chrono::TimeDelta;
+use proto::{
+    access::v1::{Principal, Role},
+    event::v1::event_log_service_server::EventLogServiceServer,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -29,7 +33,7 @@ pub(crate) const SERVICES: [&str; 5] = ["registry", "screening", "pass", "isolat
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     None,
-    /// The feed leaves out what is in some records.
+    /// The command centre's feed leaves out what is in some records.
     FeedWithHoles,
     /// The log does not know after a crash which commands it has done.
     ForgottenCommands,
@@ -50,7 +54,7 @@ impl World {
     pub(crate) fn new(folder: PathBuf, clock: Clock, weather: Arc<Weather>, flaw: Flaw) -> Self {
         let secrets = Secrets::open_or_create(&folder).unwrap();
         let tokens = Tokens::new(&secrets);
-        let memories = LOGS.map(|log| (log, Memory::with_fate(weather.fate()))).into();
+        let memories = LOGS.map(|log| (log, Memory::with_fate(weather.fate(log)))).into();
         Self { secrets, tokens, clock, weather, flaw, folder, memories }
     }
 
@@ -94,10 +98,13 @@ pub(crate) async fn live(world: Arc<World>, service: &'static str) -> turmoil::R
         let listeners = SERVICES.into_iter().filter(|other| *other != service).collect();
         tokio::spawn(wire::relay(log, listeners, Arc::clone(&world.weather)));
     }
+    let subject = format!("service/{service}");
+    let person = Principal { subject, role: Role::Service.into(), ..Principal::default() };
+    let token = world.tokens.issue(&person, TimeDelta::days(1), clock.now())?.token;
     let mut inboxes = Vec::new();
     for source in LOGS.into_iter().filter(|source| *source != service) {
-        let flaw = world.flaw == Flaw::FeedWithHoles;
-        let inbox = Inbox::new(source, service, world.tokens.clone(), clock.clone(), flaw);
+        let spoils = world.flaw == Flaw::FeedWithHoles && service == "command";
+        let inbox = Inbox::new(source, token.clone(), spoils.then(|| Arc::clone(&world.weather)));
         tokio::spawn(Arc::clone(&inbox).sweep());
         host = host.with_feed(Arc::clone(&inbox) as Arc<dyn chassis::Feed>).await;
         inboxes.push(inbox);

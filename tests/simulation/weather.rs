@@ -23,13 +23,13 @@ pub(crate) fn dice(seed: u64, purpose: &str) -> StdRng {
 
 /// How stores and messages fare.
 pub(crate) struct Weather {
+    seed: u64,
     calm: AtomicBool,
-    dice: Mutex<StdRng>,
 }
 
 impl Weather {
     pub(crate) fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self { calm: AtomicBool::new(false), dice: Mutex::new(dice(seed, "weather")) })
+        Arc::new(Self { seed, calm: AtomicBool::new(false) })
     }
 
     pub(crate) fn calm(&self) -> bool {
@@ -41,11 +41,11 @@ impl Weather {
     }
 
     /// One message: its copies, each with a delay of its own.
-    pub(crate) fn copies(&self) -> Vec<Duration> {
+    pub(crate) fn copies(&self, message: &str) -> Vec<Duration> {
         if self.calm() {
             return vec![Duration::ZERO];
         }
-        let mut dice = self.dice.lock().unwrap();
+        let mut dice = dice(self.seed, message);
         let copies = match dice.random_range(0..100) {
             0..15 => 0,
             15..30 => 2,
@@ -59,9 +59,9 @@ impl Weather {
     }
 
     /// Commits that last, and now and then one of which nobody learns whether it was done.
-    pub(crate) fn fate(self: &Arc<Self>) -> Fate {
-        let weather = Arc::clone(self);
-        Arc::new(move || if weather.calm() { Luck::default() } else { luck(&mut weather.dice.lock().unwrap()) })
+    pub(crate) fn fate(self: &Arc<Self>, log: &str) -> Fate {
+        let (weather, dice) = (Arc::clone(self), Mutex::new(dice(self.seed, log)));
+        Arc::new(move || if weather.calm() { Luck::default() } else { luck(&mut dice.lock().unwrap()) })
     }
 }
 
@@ -128,7 +128,7 @@ impl Storm {
         if now < self.next {
             return;
         }
-        self.next = now + Duration::from_millis(self.dice.random_range(100..2_500));
+        self.next = now + Duration::from_millis(self.dice.random_range(50..1_500));
         let accident = self.accident();
         let meets = |(_, other): &(Duration, Accident)| accident.meets(*other);
         if self.lasting.iter().any(meets) {
@@ -150,10 +150,16 @@ impl Storm {
         }
     }
 
-    /// Everybody is up and everybody hears everybody.
-    pub(crate) fn end(&mut self, sim: &mut Sim<'_>) {
+    /// Everybody is up and everybody hears everybody; but before, the power fails for all of them: what is only
+    /// remembered is not kept.
+    pub(crate) fn end(&mut self, sim: &mut Sim<'_>, lose: impl Fn(&'static str, Lost)) {
         for (_, accident) in self.lasting.drain(..) {
             end(sim, accident);
+        }
+        for service in &self.services {
+            sim.crash(*service);
+            lose(service, Lost::Nothing);
+            sim.bounce(*service);
         }
     }
 

@@ -12,17 +12,12 @@ use std::{
 use anyhow::Context as _;
 use async_trait::async_trait;
 use chassis::{
-    Clock, Feed, Record,
-    access::Tokens,
+    Feed, Record,
     client::Connection,
     event_log::{EventLog, Head, LogError},
 };
-use chrono::TimeDelta;
 use prost::Message as _;
-use proto::{
-    access::v1::{Principal, Role},
-    event::v1::{GetHeadRequest, ReadRecordsRequest, event_log_service_client::EventLogServiceClient},
-};
+use proto::event::v1::{GetHeadRequest, ReadRecordsRequest, event_log_service_client::EventLogServiceClient};
 use tokio::sync::watch;
 use tonic::Status;
 use turmoil::net::UdpSocket;
@@ -44,7 +39,7 @@ pub(crate) async fn relay(log: Arc<dyn EventLog>, listeners: Vec<&'static str>, 
             sent = record.position;
             let datagram = record.encode_to_vec();
             for listener in &listeners {
-                for delay in weather.copies() {
+                for delay in weather.copies(&format!("{} {sent} to {listener}", record.log)) {
                     let (socket, datagram, listener) = (Arc::clone(&socket), datagram.clone(), *listener);
                     tokio::spawn(async move {
                         tokio::time::sleep(delay).await;
@@ -71,12 +66,12 @@ pub(crate) async fn receive(inboxes: Vec<Arc<Inbox>>) {
 /// One source as its consumers on one host see it.
 pub(crate) struct Inbox {
     source: &'static str,
-    service: &'static str,
-    tokens: Tokens,
-    clock: Clock,
-    flaw: bool,
+    token: String,
+    spoils: Option<Arc<Weather>>,
     arrived: Mutex<Window>,
     connection: Mutex<Connection>,
+    /// As it was last told.
+    log: Mutex<Option<Head>>,
     /// The furthest position that anybody has told of.
     head: watch::Sender<u64>,
 }
@@ -108,22 +103,15 @@ impl Window {
 }
 
 impl Inbox {
-    /// `flaw`: every seventh record arrives without its content, as through a filter.
-    pub(crate) fn new(
-        source: &'static str,
-        service: &'static str,
-        tokens: Tokens,
-        clock: Clock,
-        flaw: bool,
-    ) -> Arc<Self> {
+    /// `spoils`: as long as the weather is foul, every seventh record arrives without its content, as through a filter.
+    pub(crate) fn new(source: &'static str, token: String, spoils: Option<Arc<Weather>>) -> Arc<Self> {
         Arc::new(Self {
             source,
-            service,
-            tokens,
-            clock,
-            flaw,
+            token,
+            spoils,
             arrived: Mutex::default(),
             connection: Mutex::new(network::connect(source)),
+            log: Mutex::default(),
             head: watch::Sender::new(0),
         })
     }
@@ -145,17 +133,22 @@ impl Inbox {
     /// Asks for the head until the host crashes.
     pub(crate) async fn sweep(self: Arc<Self>) {
         loop {
-            drop(Feed::head(&*self).await);
+            // Whoever is away now is asked again.
+            drop(self.ask().await);
             tokio::time::sleep(SWEEP).await;
         }
     }
 
     fn client(&self) -> anyhow::Result<EventLogServiceClient<Connection>> {
-        let subject = format!("service/{}", self.service);
-        let person = Principal { subject, role: Role::Service.into(), ..Principal::default() };
-        let token = self.tokens.issue(&person, TimeDelta::minutes(5), self.clock.now())?;
         let connection = self.connection.lock().unwrap().clone();
-        Ok(EventLogServiceClient::new(connection.with_token(&token.token)?))
+        Ok(EventLogServiceClient::new(connection.with_token(&self.token)?))
+    }
+
+    async fn ask(&self) -> anyhow::Result<Head> {
+        let head = self.asked(self.client()?.get_head(GetHeadRequest { log: self.source.into() })).await?;
+        *self.log.lock().unwrap() = Some(head.clone());
+        self.told_of(head.position);
+        Ok(head)
     }
 
     /// A source that does not answer is called anew the next time.
@@ -184,9 +177,11 @@ impl Feed for Inbox {
     }
 
     async fn head(&self) -> Result<Head, LogError> {
-        let head = self.asked(self.client()?.get_head(GetHeadRequest { log: self.source.into() })).await?;
-        self.told_of(head.position);
-        Ok(head)
+        let known = self.log.lock().unwrap().clone();
+        match known {
+            Some(known) => Ok(Head { position: known.position.max(*self.head.borrow()), ..known }),
+            None => Ok(self.ask().await?),
+        }
     }
 
     async fn read(&self, after_position: u64, limit: usize) -> Result<Vec<Arc<Record>>, LogError> {
@@ -194,7 +189,7 @@ impl Feed for Inbox {
         if records.is_empty() && after_position < *self.head.borrow() {
             records = self.fetch(after_position, limit).await?;
         }
-        if self.flaw {
+        if self.spoils.as_ref().is_some_and(|weather| !weather.calm()) {
             records.iter_mut().filter(|record| record.position % 7 == 3).for_each(emptied);
         }
         Ok(records)

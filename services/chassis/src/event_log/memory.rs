@@ -210,7 +210,8 @@ impl EventLog for MemoryLog {
     }
 
     async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError> {
-        Ok(self.memory.rows().commands.get(command_id).map(|(known, _)| known.clone()))
+        let known = self.memory.rows().commands.get(command_id).map(|(known, _)| known.clone());
+        Ok(known.filter(|known| self.tail.shows(known.last_position)))
     }
 
     async fn find_reservation(&self, scope: &str, key: &[u8]) -> Result<Option<String>, LogError> {

@@ -131,7 +131,8 @@ impl EventLog for SqliteLog {
     }
 
     async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError> {
-        self.reader.find_command(command_id).await
+        let known = self.reader.find_command(command_id).await?;
+        Ok(known.filter(|known| self.tail.shows(known.last_position)))
     }
 
     async fn find_reservation(&self, scope: &str, key: &[u8]) -> Result<Option<String>, LogError> {
