@@ -29,12 +29,14 @@ impl Store for Memory {
                 change(Arc::make_mut(records.get_mut(&position).unwrap()));
             };
             match how {
-                Tampering::Actor => edit(5, &|record| record.actor = "staff/9".to_owned()),
+                Tampering::Actor => edit(5, &|record| "staff/9".clone_into(&mut record.actor)),
                 Tampering::Time => edit(4, &|record| record.occurred_at.as_mut().unwrap().nanos += 1_000),
-                Tampering::Payload => edit(3, &|record| record.payload = record.chain.clone()),
-                // "h1" has the second and the fifth of the six.
+                Tampering::Payload => edit(3, &|record| record.payload.clone_from(&record.chain)),
                 Tampering::Name => {
-                    [2, 5].into_iter().for_each(|at| edit(at, &|record| record.stream_id = "another".to_owned()))
+                    // "h1" has the second and the fifth of the six.
+                    for position in [2, 5] {
+                        edit(position, &|record| "another".clone_into(&mut record.stream_id));
+                    }
                 }
                 Tampering::Removal => drop(records.remove(&4)),
                 Tampering::Cut => records.retain(|position, _| *position <= 4),

@@ -111,7 +111,7 @@ impl Desk {
                     self.office.complain(format!("{name} {id} was acknowledged and is lost"));
                 }
                 (Err(reason), true) => {
-                    self.office.complain(format!("{name} {id} was refused ({reason}) and took effect"))
+                    self.office.complain(format!("{name} {id} was refused ({reason}) and took effect"));
                 }
                 _ => {}
             }
@@ -286,7 +286,7 @@ fn completed(order: &Order) -> bool {
     matches!(&order.standing, OrderStanding::Released(released) if released.reason() == ReleaseReason::PeriodComplete)
 }
 
-/// By case: the last verdict with its position, and the resident.
+/// By case, the last verdict and its position.
 type Verdicts = BTreeMap<String, (u64, case_event::Assessed)>;
 
 fn verdicts(records: &[Arc<Record>]) -> Verdicts {
@@ -306,7 +306,8 @@ fn bars(case: &str, bar: &Bar, verdicts: &Verdicts) -> bool {
     let answered = |(later, other): &(u64, case_event::Assessed)| {
         later > position && other.resident_id == verdict.resident_id && other.outcome() == Outcome::Clear
     };
-    !free && !(bar.doubt && verdicts.values().any(answered))
+    let settled = free || (bar.doubt && verdicts.values().any(answered));
+    !settled
 }
 
 /// The file of the newest generation of read models.
