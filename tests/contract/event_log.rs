@@ -25,10 +25,41 @@ pub(crate) trait Store: Send + Sync + Sized + 'static {
     /// Opens the log "registry", again after it was closed or dropped.
     async fn open_at(&self, clock: Clock) -> Arc<dyn EventLog>;
     /// Changes rows behind the log's back, past all guards.
-    async fn tamper(&self, sql: &'static str);
+    async fn tamper(&self, how: Tampering);
 
     async fn open(&self) -> Arc<dyn EventLog> {
         self.open_at(Clock::system()).await
+    }
+}
+
+/// What somebody with a hand on the rows could do to six events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tampering {
+    /// Another actor at position 5.
+    Actor,
+    /// Another time at position 4.
+    Time,
+    /// Another payload at position 3.
+    Payload,
+    /// Another name for the stream "h1".
+    Name,
+    /// Position 4 is gone.
+    Removal,
+    /// Everything behind position 4 is gone.
+    Cut,
+}
+
+impl Tampering {
+    /// In the SQL that all databases understand.
+    pub(crate) fn sql(self) -> &'static str {
+        match self {
+            Self::Actor => "UPDATE event SET actor = 'staff/9' WHERE position = 5",
+            Self::Time => "UPDATE event SET occurred_at = occurred_at + 1 WHERE position = 4",
+            Self::Payload => "UPDATE event SET payload = chain WHERE position = 3",
+            Self::Name => "UPDATE stream SET stream_id = 'another' WHERE stream_id = 'h1'",
+            Self::Removal => "DELETE FROM event WHERE position = 4",
+            Self::Cut => "DELETE FROM event WHERE position > 4",
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use chassis::{
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tests::postgres::{Cluster, PASSWORD, Service};
 
-use crate::event_log::{Store, command, held_by, write};
+use crate::event_log::{Store, Tampering, command, held_by, write};
 
 /// Servers that are killed, frozen, and given old data.
 mod faults;
@@ -77,7 +77,8 @@ impl Store for Kept {
         Arc::new(PgLog::open(&service.database, "registry", clock, Lease::alone()).await.unwrap())
     }
 
-    async fn tamper(&self, sql: &'static str) {
+    async fn tamper(&self, how: Tampering) {
+        let sql = how.sql();
         let mut db = self.connect().await;
         assert!(sqlx::raw_sql(sql).execute(&mut db).await.unwrap().rows_affected() > 0, "{sql}");
         db.close().await.unwrap();

@@ -13,7 +13,7 @@ use chassis::{
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
-use crate::event_log::{Store, command, held_by, write};
+use crate::event_log::{Store, Tampering, command, held_by, write};
 
 /// A folder that goes with the test.
 struct Folder(TempDir);
@@ -30,6 +30,17 @@ impl Folder {
     async fn connect(&self) -> SqliteConnection {
         SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap()
     }
+
+    /// Changes rows behind the log's back.
+    async fn alter(&self, sql: &'static str) {
+        let mut db = self.connect().await;
+        sqlx::raw_sql("DROP TRIGGER IF EXISTS event_never_changes; DROP TRIGGER IF EXISTS event_never_goes")
+            .execute(&mut db)
+            .await
+            .unwrap();
+        assert!(sqlx::raw_sql(sql).execute(&mut db).await.unwrap().rows_affected() > 0, "{sql}");
+        db.close().await.unwrap();
+    }
 }
 
 #[async_trait]
@@ -42,14 +53,8 @@ impl Store for Folder {
         Arc::new(SqliteLog::open(&self.path(), "registry", clock).await.unwrap())
     }
 
-    async fn tamper(&self, sql: &'static str) {
-        let mut db = self.connect().await;
-        sqlx::raw_sql("DROP TRIGGER IF EXISTS event_never_changes; DROP TRIGGER IF EXISTS event_never_goes")
-            .execute(&mut db)
-            .await
-            .unwrap();
-        assert!(sqlx::raw_sql(sql).execute(&mut db).await.unwrap().rows_affected() > 0, "{sql}");
-        db.close().await.unwrap();
+    async fn tamper(&self, how: Tampering) {
+        self.alter(how.sql()).await;
     }
 }
 
@@ -143,7 +148,7 @@ async fn events_can_neither_be_changed_nor_deleted() {
 #[tokio::test]
 async fn a_head_that_does_not_fit_the_last_event_is_found_at_the_start() {
     let folder = with_events(3).await;
-    folder.tamper("UPDATE log_head SET position = 2").await;
+    folder.alter("UPDATE log_head SET position = 2").await;
     let message = refusal(&folder.path(), "registry").await;
     assert!(message.contains("position 2") && message.contains("restore it from a backup"), "{message}");
 }
@@ -152,7 +157,7 @@ async fn a_head_that_does_not_fit_the_last_event_is_found_at_the_start() {
 async fn a_row_that_the_file_refuses_fails_its_request_alone() {
     let folder = with_events(1).await;
     folder
-        .tamper(
+        .alter(
             "UPDATE log_head SET position = position;
              CREATE TRIGGER no_such_stream BEFORE INSERT ON stream WHEN new.stream_id = 'bad'
              BEGIN SELECT RAISE(ABORT, 'no such stream'); END",

@@ -58,7 +58,7 @@ enum Task {
     Test {
         /// Without one: all, in this order
         parts: Vec<Part>,
-        /// How often the faults part kills the process; the tests know a small number themselves
+        /// How often the faults part kills the process (a few times without it), and how many seeds are simulated (200)
         #[arg(long, value_name = "N")]
         rounds: Option<u32>,
         /// Passed on to the test runner, for example a part of a test's name

@@ -28,6 +28,8 @@ pub(crate) enum Part {
     Contract,
     /// Users' stories through real services
     Journeys,
+    /// Services over a simulated network that loses, doubles, delays and reorders
+    Simulation,
     /// kill -9 and other accidents
     Faults,
     /// docker-compose.yml brought up for real, and the story played through its proxy
@@ -62,6 +64,7 @@ impl Part {
             Self::Architecture => "architecture",
             Self::Contract => "contract",
             Self::Journeys => "journeys",
+            Self::Simulation => "simulation",
             Self::Faults => "faults",
             Self::Compose => "compose",
         }
@@ -76,7 +79,9 @@ impl Part {
             Self::Proto => contract::check(root),
             Self::Deny => deny(root),
             Self::Unit => tests(root, &["--workspace", "--lib", "--bins"], rounds, runner),
-            Self::Architecture => tests(root, &["--package", "tests", "--test", self.name()], rounds, runner),
+            Self::Architecture | Self::Simulation => {
+                tests(root, &["--package", "tests", "--test", self.name()], rounds, runner)
+            }
             Self::Contract | Self::Journeys | Self::Faults => {
                 build_mifeng(root)?;
                 // Looked for before, so that an installation's output does not stand among the tests'.
@@ -92,6 +97,10 @@ impl Part {
         matches!(self, Self::Contract | Self::Journeys | Self::Faults)
     }
 }
+
+/// How many seeds the simulation takes: few by itself, so many here.
+const SEEDS: &str = "MIFENG_SIMULATION_SEEDS";
+const SIMULATED: u32 = 200;
 
 /// A command of cargo's that comes as a component of the toolchain.
 fn plain(root: &Path, component: &str, arguments: &[&str]) -> anyhow::Result<Ending> {
@@ -116,6 +125,9 @@ fn tests(root: &Path, which: &[&str], rounds: Option<u32>, runner: &[String]) ->
     }
     if let Some(rounds) = rounds {
         command.env("MIFENG_FAULT_ROUNDS", rounds.to_string());
+    }
+    if rounds.is_some() || std::env::var_os(SEEDS).is_none() {
+        command.env(SEEDS, rounds.unwrap_or(SIMULATED).to_string());
     }
     let outcome = process::watch(command.current_dir(root))?;
     Ok(ending(&outcome))

@@ -90,13 +90,17 @@ impl Connection {
             };
             endpoint = endpoint.tls_config(tls).context("preparing TLS")?;
         }
-        let shared = Shared { address: address.to_owned(), seen: Mutex::default(), budget: Budget::default() };
-        let connection =
-            Self { channel: endpoint.connect_lazy(), shared: Arc::new(shared), authorization: None, demo_time: None };
+        let connection = Self::over(endpoint.connect_lazy(), address);
         match token {
             Some(token) => connection.with_token(&token),
             None => Ok(connection),
         }
+    }
+
+    /// Over a channel of one's own, for a network that is not this machine's.
+    pub fn over(channel: Channel, address: &str) -> Self {
+        let shared = Shared { address: address.to_owned(), seen: Mutex::default(), budget: Budget::default() };
+        Self { channel, shared: Arc::new(shared), authorization: None, demo_time: None }
     }
 
     /// The same connection for somebody else.

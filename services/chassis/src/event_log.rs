@@ -30,6 +30,8 @@ mod reader;
 mod rows;
 /// The log in a PostgreSQL database.
 pub mod postgres;
+/// A log in memory, for tests.
+pub mod memory;
 /// The log in one SQLite file.
 pub mod sqlite;
 /// The head and the latest records, in memory.
@@ -62,7 +64,7 @@ pub trait EventLog: Send + Sync + 'static {
         after_version: u64,
     ) -> Result<Vec<Arc<Record>>, LogError>;
 
-    /// A command that has taken effect, for 30 days.
+    /// A command that has taken effect, for 30 days, and not before its events can be read.
     async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError>;
 
     /// The id of the stream that holds a key.

@@ -126,6 +126,18 @@ impl Host {
         })
     }
 
+    /// With a log in place of the one that would be opened. Before any service starts.
+    pub async fn with_log(self, log: Arc<dyn EventLog>) -> Self {
+        self.inner.logs.lock().await.insert(log.name().to_owned(), log);
+        self
+    }
+
+    /// With a feed of another service's log in place of the one that would be followed. Before any service starts.
+    pub async fn with_feed(self, feed: Arc<dyn Feed>) -> Self {
+        self.inner.remotes.lock().await.insert(feed.source().to_owned(), feed);
+        self
+    }
+
     /// A service's hold on its own log. The same one however often it is asked for: two would not know of each other what
     /// they remember of streams.
     pub async fn ledger(&self, service: &str) -> anyhow::Result<Ledger> {
@@ -182,13 +194,13 @@ impl Host {
 
     /// Another service's log, to follow: of this process, or of a peer.
     pub async fn feed_for(&self, service: &str, source: &str) -> anyhow::Result<Arc<dyn Feed>> {
+        let mut remotes = self.inner.remotes.lock().await;
+        if let Some(remote) = remotes.get(source).filter(|_| service != source) {
+            return Ok(Arc::clone(remote));
+        }
         let Some(addresses) = self.inner.peers.get(source).filter(|_| service != source) else {
             return Ok(Arc::new(InProcess(self.log(source).await?)));
         };
-        let mut remotes = self.inner.remotes.lock().await;
-        if let Some(remote) = remotes.get(source) {
-            return Ok(Arc::clone(remote));
-        }
         let tokens = Tokens::new(&self.secrets);
         let tasks = (&self.inner.tracker, &self.inner.stop);
         let remote: Arc<dyn Feed> = Remote::follow(source, addresses, service, tokens, self.clock.clone(), tasks)?;

@@ -93,7 +93,9 @@ impl<S: Shelf> Reader<S> {
 
     pub(super) async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError> {
         let row = self.shelf.command(command_id).await.context("looking for a command").map_err(LogError::Store)?;
-        row.map(|row| rows::known_command(&row, 0)).transpose().map_err(LogError::Store)
+        let known = row.map(|row| rows::known_command(&row, 0)).transpose().map_err(LogError::Store)?;
+        // Not before its events can be read: whoever is told of it reads them next.
+        Ok(known.filter(|known| self.tail.shows(known.last_position)))
     }
 
     pub(super) async fn find_reservation(&self, scope: &str, key: &[u8]) -> Result<Option<String>, LogError> {

@@ -54,6 +54,12 @@ impl Tail {
         Head { log: self.log.clone(), log_id: self.log_id.clone(), position, chain: chain.to_vec() }
     }
 
+    /// Whether everything up to a position can be read. Between a commit and its announcement the store knows of commands
+    /// whose events nobody sees yet: who was told of one then would answer from a state without it.
+    pub(super) fn shows(&self, position: u64) -> bool {
+        position <= self.standing().position
+    }
+
     pub(super) fn wake(&self) -> watch::Receiver<u64> {
         self.wake.subscribe()
     }
