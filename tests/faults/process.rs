@@ -8,6 +8,7 @@ use std::{
 };
 
 use chassis::client::Connection;
+use tests::binary;
 use tokio::process::{Child, Command};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
@@ -84,21 +85,4 @@ pub(crate) fn data(folder: &Path) -> PathBuf {
 /// One that nobody listens on, to be listened on again and again.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn binary() -> PathBuf {
-    let binary = std::env::var_os("MIFENG_BIN").map_or_else(beside_the_test, PathBuf::from);
-    assert!(
-        binary.is_file(),
-        "{} is missing: build it with `cargo build --workspace --bin mifeng`, or name another one in MIFENG_BIN",
-        binary.display()
-    );
-    binary
-}
-
-/// Tests lie in target/<profile>/deps.
-fn beside_the_test() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps");
-    profile.join(format!("mifeng{}", std::env::consts::EXE_SUFFIX))
 }

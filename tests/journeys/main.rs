@@ -14,4 +14,5 @@ mod reach;
 mod read_models;
 mod refusals;
 mod story;
+mod story_apart;
 mod supervision;

@@ -4,10 +4,16 @@
 pub mod postgres;
 /// NATS servers that can be killed, cut and set back.
 pub mod nats;
+/// Every service in a process of its own.
+pub mod apart;
 /// A neighbourhood to try things in.
 pub mod village;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chassis::{Clock, client::Connection, host::Store};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -143,4 +149,22 @@ pub fn plan(data: &Path) -> Plan {
 /// RFC 3339.
 pub fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time as RFC 3339 writes it")
+}
+
+/// The program that is tested.
+pub fn binary() -> PathBuf {
+    let binary = std::env::var_os("MIFENG_BIN").map_or_else(beside_the_test, PathBuf::from);
+    assert!(
+        binary.is_file(),
+        "{} is missing: build it with `cargo build --workspace --bin mifeng`, or name another one in MIFENG_BIN",
+        binary.display()
+    );
+    binary
+}
+
+/// Tests lie in target/<profile>/deps.
+fn beside_the_test() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it lies");
+    let profile = test.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps");
+    profile.join(format!("mifeng{}", std::env::consts::EXE_SUFFIX))
 }
