@@ -82,7 +82,8 @@ impl Server {
     /// What it reads at its next start.
     pub fn configure(&self, more: &str) {
         let mut conf = format!("listen: 127.0.0.1:{}\nmax_payload: 8MB\n", self.port);
-        write!(conf, "jetstream {{ store_dir: {:?} }}\n{more}\n", self.data()).expect("a string takes everything");
+        write!(conf, "jetstream {{ store_dir: \"{}\" }}\n{more}\n", self.data().display())
+            .expect("a string takes everything");
         fs::write(self.folder.path().join("nats.conf"), conf).expect("the configuration is written");
     }
 
@@ -93,7 +94,7 @@ impl Server {
         let places = [
             ("listen: 0.0.0.0:4222", format!("listen: 127.0.0.1:{}", self.port)),
             ("http: 127.0.0.1:8222", format!("http: 127.0.0.1:{}", free_port())),
-            ("store_dir: /data", format!("store_dir: {:?}", self.data())),
+            ("store_dir: /data", format!("store_dir: \"{}\"", self.data().display())),
             ("max_file_store: 20GB", "max_file_store: 1GB".to_owned()),
             ("/etc/nats/", format!("{folder}/")),
         ];

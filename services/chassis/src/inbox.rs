@@ -124,7 +124,7 @@ impl Inbox {
             match taken {
                 Taken::Next | Taken::Known => {}
                 Taken::Hole => {
-                    tracing::debug!(source = self.source, position = record.position, "NATS has left a hole")
+                    tracing::debug!(source = self.source, position = record.position, "NATS has left a hole");
                 }
                 Taken::OtherLog => {
                     self.accept(&record.log_id).await?;

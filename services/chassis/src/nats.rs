@@ -119,9 +119,10 @@ fn told() -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
         let text = event.to_string();
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if *last != text {
-            match event {
-                Event::Connected => tracing::info!("NATS is there"),
-                _ => tracing::warn!(event = text, "NATS"),
+            if event == Event::Connected {
+                tracing::info!("NATS is there");
+            } else {
+                tracing::warn!(event = text, "NATS");
             }
             *last = text;
         }

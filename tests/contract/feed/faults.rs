@@ -12,7 +12,6 @@ use tempfile::TempDir;
 use super::{
     OverNats, Way, add, assert_arrives, open_log,
     over_nats::{Sending, Source},
-    read_to,
 };
 
 pub(crate) async fn a_consumer_catches_up_while_the_source_is_away<const OLDEST: bool>(way: OverNats<OLDEST>) {
@@ -156,13 +155,22 @@ pub(crate) async fn two_relays_neither_interleave_nor_double<const OLDEST: bool>
     let other = Sending::start(&way.server.url(), &way.log, true, None).await;
     let third = Sending::start(&way.server.url(), &way.log, true, None).await;
     let feed = way.feed().await;
+    until_state(&way, |_| true).await;
+    let mut messages = messages(&way).await;
     let log = way.log();
     let writing = tokio::spawn(async move {
         for _ in 0..40 {
             add(&log, 100).await;
         }
     });
-    read_to(&feed, 0, 4_000).await;
+    // Seen as it grows: what was mended afterwards would not show.
+    let watching = async {
+        for sequence in 1..=4_000 {
+            let message = messages.next().await.unwrap().unwrap();
+            assert_eq!((message.info().unwrap().stream_sequence, read(&message).position), (sequence, sequence));
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), watching).await.expect("the stream fills");
     writing.await.unwrap();
     other.published(4_000).await;
     third.published(4_000).await;
@@ -319,14 +327,19 @@ async fn until_state<const OLDEST: bool>(way: &OverNats<OLDEST>, expected: impl 
 /// What lies in the stream, as an operator's tool reads it: position and payload.
 async fn stored<const OLDEST: bool>(way: &OverNats<OLDEST>) -> Vec<Record> {
     let stream = operator(way).await.get_stream("mifeng-registry").await.unwrap();
-    let messages = usize::try_from(stream.cached_info().state.messages).unwrap();
+    let count = usize::try_from(stream.cached_info().state.messages).unwrap();
+    messages(way).await.take(count).map(|message| read(&message.unwrap())).collect().await
+}
+
+async fn messages<const OLDEST: bool>(way: &OverNats<OLDEST>) -> pull::Stream {
+    let stream = operator(way).await.get_stream("mifeng-registry").await.unwrap();
     let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
     let consumer: PullConsumer = stream.create_consumer(config).await.unwrap();
-    let fetched = consumer.stream().max_messages_per_batch(1_000).messages().await.unwrap().take(messages);
-    let record = |message: jetstream::Message| {
-        let header = |name: &str| message.headers.as_ref().unwrap().get(name).unwrap().as_str().to_owned();
-        let (position, log_id) = (header("mf-position").parse().unwrap(), header("mf-log"));
-        Record { position, log_id, payload: message.payload.to_vec(), ..Record::default() }
-    };
-    fetched.map(|message| record(message.unwrap())).collect().await
+    consumer.stream().max_messages_per_batch(1_000).messages().await.unwrap()
+}
+
+fn read(message: &jetstream::Message) -> Record {
+    let header = |name: &str| message.headers.as_ref().unwrap().get(name).unwrap().as_str().to_owned();
+    let (position, log_id) = (header("mf-position").parse().unwrap(), header("mf-log"));
+    Record { position, log_id, payload: message.payload.to_vec(), ..Record::default() }
 }
