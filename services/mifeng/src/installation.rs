@@ -84,7 +84,7 @@ impl Prepare {
         for service in Service::ALL {
             let folder = self.folder.join(service.name());
             work.folder(&folder)?;
-            work.once(&folder.join(chassis::secrets::FILE), || Ok(root.to_vec()))?;
+            work.once(&folder.join(chassis::secrets::FILE), || Ok(root.clone()))?;
             work.once(&folder.join("postgres.password"), password)?;
             work.once(&folder.join("nats.password"), password)?;
             users.push((service.name(), read(&folder.join("nats.password"))?));
@@ -187,11 +187,12 @@ impl Work {
 fn users_conf(users: &[(&str, &str)]) -> String {
     let mut conf = String::from("# Made by `mifeng installation prepare`.\nauthorization {\n  users = [\n");
     for (service, password) in users {
-        conf += &format!(
-            "  {{ user: \"{service}\", password: \"{password}\", permissions: {{\n    \
-               publish: [\"mifeng.{service}.>\", \"$JS.API.>\", \"$JS.ACK.>\", \"$JS.FC.>\"]\n    \
-               subscribe: [\"_INBOX.>\", \"mifeng.>\"]\n  }} }}\n"
-        );
+        let own = format!(r#"["mifeng.{service}.>", "$JS.API.>", "$JS.ACK.>"]"#);
+        let permissions = format!(r#"{{ publish: {own}, subscribe: ["_INBOX.>", "mifeng.>"] }}"#);
+        conf += "    ";
+        conf += &[r#"{ user: ""#, service, r#"", password: ""#, password, r#"", permissions: "#].concat();
+        conf += &permissions;
+        conf += " }\n";
     }
     conf + "  ]\n}\n"
 }
