@@ -1,8 +1,10 @@
-//! What every store of a log holds. The rules are written once, in `event_log.rs` and `model.rs`; a further store needs a
+//! What every store of a log and every feed hold. The rules are written once, in `event_log.rs` and `model.rs`; a further store needs a
 //! file like `sqlite.rs`, which names it and adds what is true of it alone.
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod event_log;
+mod feed;
 mod model;
+mod postgres;
 mod sqlite;

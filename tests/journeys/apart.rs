@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use chassis::{
     Clock,
     client::{Connection, new_request_id},
+    host::Store,
 };
 use chrono::TimeDelta;
 use mifeng::wiring::{Plan, Running, Service};
@@ -27,6 +28,9 @@ async fn serve(service: Service, folder: &Path, secret: &Path, peers: &[(&str, &
         data: folder.join(service.name()),
         secret_file: Some(secret.to_owned()),
         peers: peers.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned())).collect::<BTreeMap<_, _>>(),
+        store: Store::Folder,
+        nats: None,
+        advertise: None,
         clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
         demonstration: false,
     };

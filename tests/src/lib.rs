@@ -1,11 +1,15 @@
 //! The harness: a whole house on port 0 with stores of its own, and people with tokens to act in it.
 
+/// PostgreSQL servers.
+pub mod postgres;
+/// NATS servers that can be killed, cut and set back.
+pub mod nats;
 /// A neighbourhood to try things in.
 pub mod village;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use chassis::{Clock, client::Connection};
+use chassis::{Clock, client::Connection, host::Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use mifeng::wiring::{Plan, Running, Service};
 use proto::{
@@ -128,6 +132,9 @@ pub fn plan(data: &Path) -> Plan {
         data: data.to_owned(),
         secret_file: None,
         peers: BTreeMap::new(),
+        store: Store::Folder,
+        nats: None,
+        advertise: None,
         clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
         demonstration: true,
     }

@@ -9,8 +9,17 @@ use std::{
 use proto::event::v1::consumer::State;
 use tokio::{sync::watch, time::Instant};
 
+use crate::lease::Lead;
+
 /// How long news may wait for company. Nobody sees it: whoever asks for a position is served at once.
 const COMPANY: Duration = Duration::from_millis(20);
+
+/// How often a replica looks how far the leader is, at most and at least.
+const SHORT_GLANCE: Duration = Duration::from_millis(10);
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// Who fails for longer shows people what is no longer so.
+const LONG: Duration = Duration::from_secs(30);
 
 /// One consumer's way through one source log.
 #[derive(Debug)]
@@ -34,11 +43,14 @@ pub struct Standing {
     pub parked: u64,
     /// The last failure; empty where there is none.
     pub error: String,
+    /// Since when it fails without a break.
+    pub failing_since: Option<Instant>,
 }
 
 impl Progress {
     fn new(consumer: &str, source: &str, position: u64) -> Self {
-        let standing = Standing { state: State::Running, position, parked: 0, error: String::new() };
+        let standing =
+            Standing { state: State::Running, position, parked: 0, error: String::new(), failing_since: None };
         Self {
             consumer: consumer.to_owned(),
             source: source.to_owned(),
@@ -58,12 +70,14 @@ impl Progress {
     }
 
     pub(crate) fn reached(&self, position: u64, parked: u64) {
-        self.standing.send_replace(Standing { state: State::Running, position, parked, error: String::new() });
+        let running = Standing { state: State::Running, position, parked, error: String::new(), failing_since: None };
+        self.standing.send_replace(running);
     }
 
     pub(crate) fn failing(&self, state: State, error: &str) {
         self.standing.send_modify(|standing| {
             standing.state = state;
+            standing.failing_since.get_or_insert_with(Instant::now);
             error.clone_into(&mut standing.error);
         });
     }
@@ -85,6 +99,21 @@ impl Progress {
         let position = self.standing.borrow().position;
         let mut wanted = self.wanted.subscribe();
         drop(tokio::time::timeout(COMPANY, wanted.wait_for(|wanted| *wanted > position)).await);
+    }
+
+    /// Between two looks of a replica at what the leader has done: short while somebody waits for it.
+    pub(crate) async fn glance(&self, lead: &mut watch::Receiver<Lead>) {
+        let position = self.standing.borrow().position;
+        let mut wanted = self.wanted.subscribe();
+        let pause = async {
+            tokio::time::sleep(SHORT_GLANCE).await;
+            let awaited = wanted.wait_for(|wanted| *wanted > position);
+            drop(tokio::time::timeout(GLANCE, awaited).await);
+        };
+        tokio::select! {
+            _ = lead.changed() => {}
+            () = pause => {}
+        }
     }
 
     /// Starts a halted consumer again; one that runs tries again what it has laid aside.
@@ -129,8 +158,11 @@ impl Consumers {
         all.iter().find(|progress| progress.consumer == consumer && progress.source == source).cloned()
     }
 
-    /// Those that stand still until an operator resumes them.
-    pub fn halted(&self) -> Vec<Arc<Progress>> {
-        self.all().into_iter().filter(|progress| progress.standing().state == State::Halted).collect()
+    /// Those that stand still until an operator resumes them, and those that have not got on for long.
+    pub fn stuck(&self) -> Vec<Arc<Progress>> {
+        let stuck = |standing: Standing| {
+            standing.state == State::Halted || standing.failing_since.is_some_and(|since| since.elapsed() > LONG)
+        };
+        self.all().into_iter().filter(|progress| stuck(progress.standing())).collect()
     }
 }

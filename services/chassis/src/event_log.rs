@@ -14,12 +14,22 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
+use crate::Lead;
+
 /// Requests of one commit, decided one by one in memory.
 mod batch;
+/// Where callers hand over, and wait.
+mod entrance;
 /// The hash that runs through a log.
 pub mod chain;
 /// The one task that writes.
 mod queue;
+/// Reads from a store, and finds damage.
+mod reader;
+/// Rows to records.
+mod rows;
+/// The log in a PostgreSQL database.
+pub mod postgres;
 /// The log in one SQLite file.
 pub mod sqlite;
 /// The head and the latest records, in memory.
@@ -66,6 +76,18 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Forgets commands that were recorded before a time, and counts them. See [`COMMANDS_KEPT`].
     async fn prune_commands(&self, before: DateTime<Utc>) -> Result<u64, LogError>;
+
+    /// Which replica writes here. An append that another replica's process is sent is answered [`AppendError::Unknown`].
+    fn lead(&self) -> watch::Receiver<Lead>;
+
+    /// The fence under which this process alone writes, now; `None` while another one may. What was remembered of
+    /// streams under one fence holds under the same fence, and under no other.
+    fn sole_writer(&self) -> Option<i64>;
+
+    /// The id that the log had before it was restored from an older backup, if it ever was.
+    async fn renewed_from(&self) -> Result<Option<String>, LogError> {
+        Ok(None)
+    }
 
     /// Finishes what waits, then lets go of the store. Later appends are answered [`AppendError::Unknown`].
     async fn close(&self);

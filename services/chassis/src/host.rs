@@ -8,18 +8,24 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::sync::Mutex;
+use proto::event::v1::consumer::State;
+use tokio::sync::{Mutex, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Clock, Feed, Ledger, Projection, Reaction, Vault, Views,
     access::Tokens,
     consumers::Consumers,
-    event_log::{COMMANDS_KEPT, EventLog, sqlite::SqliteLog},
+    event_log::{COMMANDS_KEPT, EventLog, postgres::PgLog, sqlite::SqliteLog},
     feed::{InProcess, Remote},
+    inbox::Inbox,
+    lease::{Lead, Lease},
+    nats::Nats,
+    postgres::Database,
     reactions::{self, Checkpoints},
+    relay::{self, Relay},
     secrets::Secrets,
-    views::{self, OnFailure},
+    views::{self, OnFailure, Shelf},
 };
 
 /// One process: which services it runs is for its caller to say.
@@ -28,11 +34,15 @@ pub struct Host {
     pub clock: Clock,
     pub secrets: Arc<Secrets>,
     pub consumers: Consumers,
+    /// Whether this process writes, where replicas share a store.
+    pub lease: Lease,
     inner: Arc<Inner>,
 }
 
 struct Inner {
     data: PathBuf,
+    store: Store,
+    nats: Option<Nats>,
     /// Addresses of the services that run elsewhere, by their logs' names.
     peers: BTreeMap<String, String>,
     logs: Mutex<BTreeMap<String, Arc<dyn EventLog>>>,
@@ -44,8 +54,33 @@ struct Inner {
     stop: CancellationToken,
 }
 
+/// Where a process keeps what it must not forget.
+#[derive(Clone)]
+pub enum Store {
+    /// In the data folder, one folder per service. The process has it to itself.
+    Folder,
+    /// In the database of the one service that the process runs, whose replicas share it.
+    Database(Database),
+}
+
+/// What a process is founded on.
+pub struct Foundation {
+    /// Made where it is missing.
+    pub data: PathBuf,
+    pub store: Store,
+    /// What carries the logs between processes; without it each asks the others.
+    pub nats: Option<Nats>,
+    pub secrets: Secrets,
+    pub clock: Clock,
+    /// Addresses of the services that run elsewhere. Logs that are not among them are the process's own.
+    pub peers: BTreeMap<String, String>,
+    /// Where the other replicas reach this process.
+    pub address: String,
+    pub stop: CancellationToken,
+}
+
 impl Host {
-    /// Stands on a data folder, which it makes where it is missing. Logs that are not among the `peers` are its own.
+    /// Stands on a data folder alone.
     pub fn open(
         data: &Path,
         secrets: Secrets,
@@ -53,19 +88,39 @@ impl Host {
         peers: BTreeMap<String, String>,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(data).with_context(|| format!("making the data folder {}", data.display()))?;
+        let (store, address) = (Store::Folder, String::new());
+        let foundation = Foundation { data: data.to_owned(), store, nats: None, secrets, clock, peers, address, stop };
+        Self::on(foundation, Lease::alone(), TaskTracker::new())
+    }
+
+    /// Stands on whatever it is given. Contends for the lead where replicas share the store.
+    pub async fn found(foundation: Foundation) -> anyhow::Result<Self> {
+        let tracker = TaskTracker::new();
+        let lease = match &foundation.store {
+            Store::Folder => Lease::alone(),
+            Store::Database(database) => Lease::contend(database, &foundation.address, &foundation.stop).await?,
+        };
+        Self::on(foundation, lease, tracker)
+    }
+
+    fn on(foundation: Foundation, lease: Lease, tracker: TaskTracker) -> anyhow::Result<Self> {
+        let Foundation { data, store, nats, secrets, clock, peers, stop, .. } = foundation;
+        std::fs::create_dir_all(&data).with_context(|| format!("making the data folder {}", data.display()))?;
         Ok(Self {
             clock,
             secrets: Arc::new(secrets),
             consumers: Consumers::default(),
+            lease,
             inner: Arc::new(Inner {
-                data: data.to_owned(),
+                data,
+                store,
+                nats,
                 peers,
                 logs: Mutex::default(),
                 remotes: Mutex::default(),
                 ledgers: Mutex::default(),
                 views: Mutex::default(),
-                tracker: TaskTracker::new(),
+                tracker,
                 stop,
             }),
         })
@@ -82,8 +137,13 @@ impl Host {
 
     /// The personal data of a service, under keys of its own.
     pub async fn vault(&self, service: &str) -> anyhow::Result<Vault> {
-        let path = self.folder(service)?.join("keys.db");
-        Vault::open(&path, &self.secrets, self.clock.clone()).await
+        match &self.inner.store {
+            Store::Folder => {
+                let path = self.folder(service)?.join("keys.db");
+                Vault::open(&path, &self.secrets, self.clock.clone()).await
+            }
+            Store::Database(database) => Vault::in_database(&database.keys(), &self.secrets, self.clock.clone()).await,
+        }
     }
 
     /// A service's read models, halted by a record that they cannot take.
@@ -107,8 +167,12 @@ impl Host {
             service: service.to_owned(),
             reaction: Arc::from(reaction),
             sources,
-            checkpoints: Checkpoints::open(&self.folder(service)?.join("reactions.db")).await?,
+            checkpoints: match &self.inner.store {
+                Store::Folder => Checkpoints::open(&self.folder(service)?.join("reactions.db")).await?,
+                Store::Database(database) => Checkpoints::in_database(database),
+            },
             consumers: self.consumers.clone(),
+            lease: self.lease.clone(),
             fingerprinter: self.secrets.fingerprinter(),
             tracker: self.inner.tracker.clone(),
             stop: self.inner.stop.clone(),
@@ -128,6 +192,10 @@ impl Host {
         let tokens = Tokens::new(&self.secrets);
         let tasks = (&self.inner.tracker, &self.inner.stop);
         let remote: Arc<dyn Feed> = Remote::follow(source, address, service, tokens, self.clock.clone(), tasks)?;
+        let remote = match &self.inner.nats {
+            Some(nats) => Inbox::follow(source, remote, nats.clone(), tasks),
+            None => remote,
+        };
         remotes.insert(source.to_owned(), Arc::clone(&remote));
         Ok(remote)
     }
@@ -171,6 +239,7 @@ impl Host {
         for log in self.logs().await.values() {
             log.close().await;
         }
+        self.lease.give_back().await;
     }
 
     async fn open_views(
@@ -188,12 +257,16 @@ impl Host {
         }
         let views = Views::open(views::Setup {
             service: service.to_owned(),
-            folder: self.folder(service)?.join("views"),
+            shelf: match &self.inner.store {
+                Store::Folder => Shelf::Folder(self.folder(service)?.join("views")),
+                Store::Database(database) => Shelf::Database(database.clone()),
+            },
             projections,
             sources,
             on_failure,
             consumers: self.consumers.clone(),
             ledger,
+            lease: self.lease.clone(),
             tracker: self.inner.tracker.clone(),
             stop: self.inner.stop.clone(),
         })
@@ -208,11 +281,56 @@ impl Host {
         if let Some(log) = logs.get(name) {
             return Ok(Arc::clone(log));
         }
-        let path = self.folder(name)?.join("log.db");
-        let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&path, name, self.clock.clone()).await?);
+        let log: Arc<dyn EventLog> = match &self.inner.store {
+            Store::Folder => {
+                let path = self.folder(name)?.join("log.db");
+                Arc::new(SqliteLog::open(&path, name, self.clock.clone()).await?)
+            }
+            Store::Database(database) => {
+                Arc::new(PgLog::open(database, name, self.clock.clone(), self.lease.clone()).await?)
+            }
+        };
         logs.insert(name.to_owned(), Arc::clone(&log));
-        self.inner.tracker.spawn(forget(Arc::clone(&log), self.clock.clone(), self.inner.stop.clone()));
+        let forgetting = forget(Arc::clone(&log), self.lease.clone(), self.clock.clone(), self.inner.stop.clone());
+        self.inner.tracker.spawn(forgetting);
+        if let Some(nats) = &self.inner.nats {
+            self.publish(&log, nats.clone()).await?;
+        }
         Ok(log)
+    }
+
+    /// Carries a log of this process to the others. How far that is, and what keeps it, is seen among the consumers.
+    async fn publish(&self, log: &Arc<dyn EventLog>, nats: Nats) -> anyhow::Result<()> {
+        let (leads, leading) = watch::channel(false);
+        let renewed_from = log.renewed_from().await?;
+        let setup =
+            relay::Setup { log: Arc::clone(log), nats, leads: leading, renewed_from, clock: self.clock.clone() };
+        let relay = Relay::start(setup, (&self.inner.tracker, &self.inner.stop));
+        let progress = self.consumers.enter(&format!("{}/relay", log.name()), log.name(), 0);
+        let (log, stop) = (Arc::clone(log), self.inner.stop.clone());
+        self.inner.tracker.spawn(async move {
+            let (mut lead, mut standing) = (log.lead(), relay.standing());
+            let watching = async {
+                loop {
+                    let here = matches!(*lead.borrow_and_update(), Lead::Here { .. });
+                    leads.send_if_modified(|leads| std::mem::replace(leads, here) != here);
+                    let now = standing.borrow_and_update().clone();
+                    match (here, now.alarm, now.error) {
+                        (true, Some(alarm), _) => progress.failing(State::Halted, &alarm),
+                        (true, None, Some(error)) => progress.failing(State::Retrying, &error),
+                        (true, None, None) => progress.reached(now.published, 0),
+                        // The replica that leads publishes: nothing is behind here.
+                        (false, ..) => progress.reached(u64::MAX, 0),
+                    }
+                    tokio::select! {
+                        changed = lead.changed() => if changed.is_err() { return },
+                        changed = standing.changed() => if changed.is_err() { return },
+                    }
+                }
+            };
+            stop.run_until_cancelled(watching).await;
+        });
+        Ok(())
     }
 
     fn folder(&self, service: &str) -> anyhow::Result<PathBuf> {
@@ -223,8 +341,15 @@ impl Host {
 }
 
 /// Forgets commands whose answers are no longer repeated, once an hour.
-async fn forget(log: Arc<dyn EventLog>, clock: Clock, stop: CancellationToken) {
+async fn forget(log: Arc<dyn EventLog>, lease: Lease, clock: Clock, stop: CancellationToken) {
     loop {
+        // The replica that leads does it for all.
+        if !lease.leads() {
+            if stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(1))).await.is_none() {
+                return;
+            }
+            continue;
+        }
         match log.prune_commands(clock.now() - COMMANDS_KEPT).await {
             Ok(0) => {}
             Ok(forgotten) => tracing::info!(log = log.name(), forgotten, "old commands were forgotten"),

@@ -7,12 +7,24 @@ pub mod clock;
 pub mod call;
 /// Why a request is not done, in words that a person can act on.
 pub mod refusal;
+/// Where a service's PostgreSQL database is, and how it is entered.
+pub mod postgres;
+/// Which of several replicas writes.
+pub mod lease;
+/// What a service's databases are made of, and who may do what there.
+pub mod database;
 /// The truth: an append-only log with group commit.
 pub mod event_log;
 /// Load, fold, decide, append, again on conflict.
 pub mod ledger;
 /// One log as its consumers see it.
 pub mod feed;
+/// The way to NATS.
+pub mod nats;
+/// One's own log, published to NATS.
+pub mod relay;
+/// Another's log, out of NATS.
+pub mod inbox;
 /// How far each consumer is, and what it is stuck on.
 pub mod consumers;
 /// What to do when there is no room left.
@@ -35,6 +47,8 @@ pub mod log_service;
 pub mod telemetry;
 /// One port for gRPC, gRPC-Web, health, metrics and pages.
 pub mod server;
+/// RPCs passed on to another process, as they are.
+pub mod forward;
 /// The one way to call a service.
 pub mod client;
 /// Everything above, wired for one process.
@@ -45,6 +59,7 @@ pub use clock::{CALENDAR, Clock, day_of, instant, timestamp};
 pub use event_log::Record;
 pub use feed::Feed;
 pub use host::Host;
+pub use lease::{Lead, Lease};
 pub use ledger::{Aggregate, Decision, Done, Failure, Ledger};
 pub use reactions::Reaction;
 pub use refusal::{Fields, Kind, Refusal, Refuse, reason};

@@ -1,27 +1,40 @@
 //! A process's logs and consumers seen from outside: for services that fill a hole, for operators and for auditors. Payloads
 //! go out as they are stored: personal fields stay sealed.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use proto::event::v1::{
     Consumer, GetHeadRequest, Head, ListConsumersRequest, ListConsumersResponse, ParkedRecord, ReadRecordsRequest,
     ReadRecordsResponse, RebuildViewsRequest, RebuildViewsResponse, ResumeConsumerRequest, VerifyLogRequest,
-    VerifyLogResponse, event_log_service_server::EventLogService,
+    VerifyLogResponse, event_log_service_client::EventLogServiceClient, event_log_service_server::EventLogService,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
-use crate::{Call, Failure, Host, Kind, Record, Refusal, consumers::Progress, event_log::EventLog};
+use crate::{Call, Failure, Host, Kind, Record, Refusal, client::Connection, consumers::Progress, event_log::EventLog};
 
 /// Of what was laid aside, the oldest.
 const PARKED_SHOWN: i64 = 20;
 
 pub struct LogApi {
     host: Host,
+    /// Services in other processes, whose record is shown here too.
+    elsewhere: BTreeMap<String, Connection>,
 }
 
 impl LogApi {
     pub fn new(host: Host) -> Self {
-        Self { host }
+        Self { host, elsewhere: BTreeMap::new() }
+    }
+
+    /// Shows the record of all services in one place, with the caller's own token.
+    #[must_use]
+    pub fn with(self, elsewhere: BTreeMap<String, Connection>) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// The process of a service, where that is another one.
+    fn peer(&self, service: &str, caller: &MetadataMap) -> Result<Option<EventLogServiceClient<Connection>>, Status> {
+        self.elsewhere.get(service).map(|connection| asking(connection, caller)).transpose()
     }
 
     async fn log(&self, name: &str) -> Result<Arc<dyn EventLog>, Status> {
@@ -38,7 +51,8 @@ impl LogApi {
             consumer: progress.consumer.clone(),
             source: progress.source.clone(),
             state: standing.state.into(),
-            position: standing.position,
+            // A replica that does not lead has nothing to carry.
+            position: standing.position.min(head),
             head,
             parked: standing.parked,
             error: standing.error,
@@ -71,6 +85,9 @@ impl LogApi {
 #[tonic::async_trait]
 impl EventLogService for LogApi {
     async fn get_head(&self, request: Request<GetHeadRequest>) -> Result<Response<Head>, Status> {
+        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata())? {
+            return peer.get_head(request.into_inner()).await;
+        }
         let log = self.log(&request.get_ref().log).await?;
         let head = log.head().await.map_err(Failure::from)?;
         Ok(Response::new(head))
@@ -80,6 +97,9 @@ impl EventLogService for LogApi {
         &self,
         request: Request<ReadRecordsRequest>,
     ) -> Result<Response<ReadRecordsResponse>, Status> {
+        if let Some(peer) = self.peer(&request.get_ref().log, request.metadata())? {
+            return peer.max_decoding_message_size(LARGEST_ANSWER).read_records(request.into_inner()).await;
+        }
         let request = request.into_inner();
         let log = self.log(&request.log).await?;
         let limit = usize::try_from(crate::page::size(request.page_size)).unwrap_or(100);
@@ -98,6 +118,9 @@ impl EventLogService for LogApi {
     }
 
     async fn verify_log(&self, request: Request<VerifyLogRequest>) -> Result<Response<VerifyLogResponse>, Status> {
+        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata())? {
+            return peer.verify_log(request.into_inner()).await;
+        }
         let log = self.log(&request.get_ref().log).await?;
         let found = log.verify().await.map_err(Failure::from)?;
         Ok(Response::new(VerifyLogResponse {
@@ -110,11 +133,17 @@ impl EventLogService for LogApi {
 
     async fn list_consumers(
         &self,
-        _: Request<ListConsumersRequest>,
+        request: Request<ListConsumersRequest>,
     ) -> Result<Response<ListConsumersResponse>, Status> {
         let mut consumers = Vec::new();
         for progress in self.host.consumers.all() {
             consumers.push(self.consumer(&progress).await);
+        }
+        let peers = self.elsewhere.values().map(|connection| asking(connection, request.metadata()));
+        let peers = peers.collect::<Result<Vec<_>, _>>()?;
+        let asked = peers.into_iter().map(|mut peer| async move { peer.list_consumers(ListConsumersRequest {}).await });
+        for answer in futures::future::try_join_all(asked).await? {
+            consumers.extend(answer.into_inner().consumers);
         }
         consumers.sort_by(|a, b| (&a.consumer, &a.source).cmp(&(&b.consumer, &b.source)));
         Ok(Response::new(ListConsumersResponse { consumers }))
@@ -122,6 +151,10 @@ impl EventLogService for LogApi {
 
     async fn resume_consumer(&self, request: Request<ResumeConsumerRequest>) -> Result<Response<Consumer>, Status> {
         Call::command(&request, &request.get_ref().request_id)?;
+        let service = request.get_ref().consumer.split('/').next().unwrap_or_default();
+        if let Some(mut peer) = self.peer(service, request.metadata())? {
+            return peer.resume_consumer(request.into_inner()).await;
+        }
         let request = request.into_inner();
         let Some(progress) = self.host.consumers.find(&request.consumer, &request.source) else {
             let all = self.host.consumers.all();
@@ -137,6 +170,9 @@ impl EventLogService for LogApi {
         request: Request<RebuildViewsRequest>,
     ) -> Result<Response<RebuildViewsResponse>, Status> {
         Call::command(&request, &request.get_ref().request_id)?;
+        if let Some(mut peer) = self.peer(&request.get_ref().log, request.metadata())? {
+            return peer.rebuild_views(request.into_inner()).await;
+        }
         let all = self.host.all_views().await;
         let known = all.keys().cloned().collect::<Vec<_>>().join(", ");
         let Some(views) = all.get(&request.get_ref().log).cloned() else {
@@ -149,6 +185,17 @@ impl EventLogService for LogApi {
         Ok(Response::new(RebuildViewsResponse { generation, records }))
     }
 }
+
+/// Another process, asked by the same caller.
+fn asking(connection: &Connection, caller: &MetadataMap) -> Result<EventLogServiceClient<Connection>, Status> {
+    let bearer = caller.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = bearer.split_once(' ').map_or(bearer, |(_, token)| token);
+    let connection = connection.clone().with_token(token.trim()).map_err(Failure::Fault)?;
+    Ok(EventLogServiceClient::new(connection))
+}
+
+/// An answer stops at a megabyte of payloads, and the record that goes beyond it may be as large as a commit.
+const LARGEST_ANSWER: usize = 16 << 20;
 
 /// Payloads of one answer, in bytes; at least one record, however large. Whoever reads asks for the rest.
 const MOST_BYTES: usize = 1 << 20;

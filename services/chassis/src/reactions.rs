@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use proto::event::v1::consumer::State;
 use sqlx::{AnyConnection, Connection as _, Executor as _, Row as _};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
@@ -24,6 +24,8 @@ use crate::{
     consumers::{Consumers, Progress},
     disk::passes,
     feed::unreachable,
+    lease::{Lead, Lease},
+    postgres::Database,
     telemetry,
 };
 
@@ -47,6 +49,8 @@ pub(crate) struct Setup {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) consumers: Consumers,
     pub(crate) fingerprinter: Fingerprinter,
+    /// Which replica reacts; the others see how far it is.
+    pub(crate) lease: Lease,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -63,6 +67,7 @@ pub(crate) async fn start(setup: Setup) -> anyhow::Result<()> {
             source,
             checkpoints: setup.checkpoints.clone(),
             fingerprinter: setup.fingerprinter.clone(),
+            lease: setup.lease.clone(),
             progress,
             checkpoint,
             done: HashSet::new(),
@@ -86,6 +91,7 @@ struct Follower {
     source: Arc<dyn Feed>,
     checkpoints: Checkpoints,
     fingerprinter: Fingerprinter,
+    lease: Lease,
     progress: Arc<Progress>,
     /// Everything up to here was reacted to.
     checkpoint: Checkpoint,
@@ -102,8 +108,20 @@ struct Failed {
 impl Follower {
     async fn run(mut self, stop: CancellationToken) {
         let mut wake = self.source.wake();
+        let mut lead = self.lease.watch();
+        // In which the remembered checkpoint holds.
+        let mut term = None;
         let mut tries = 0;
         loop {
+            let now = lead.borrow_and_update().clone();
+            if term.as_ref() != Some(&now) {
+                term = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    term = self.until_leading(now, &mut lead) => term,
+                };
+                continue;
+            }
             wake.mark_unchanged();
             let before = self.checkpoint.position;
             let step = tokio::select! {
@@ -112,6 +130,8 @@ impl Follower {
                 step = self.step() => step,
             };
             match step {
+                // Another replica leads by now: it does what is to be done.
+                _ if !self.lease.leads() => {}
                 Ok(0) => {
                     tries = 0;
                     tokio::select! {
@@ -138,6 +158,23 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// One look at how far the replica is that leads; the new term, once this one does.
+    async fn until_leading(&mut self, now: Lead, lead: &mut watch::Receiver<Lead>) -> Option<Lead> {
+        match self.checkpoints.read(&self.consumer, self.source.source()).await {
+            Ok(checkpoint) => {
+                self.checkpoint = checkpoint;
+                self.done.clear();
+                self.progress.reached(self.checkpoint.position, 0);
+                if matches!(now, Lead::Here { .. }) {
+                    return Some(now);
+                }
+            }
+            Err(error) => self.progress.failing(State::Retrying, &format!("{error:#}")),
+        }
+        self.progress.glance(lead).await;
+        None
     }
 
     async fn recover(&mut self, tries: &mut u32, error: &anyhow::Error) {
@@ -258,30 +295,55 @@ pub(crate) struct Checkpoint {
 
 /// The checkpoints of a service's reactions. One that is lost or old is no harm: reacting again changes nothing.
 #[derive(Clone)]
-pub(crate) struct Checkpoints(Arc<Mutex<AnyConnection>>);
+pub(crate) struct Checkpoints(Arc<Store>);
+
+struct Store {
+    url: String,
+    /// Said on each new connection.
+    greeting: &'static str,
+    /// None before the first use, and after a connection failed.
+    connection: Mutex<Option<AnyConnection>>,
+}
+
+/// How long the store may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 impl Checkpoints {
+    /// In a file of their own.
     pub(crate) async fn open(path: &Path) -> anyhow::Result<Self> {
-        sqlx::any::install_default_drivers();
-        let opening = || format!("opening the reactions' checkpoints {}", path.display());
         let url = format!("sqlite://{}?mode=rwc", path.display());
-        let mut connection = AnyConnection::connect(&url).await.with_context(opening)?;
-        connection
-            .execute(sqlx::raw_sql(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;
-                 CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT NOT NULL, source TEXT NOT NULL, log_id TEXT NOT NULL,
-                   position BIGINT NOT NULL, PRIMARY KEY (consumer, source));",
-            ))
+        let checkpoints =
+            Self::at(url, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;");
+        checkpoints
+            .ask(async |db| {
+                let table = "CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT NOT NULL, source TEXT NOT NULL,
+                   log_id TEXT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (consumer, source))";
+                db.execute(sqlx::raw_sql(table)).await.map(drop)
+            })
             .await
-            .with_context(opening)?;
-        Ok(Self(Arc::new(Mutex::new(connection))))
+            .with_context(|| format!("opening the reactions' checkpoints {}", path.display()))?;
+        Ok(checkpoints)
+    }
+
+    /// In the service's database.
+    pub(crate) fn in_database(database: &Database) -> Self {
+        Self::at(database.any_url("reactions"), "SET synchronous_commit = off")
+    }
+
+    fn at(url: String, greeting: &'static str) -> Self {
+        sqlx::any::install_default_drivers();
+        Self(Arc::new(Store { url, greeting, connection: Mutex::default() }))
     }
 
     async fn read(&self, consumer: &str, source: &str) -> anyhow::Result<Checkpoint> {
-        let row = sqlx::query("SELECT log_id, position FROM checkpoint WHERE consumer = $1 AND source = $2")
-            .bind(consumer.to_owned())
-            .bind(source.to_owned())
-            .fetch_optional(&mut *self.0.lock().await)
+        let row = self
+            .ask(async |db| {
+                sqlx::query("SELECT log_id, position FROM checkpoint WHERE consumer = $1 AND source = $2")
+                    .bind(consumer.to_owned())
+                    .bind(source.to_owned())
+                    .fetch_optional(db)
+                    .await
+            })
             .await
             .context("reading a checkpoint")?;
         Ok(row.map_or_else(Checkpoint::default, |row| Checkpoint {
@@ -291,17 +353,44 @@ impl Checkpoints {
     }
 
     async fn write(&self, consumer: &str, source: &str, checkpoint: &Checkpoint) -> anyhow::Result<()> {
-        sqlx::query(
-            "INSERT INTO checkpoint (consumer, source, log_id, position) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (consumer, source) DO UPDATE SET log_id = excluded.log_id, position = excluded.position",
-        )
-        .bind(consumer.to_owned())
-        .bind(source.to_owned())
-        .bind(checkpoint.log_id.clone())
-        .bind(i64::try_from(checkpoint.position).context("a position fits into 63 bits")?)
-        .execute(&mut *self.0.lock().await)
+        let position = i64::try_from(checkpoint.position).context("a position fits into 63 bits")?;
+        self.ask(async |db| {
+            sqlx::query(
+                "INSERT INTO checkpoint (consumer, source, log_id, position) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (consumer, source) DO UPDATE SET log_id = excluded.log_id, position = excluded.position",
+            )
+            .bind(consumer.to_owned())
+            .bind(source.to_owned())
+            .bind(checkpoint.log_id.clone())
+            .bind(position)
+            .execute(db)
+            .await
+        })
         .await
         .context("moving a checkpoint")?;
         Ok(())
+    }
+
+    /// Each question is a transaction of its own. A connection that failed, or whose answer nobody waited for, is not used
+    /// again.
+    async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, sqlx::Error>,
+    ) -> anyhow::Result<T> {
+        let mut kept = self.0.connection.lock().await;
+        let asked = async {
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => {
+                    let mut connection = AnyConnection::connect(&self.0.url).await?;
+                    connection.execute(sqlx::raw_sql(self.0.greeting)).await?;
+                    connection
+                }
+            };
+            let answer = question(&mut connection).await?;
+            *kept = Some(connection);
+            Ok::<_, sqlx::Error>(answer)
+        };
+        Ok(tokio::time::timeout(ANSWER, asked).await.context("the store did not answer")??)
     }
 }

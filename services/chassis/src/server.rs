@@ -19,7 +19,10 @@ use tonic::{Status, service::Routes};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt as _};
 
-use crate::access::AccessLayer;
+use crate::{
+    access::AccessLayer,
+    forward::{Replicas, to_the_leader},
+};
 use observe::Observer;
 
 mod connections;
@@ -31,12 +34,18 @@ mod tests;
 pub use health::{Health, Trouble};
 
 /// Everything behind one port.
-#[derive(Debug)]
 pub struct Server {
     /// The services, behind the access layer.
     services: Router,
     pages: Router,
     health: Health,
+    /// Where several processes are one service.
+    replicas: Option<Replicas>,
+}
+
+/// Serves one address for services in other processes, until `stop`.
+pub async fn serve_router(listener: TcpListener, router: Router, stop: CancellationToken) {
+    connections::serve(listener, router, stop, || {}).await;
 }
 
 impl Server {
@@ -55,7 +64,13 @@ impl Server {
         // tonic's routes bring a fallback of their own, and two routers that both have one cannot be merged.
         let services = routes.into_axum_router().reset_fallback();
         let services = if services.has_routes() { services.route_layer(access) } else { services };
-        Self { services, pages, health }
+        Self { services, pages, health, replicas: None }
+    }
+
+    /// Commands go to the replica that leads.
+    #[must_use]
+    pub fn among(self, replicas: Replicas) -> Self {
+        Self { replicas: Some(replicas), ..self }
     }
 
     /// Serves until `stop`, then finishes what runs, for 20 s at most.
@@ -73,8 +88,15 @@ impl Server {
 
     fn app(self, stop: &CancellationToken) -> anyhow::Result<Router> {
         let open = Routes::new(reflection()?).add_service(reflection_alpha()?).add_service(self.health.service());
+        // Before the access layer: it is the leader who judges.
+        let services = match self.replicas {
+            Some(replicas) if self.services.has_routes() => {
+                self.services.route_layer(axum::middleware::from_fn_with_state(replicas, to_the_leader))
+            }
+            _ => self.services,
+        };
         let rpcs = Router::new()
-            .merge(self.services)
+            .merge(services)
             .merge(open.into_axum_router().reset_fallback())
             .fallback(unimplemented)
             .layer(axum::middleware::from_fn_with_state(Observer::new(stop.clone()), observe::observe))

@@ -24,10 +24,11 @@ use sha2::Sha256;
 
 use self::{
     cache::Cache,
-    store::{Store, Stored},
+    store::{Place, Store, Stored},
 };
 use crate::{
     Clock, Failure, Kind, Refusal,
+    postgres::Database,
     secrets::{Key, Secrets, random},
 };
 
@@ -47,12 +48,21 @@ struct Inner {
 }
 
 impl Vault {
-    /// Opens or makes the store of keys. Fails where its keys were wrapped under another secret.
+    /// Opens or makes the store of keys in a file. Fails where its keys were wrapped under another secret.
     pub async fn open(path: &Path, secrets: &Secrets, clock: Clock) -> anyhow::Result<Self> {
+        let opening = || format!("opening the key store {}", path.display());
+        Self::at(&Place::File(path.to_owned()), secrets, clock).await.with_context(opening)
+    }
+
+    /// Opens the store of keys in a database of its own.
+    pub async fn in_database(database: &Database, secrets: &Secrets, clock: Clock) -> anyhow::Result<Self> {
+        let opening = || format!("opening the key store {}", database.place());
+        Self::at(&Place::Database(database.clone()), secrets, clock).await.with_context(opening)
+    }
+
+    async fn at(place: &Place, secrets: &Secrets, clock: Clock) -> anyhow::Result<Self> {
         let wrapping = secrets.wrapping_key();
-        let store = Store::open(path, key_id(&wrapping), clock)
-            .await
-            .with_context(|| format!("opening the key store {}", path.display()))?;
+        let store = Store::open(place, key_id(&wrapping), clock).await?;
         let inner = Inner { wrapping, blind: secrets.blind_index_key(), store, cache: Cache::default() };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -4,12 +4,11 @@
 //! live one and takes its place once it has caught up.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use async_trait::async_trait;
 use sqlx::{Any, pool::PoolConnection};
 use tokio::{sync::Mutex, task::JoinHandle, time::Instant};
@@ -19,6 +18,7 @@ use tonic::Status;
 use crate::{
     Call, Feed, Kind, Ledger, Record, Refusal,
     consumers::{Consumers, Progress},
+    lease::Lease,
 };
 use generation::Generation;
 
@@ -28,10 +28,15 @@ mod follow;
 mod generation;
 /// What could not be applied.
 mod parked;
+/// Where generations lie.
+mod shelf;
+/// What a replica does that does not lead.
+mod replica;
 #[cfg(test)]
 mod tests;
 
 pub use parked::Parked;
+pub use shelf::Shelf;
 
 /// A view of one or several logs. It decides nothing and can be dropped.
 #[async_trait]
@@ -64,12 +69,13 @@ pub struct Views {
 
 struct Inner {
     service: String,
-    folder: PathBuf,
+    shelf: Shelf,
     projections: Vec<Box<dyn Projection>>,
     sources: Vec<Arc<dyn Feed>>,
     on_failure: OnFailure,
     consumers: Consumers,
     ledger: Option<Ledger>,
+    lease: Lease,
     tracker: TaskTracker,
     stop: CancellationToken,
     live: RwLock<Arc<Generation>>,
@@ -80,14 +86,16 @@ struct Inner {
 /// What a service's views are made of.
 pub struct Setup {
     pub service: String,
-    /// Where the generations lie, one file each.
-    pub folder: PathBuf,
+    /// Where the generations lie.
+    pub shelf: Shelf,
     pub projections: Vec<Box<dyn Projection>>,
     pub sources: Vec<Arc<dyn Feed>>,
     pub on_failure: OnFailure,
     pub consumers: Consumers,
     /// The service's own ledger, where it has one: what its reactions have written is waited for too.
     pub ledger: Option<Ledger>,
+    /// Which replica moves the read models; the others watch them move.
+    pub lease: Lease,
     pub tracker: TaskTracker,
     pub stop: CancellationToken,
 }
@@ -101,23 +109,28 @@ const CAUGHT_UP: u64 = 100;
 impl Views {
     /// Opens the live generation, or starts a new one where the projections have changed.
     pub async fn open(setup: Setup) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&setup.folder)
-            .with_context(|| format!("making the folder {}", setup.folder.display()))?;
+        setup.shelf.prepare()?;
         let fingerprint = fingerprint(&setup.projections);
-        let live = match Generation::open(&setup.folder, &fingerprint).await? {
+        let opening = setup.shelf.opening().await?;
+        let live = match Generation::open(&setup.shelf, &fingerprint).await? {
             Some(live) => live,
-            None => Generation::create(&setup.folder, &fingerprint, &setup.projections, true).await?,
+            None => Generation::create(&setup.shelf, &fingerprint, &setup.projections, true).await?,
         };
-        generation::drop_others(&setup.folder, live.number);
+        opening.done().await;
+        // Another replica may be reading an older one, or filling a newer one: those go with its next rebuild.
+        if !setup.shelf.is_shared() {
+            setup.shelf.drop_others(live.number).await;
+        }
         let live = Arc::new(live);
         let inner = Inner {
             service: setup.service,
-            folder: setup.folder,
+            shelf: setup.shelf,
             projections: setup.projections,
             sources: setup.sources,
             on_failure: setup.on_failure,
             consumers: setup.consumers,
             ledger: setup.ledger,
+            lease: setup.lease,
             tracker: setup.tracker,
             stop: setup.stop,
             live: RwLock::new(Arc::clone(&live)),
@@ -135,6 +148,9 @@ impl Views {
             followers.push(views.follow(&live, source, progress));
         }
         drop(followers);
+        if views.inner.shelf.is_shared() {
+            views.inner.tracker.spawn(replica::adopt(views.clone(), fingerprint));
+        }
         Ok(views)
     }
 
@@ -173,9 +189,9 @@ impl Views {
     pub async fn rebuild(&self) -> anyhow::Result<(u32, u64)> {
         let mut followers = self.inner.followers.lock().await;
         // What an earlier rebuild replaced has been kept until now for those who were still reading it.
-        generation::drop_others(&self.inner.folder, self.live().number);
+        self.inner.shelf.drop_others(self.live().number).await;
         let fingerprint = fingerprint(&self.inner.projections);
-        let new = Generation::create(&self.inner.folder, &fingerprint, &self.inner.projections, false).await?;
+        let new = Generation::create(&self.inner.shelf, &fingerprint, &self.inner.projections, false).await?;
         let new = Arc::new(new);
         let filled = self.inner.stop.run_until_cancelled(self.fill(&new)).await;
         let filled = filled.unwrap_or_else(|| Err(anyhow!("the process ends before the read models are built")));
@@ -187,7 +203,7 @@ impl Views {
             if let Some(new) = Arc::into_inner(new) {
                 new.close().await;
             }
-            generation::drop_others(&self.inner.folder, self.live().number);
+            self.inner.shelf.drop_others(self.live().number).await;
             return rebuilt;
         };
         tracing::info!(service = self.inner.service, generation, records, "read models were built anew");
@@ -232,9 +248,26 @@ impl Views {
             standings.push((reached.position, parked));
         }
         new.make_live().await?;
+        self.show(new);
+        drop(held);
+        self.follow_anew(new, standings, followers).await;
+        Ok(records)
+    }
+
+    /// From now on queries read this generation, and nothing moves the one before.
+    fn show(&self, new: &Arc<Generation>) {
+        let old = self.live();
         *self.inner.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(new);
         old.retired.cancel();
-        drop(held);
+    }
+
+    /// `standings`: how far it is in each source, and what it has parked.
+    async fn follow_anew(
+        &self,
+        new: &Arc<Generation>,
+        standings: Vec<(u64, u64)>,
+        followers: &mut Vec<JoinHandle<()>>,
+    ) {
         // The last word about the progress is the new one's.
         for follower in followers.drain(..) {
             drop(follower.await);
@@ -246,7 +279,6 @@ impl Views {
             progress.reached(position, parked);
             followers.push(self.follow(new, source, progress));
         }
-        Ok(records)
     }
 
     fn consumer(&self) -> String {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use chassis::Clock;
+use chassis::{Clock, nats};
 use clap::{Args, Subcommand};
 use mifeng::wiring::Service;
 
@@ -98,8 +98,7 @@ impl Prepare {
             work.folder(&folder)?;
             work.always(&folder.join(authority::CERTIFICATE), authority.certificate().as_bytes())?;
         }
-        let users: Vec<(&str, &str)> = users.iter().map(|(service, password)| (*service, password.as_str())).collect();
-        work.always(&self.folder.join("nats/users.conf"), users_conf(&users).as_bytes())?;
+        work.always(&self.folder.join("nats/users.conf"), nats::users_conf(&users).as_bytes())?;
         authority.certify(&self.folder, &names, clock.now(), &mut work)?;
         Ok(work.made)
     }
@@ -181,20 +180,6 @@ impl Work {
         std::os::unix::fs::chown(path, self.owner, None)
             .with_context(|| format!("giving {} to another user: only root may", path.display()))
     }
-}
-
-/// A user per service: it writes its own subjects, reads all, and keeps house in JetStream for its own stream only.
-fn users_conf(users: &[(&str, &str)]) -> String {
-    let mut conf = String::from("# Made by `mifeng installation prepare`.\nauthorization {\n  users = [\n");
-    for (service, password) in users {
-        let own = format!(r#"["mifeng.{service}.>", "$JS.API.>", "$JS.ACK.>"]"#);
-        let permissions = format!(r#"{{ publish: {own}, subscribe: ["_INBOX.>", "mifeng.>"] }}"#);
-        conf += "    ";
-        conf += &[r#"{ user: ""#, service, r#"", password: ""#, password, r#"", permissions: "#].concat();
-        conf += &permissions;
-        conf += " }\n";
-    }
-    conf + "  ]\n}\n"
 }
 
 fn password() -> anyhow::Result<Vec<u8>> {

@@ -1,11 +1,13 @@
-//! mifeng (密缝): one binary with a role. `up` runs everything in one process, `serve` one service, everything else is an
-//! office's command.
+//! mifeng (密缝): one binary with a role. `up` runs everything in one process, `serve` one service, `route` is one address
+//! for services apart, `installation` and `database` prepare for them, everything else is an office's command.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod database;
 mod installation;
+mod route;
 mod serve;
 mod up;
 
@@ -26,6 +28,10 @@ enum Command {
     Up(up::Up),
     /// Runs one service in this process
     Serve(serve::Serve),
+    /// One address for services that run apart on this machine
+    Route(route::Route),
+    /// Prepares the services' PostgreSQL databases
+    Database(database::Database),
     #[command(subcommand)]
     Installation(installation::Installation),
     #[command(flatten)]
@@ -37,6 +43,8 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Up(up) => up.run().await,
         Command::Serve(serve) => serve.run().await,
+        Command::Route(route) => route.run().await,
+        Command::Database(database) => database.run().await,
         Command::Installation(installation) => installation.run(),
         Command::Office(command) => command.run().await,
     };

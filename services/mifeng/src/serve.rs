@@ -1,9 +1,16 @@
-//! One service in a process of its own, on a data folder of its own; the logs of the others come from their processes.
+//! One service in a process of its own. It keeps its record in a data folder, or in a database that its replicas share; the
+//! records of the others come from their processes.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
-use chassis::{Clock, telemetry};
+use chassis::{
+    Clock,
+    host::Store,
+    nats::{self, Nats},
+    postgres::Database,
+    telemetry,
+};
 use clap::Args;
 
 use mifeng::wiring::{Plan, Service};
@@ -15,17 +22,29 @@ pub(crate) struct Serve {
     /// Where to listen
     #[arg(long, env = "MIFENG_LISTEN", default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// The data folder
+    /// The data folder: the record itself where no database is given
     #[arg(long, env = "MIFENG_DATA", value_name = "FOLDER")]
     data: PathBuf,
-    /// The root secret that all processes of a deployment share
+    /// The service's own secrets: root.secret, and where needed postgres.password, nats.password, authority.pem
+    #[arg(long, env = "MIFENG_SECRETS", value_name = "FOLDER", required_unless_present = "secret_file")]
+    secrets: Option<PathBuf>,
+    /// The root secret that all processes of a deployment share, where it does not lie among the secrets
     #[arg(long, env = "MIFENG_SECRET_FILE", value_name = "FILE")]
-    secret_file: PathBuf,
+    secret_file: Option<PathBuf>,
+    /// The service's database, for example postgres://mifeng_registry@127.0.0.1:5432/mifeng_registry
+    #[arg(long, env = "MIFENG_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+    /// NATS, which carries the records between the services, for example tls://registry@127.0.0.1:4222
+    #[arg(long, env = "MIFENG_NATS", value_name = "URL")]
+    nats: Option<String>,
     /// Where another service is, for example registry=http://127.0.0.1:7421
     #[arg(long = "peer", env = "MIFENG_PEERS", value_delimiter = ',', value_parser = peer, value_name = "SERVICE=URL")]
     peers: Vec<(String, String)>,
+    /// Where the other replicas of this service reach this process; by default where it listens
+    #[arg(long, env = "MIFENG_ADVERTISE", value_name = "URL")]
+    advertise: Option<String>,
     /// Lets requests say when they happen: for demonstrations only
-    #[arg(long)]
+    #[arg(long, env = "MIFENG_DEMO", value_parser = clap::builder::FalseyValueParser::new())]
     demo: bool,
     #[command(flatten)]
     telemetry: telemetry::Config,
@@ -33,27 +52,65 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let _telemetry = telemetry::start(&self.telemetry, self.service.name())?;
+        let store = match &self.database {
+            Some(url) => Store::Database(Database::parse(url, self.secret("postgres.password")?.as_deref())?),
+            None => Store::Folder,
+        };
+        let nats = match &self.nats {
+            Some(url) => {
+                let password = self.secret("nats.password")?.map(Into::into);
+                let config =
+                    nats::Config { url: url.clone(), password, authority: self.secret_file_at("authority.pem") };
+                Some(Nats::open(&config, self.service.name()).await?)
+            }
+            None => None,
+        };
+        let root = self.secrets.as_ref().map(|folder| folder.join(chassis::secrets::FILE));
         let plan = Plan {
             services: vec![self.service],
             listen: self.listen,
-            data: self.data,
-            secret_file: Some(self.secret_file),
-            peers: self.peers.into_iter().collect::<BTreeMap<_, _>>(),
+            secret_file: self.secret_file.clone().or(root),
+            // The service's own row is no peer: one list does for all.
+            peers: self
+                .peers
+                .iter()
+                .filter(|(name, _)| name != self.service.name())
+                .cloned()
+                .collect::<BTreeMap<_, _>>(),
+            store,
+            nats,
+            advertise: self.advertise,
             clock: if self.demo {
                 Clock::starting_at(crate::up::DEMONSTRATION.parse().context("the demonstration's time")?)
             } else {
                 Clock::system()
             },
             demonstration: self.demo,
+            data: self.data,
         };
-        let _telemetry = telemetry::start(&self.telemetry, self.service.name())?;
         let running = plan.start().await?;
         tracing::info!(service = self.service.name(), address = running.address, "up");
+        if let Some(code) = &running.code {
+            tracing::info!("the first administrator is waited for: {}/first-administrator#{code}", running.address);
+        }
         running.until_told().await
+    }
+
+    fn secret_file_at(&self, name: &str) -> Option<PathBuf> {
+        self.secrets.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists())
+    }
+
+    /// One of the service's own secrets, where there is such a file.
+    fn secret(&self, name: &str) -> anyhow::Result<Option<String>> {
+        let Some(path) = self.secret_file_at(name) else { return Ok(None) };
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        Ok(Some(text.trim().to_owned()))
     }
 }
 
-fn peer(text: &str) -> Result<(String, String), String> {
+/// A service and where it is.
+pub(crate) fn peer(text: &str) -> Result<(String, String), String> {
     let (service, url) = text.split_once('=').ok_or("must look like registry=http://127.0.0.1:7421")?;
     let known = Service::ALL.iter().any(|known| known.name() == service);
     let valid = url.starts_with("http://") || url.starts_with("https://");

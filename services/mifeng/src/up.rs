@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use chassis::{Clock, telemetry};
+use chassis::{Clock, host::Store, telemetry};
 use chrono::TimeDelta;
 use clap::Args;
 use proto::access::v1::{Principal, Role};
@@ -54,6 +54,9 @@ impl Up {
             data: data.clone(),
             secret_file: None,
             peers: BTreeMap::new(),
+            store: Store::Folder,
+            nats: None,
+            advertise: None,
             clock: clock.clone(),
             demonstration: self.demo,
         };

@@ -8,9 +8,13 @@ use std::{
 
 use anyhow::Context as _;
 use chassis::{
-    Clock, Host,
+    Clock, Host, Lease,
     access::{AccessApi, AccessLayer, FirstAdministrator, Tokens, welcome},
+    client::Connection,
+    forward::{Forwarder, Replicas},
+    host::{Foundation, Store},
     log_service::LogApi,
+    nats::Nats,
     secrets::Secrets,
     server::{Health, Server},
 };
@@ -57,7 +61,13 @@ pub struct Plan {
     pub data: PathBuf,
     /// In place of the data folder's own secret: shared by processes that must trust each other's tokens.
     pub secret_file: Option<PathBuf>,
+    /// Addresses of the services that run in other processes.
     pub peers: BTreeMap<String, String>,
+    pub store: Store,
+    /// What carries the logs between processes.
+    pub nats: Option<Nats>,
+    /// Where the other replicas of the service reach this process; by default where it listens.
+    pub advertise: Option<String>,
     pub clock: Clock,
     /// Believes the time that a request claims.
     pub demonstration: bool,
@@ -95,12 +105,28 @@ impl Plan {
         };
         // Followers go on while the last requests finish: they wait for what they have written.
         let following = CancellationToken::new();
-        let host = Host::open(&self.data, secrets, self.clock.clone(), self.peers, following)?;
+        let listener = TcpListener::bind(self.listen).await.with_context(|| {
+            format!("listening on {}: another process may have it; choose another with --listen", self.listen)
+        })?;
+        let address = format!("http://{}", listener.local_addr().context("reading the own address")?);
+        let foundation = Foundation {
+            data: self.data.clone(),
+            store: self.store,
+            nats: self.nats,
+            secrets,
+            clock: self.clock.clone(),
+            peers: self.peers.clone(),
+            address: self.advertise.unwrap_or_else(|| address.clone()),
+            stop: following,
+        };
+        let host = Host::found(foundation).await?;
         let health = Health::default();
         let mut routes = Routes::builder();
         for service in &self.services {
             start(*service, &host, &mut routes).await.with_context(|| format!("starting {}", service.name()))?;
             health.watch(service.name(), host.consumers.clone());
+            let lease = host.lease.clone();
+            health.register(format!("{}/database", service.name()), move || database_answers(&lease));
         }
         let mut pages = axum::Router::new();
         if let Some(first) = first {
@@ -108,13 +134,14 @@ impl Plan {
             pages = pages.merge(welcome(api.clone()));
             routes.add_service(AccessServiceServer::new(api));
         }
-        routes.add_service(EventLogServiceServer::new(LogApi::new(host.clone())));
-        let listener = TcpListener::bind(self.listen).await.with_context(|| {
-            format!("listening on {}: another process may have it; choose another with --listen", self.listen)
-        })?;
-        let address = format!("http://{}", listener.local_addr().context("reading the own address")?);
+        let mut logs = LogApi::new(host.clone());
+        if office {
+            logs = logs.with(connections(&self.peers)?);
+        }
+        routes.add_service(EventLogServiceServer::new(logs));
         write_address(&self.data, &address)?;
-        let server = Server::new(routes.routes(), pages, access, health);
+        let replicas = Replicas { lease: host.lease.clone(), forwarder: Forwarder::default() };
+        let server = Server::new(routes.routes(), pages, access, health).among(replicas);
         let server = tokio::spawn(server.serve(listener, stop.clone()));
         Ok(Running { address, tokens, code, host, server, stop, _lock: lock })
     }
@@ -160,6 +187,20 @@ async fn start(service: Service, host: &Host, routes: &mut RoutesBuilder) -> any
     }
 }
 
+/// A leader whose lease has run out has had no answer from its database for three seconds.
+fn database_answers(lease: &Lease) -> Result<(), String> {
+    if lease.leads() && lease.sure().is_none() {
+        return Err("the database does not answer: is it running, and does the network reach it?".to_owned());
+    }
+    Ok(())
+}
+
+/// To the services that run elsewhere, for whoever shows their record.
+fn connections(peers: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, Connection>> {
+    let open = |(service, address): (&String, &String)| Ok((service.clone(), Connection::open(address, None)?));
+    peers.iter().map(open).collect()
+}
+
 /// Two processes on one folder would write over each other.
 fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
     let path = data.join("lock");
@@ -182,12 +223,13 @@ fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
 }
 
 /// For the office commands of the same machine.
-fn write_address(data: &Path, address: &str) -> anyhow::Result<()> {
+pub fn write_address(data: &Path, address: &str) -> anyhow::Result<()> {
     let path = data.join("address");
     std::fs::write(&path, address).with_context(|| format!("writing {}", path.display()))
 }
 
-async fn told() -> anyhow::Result<()> {
+/// Ctrl-C or SIGTERM.
+pub async fn told() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     tokio::select! {

@@ -64,6 +64,8 @@ pub(super) struct Known {
 pub(super) struct Stream {
     pub(super) stream_no: i64,
     pub(super) version: u64,
+    /// Not in the store yet.
+    pub(super) new: bool,
 }
 
 /// What is to be answered, and what to be written.
@@ -241,7 +243,7 @@ impl<'a> Planner<'a, '_> {
         let place = self.batch.streams.place(stream_of(write));
         let mut stream = self.known.streams[place].unwrap_or_else(|| {
             self.known.last_stream_no += 1;
-            Stream { stream_no: self.known.last_stream_no, version: 0 }
+            Stream { stream_no: self.known.last_stream_no, version: 0, new: true }
         });
         for event in &write.events {
             stream.version += 1;

@@ -224,25 +224,27 @@ impl<S: Store> Appender<S> {
     }
 
     async fn commit(&mut self, batch: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
-        let result = self.try_commit(&Batch::of(batch.iter().map(|waiting| &waiting.append).collect())).await;
-        if let Err(error) = &result {
-            self.store.roll_back(Some(error)).await;
-            if let StoreError::Unknown(_) = error {
-                self.reconcile().await;
+        let batch = Batch::of(batch.iter().map(|waiting| &waiting.append).collect());
+        let known = match self.store.begin(&batch).await {
+            Ok(known) => known,
+            Err(error) => {
+                self.store.roll_back(Some(&error)).await;
+                return Err(error);
             }
-        }
-        result
-    }
-
-    async fn try_commit(&mut self, batch: &Batch<'_>) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
-        let known = self.store.begin(batch).await?;
+        };
         self.follow(&known);
         let mut plan = batch.plan(known, &self.tail, &self.clock);
         if plan.is_empty() {
             self.store.roll_back(None).await;
             return Ok(plan.verdicts);
         }
-        self.store.commit(&plan).await?;
+        if let Err(error) = self.store.commit(&plan).await {
+            self.store.roll_back(Some(&error)).await;
+            if let StoreError::Unknown(_) = error {
+                self.reconcile().await;
+            }
+            return Err(error);
+        }
         let records = mem::take(&mut plan.records);
         self.tail.publish(records.into_iter().map(|(_, record)| record), plan.head);
         Ok(plan.verdicts)

@@ -5,7 +5,7 @@
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,27 +16,21 @@ use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
-    time::Instant,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::watch, time::Instant};
 
-use self::{
-    reader::{MOST_RECORDS, Reader},
-    writer::Writer,
-};
+use self::{reader::Rows, writer::Writer};
 use super::{
     Append, AppendError, Appended, EventLog, Head, KnownCommand, LogError, Record, Verification, chain,
-    queue::{Appender, Order, PRUNED_AT_ONCE, StoreError, Waiting},
+    entrance::Entrance,
+    queue::StoreError,
+    reader::Reader,
     tail::{Standing, Tail},
 };
-use crate::Clock;
+use crate::{Clock, Lead, Lease};
 
 #[cfg(test)]
 mod full_disk;
-/// Rows to records.
+/// Questions to rows.
 mod reader;
 /// One statement for many rows.
 mod statements;
@@ -46,19 +40,10 @@ mod writer;
 /// A service's log in a SQLite file.
 pub struct SqliteLog {
     tail: Arc<Tail>,
-    reader: Reader,
-    running: Mutex<Option<Running>>,
+    reader: Reader<Rows>,
+    entrance: Entrance<Writer>,
+    lease: Lease,
 }
-
-/// The appender, until the log is closed.
-struct Running {
-    orders: mpsc::Sender<Order>,
-    stop: CancellationToken,
-    appender: JoinHandle<Writer>,
-}
-
-/// Callers that wait beyond this wait for a place in the queue.
-const QUEUE: usize = 1_024;
 
 /// How long a starting process waits for one that is just ending.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -78,18 +63,9 @@ impl SqliteLog {
             )
         })?;
         let tail = Arc::new(Tail::new(name.to_owned(), log_id, standing));
-        let reader = Reader::new(options(path), Arc::clone(&tail));
-        let (orders, waiting) = mpsc::channel(QUEUE);
-        let store = Writer::new(options(path), lock);
-        let stop = CancellationToken::new();
-        let appender = Appender { store, tail: Arc::clone(&tail), clock, orders: waiting, stop: stop.clone() };
-        let running = Running { orders, stop, appender: tokio::spawn(appender.run()) };
-        Ok(Self { tail, reader, running: Mutex::new(Some(running)) })
-    }
-
-    fn orders(&self) -> Option<mpsc::Sender<Order>> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.as_ref().map(|running| running.orders.clone())
+        let reader = Reader { shelf: Rows::new(options(path)), tail: Arc::clone(&tail) };
+        let entrance = Entrance::open(Writer::new(options(path), lock), Arc::clone(&tail), clock);
+        Ok(Self { tail, reader, entrance, lease: Lease::alone() })
     }
 }
 
@@ -100,13 +76,7 @@ impl EventLog for SqliteLog {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let (waiting, answer) = Waiting::new(append)?;
-        let closed = || AppendError::Unknown(anyhow::anyhow!("the log {} is closed", self.tail.log));
-        let orders = self.orders().ok_or_else(closed)?;
-        orders.send(Order::Append(waiting)).await.map_err(|_| closed())?;
-        // The appender of a dropped log ends when nobody holds a sender any more.
-        drop(orders);
-        answer.await.map_err(|_| closed())?
+        self.entrance.append(append).await
     }
 
     async fn head(&self) -> Result<Head, LogError> {
@@ -114,11 +84,7 @@ impl EventLog for SqliteLog {
     }
 
     async fn read(&self, after_position: u64, limit: usize) -> Result<Vec<Arc<Record>>, LogError> {
-        let limit = limit.min(MOST_RECORDS);
-        match self.tail.read(after_position, limit) {
-            Some(records) => Ok(records),
-            None => self.reader.read(after_position, limit).await,
-        }
+        self.reader.read(after_position, limit).await
     }
 
     async fn read_stream(
@@ -127,7 +93,7 @@ impl EventLog for SqliteLog {
         stream_id: &str,
         after_version: u64,
     ) -> Result<Vec<Arc<Record>>, LogError> {
-        self.reader.read_stream(category, stream_id, after_version).await
+        self.reader.read_stream(category, stream_id, after_version, self.tail.standing().position).await
     }
 
     async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError> {
@@ -147,34 +113,21 @@ impl EventLog for SqliteLog {
     }
 
     async fn prune_commands(&self, before: DateTime<Utc>) -> Result<u64, LogError> {
-        let closed = || LogError::Store(anyhow::anyhow!("the log {} is closed", self.tail.log));
-        let mut pruned = 0;
-        loop {
-            let (answer, answered) = oneshot::channel();
-            let orders = self.orders().ok_or_else(closed)?;
-            orders.send(Order::Prune { before, answer }).await.map_err(|_| closed())?;
-            drop(orders);
-            let now = answered.await.map_err(|_| closed())?.map_err(|error| LogError::Store(error.into()))?;
-            pruned += now;
-            if now < u64::from(PRUNED_AT_ONCE) {
-                return Ok(pruned);
-            }
-        }
+        self.entrance.prune_commands(before).await
+    }
+
+    fn lead(&self) -> watch::Receiver<Lead> {
+        self.lease.watch()
+    }
+
+    fn sole_writer(&self) -> Option<i64> {
+        self.lease.sure()
     }
 
     async fn close(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { orders, stop, appender }) = running else { return };
-        drop(orders);
-        stop.cancel();
-        match appender.await {
-            Ok(writer) => {
-                self.reader.close().await;
-                writer.close().await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "the appender of the log {} did not end well", self.tail.log);
-            }
+        if let Some(writer) = self.entrance.close().await {
+            self.reader.shelf.close().await;
+            writer.close().await;
         }
     }
 }

@@ -58,9 +58,13 @@ impl Tail {
         self.wake.subscribe()
     }
 
-    /// What a commit has added, from the next position on.
+    /// What a commit has added, from the next position on. Nothing where another process has gone on from there and this
+    /// one has heard of it: the tail never goes back.
     pub(super) fn publish(&self, records: impl IntoIterator<Item = Arc<Record>>, standing: Standing) {
         let mut latest = self.lock();
+        if standing.position < latest.standing.position {
+            return;
+        }
         for record in records {
             latest.bytes += weight(&record);
             latest.records.push_back(record);
@@ -77,6 +81,17 @@ impl Tail {
     /// The store has moved without this process knowing what was written: a commit whose outcome was unknown was done.
     pub(super) fn reset(&self, standing: Standing) {
         let mut latest = self.lock();
+        *latest = Latest { standing, records: VecDeque::new(), bytes: 0 };
+        drop(latest);
+        self.wake.send_replace(standing.position);
+    }
+
+    /// Others have written, and the store stands there now. Whatever is older than what is known already is no news.
+    pub(super) fn advance(&self, standing: Standing) {
+        let mut latest = self.lock();
+        if standing.position <= latest.standing.position {
+            return;
+        }
         *latest = Latest { standing, records: VecDeque::new(), bytes: 0 };
         drop(latest);
         self.wake.send_replace(standing.position);
@@ -146,5 +161,16 @@ mod tests {
         tail.reset(at(12));
         assert!(tail.read(5, 10).is_none());
         assert_eq!(tail.head().position, 12);
+    }
+
+    #[test]
+    fn old_news_do_not_bring_the_tail_back() {
+        let tail = tail_of(1..=10);
+        tail.advance(at(9));
+        assert_eq!(positions(&tail.read(8, 10).unwrap()), [9, 10]);
+        tail.advance(at(15));
+        tail.publish([Arc::new(Record { position: 11, ..Record::default() })], at(11));
+        assert_eq!((tail.head().position, *tail.wake().borrow()), (15, 15));
+        assert!(tail.read(9, 10).is_none());
     }
 }

@@ -45,7 +45,13 @@ impl From<AppendError> for Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        if crate::disk::is_full(&error) { Self::Full } else { Self::Fault(error) }
+        if crate::disk::is_full(&error) {
+            Self::Full
+        } else if crate::disk::passes(&error) {
+            Self::Unavailable(error)
+        } else {
+            Self::Fault(error)
+        }
     }
 }
 

@@ -58,12 +58,12 @@ impl Health {
         self.enter(Check { part, ask: Box::new(ask) });
     }
 
-    /// A service that decides on what it has read must not decide on the half of it: halted consumers are trouble.
+    /// A service that decides on what it has read must not decide on the half of it: consumers that are halted or far behind are trouble.
     pub fn watch(&self, service: impl Into<String>, consumers: Consumers) {
         let part = service.into();
         let prefix = format!("{part}/");
         let ask = move || {
-            let halted = consumers.halted().into_iter().filter(|progress| progress.consumer.starts_with(&prefix));
+            let halted = consumers.stuck().into_iter().filter(|progress| progress.consumer.starts_with(&prefix));
             halted
                 .map(|progress| Trouble {
                     part: progress.consumer.clone(),

@@ -1,23 +1,80 @@
-//! Wrapped keys in SQLite. Readers ask a small pool; everything that changes goes through one task that commits whatever
-//! waits in one transaction, so that an import of thousands of new residents costs a few fsyncs.
+//! Wrapped keys, in a SQLite file or a PostgreSQL database of their own. Readers ask a small pool; everything that changes
+//! goes through one task that commits whatever waits in one transaction, so that an import of thousands of new residents
+//! costs a few fsyncs.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow, bail};
-use sqlx::{
-    Connection as _, Row as _, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _, any::AnyPoolOptions, any::AnyRow};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Clock,
-    disk::{DiskFull, is_full},
+    disk::{DiskFull, is_full, passes},
+    feed::Unreachable,
+    postgres::{Database, TURN},
 };
+
+/// Where keys are kept.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    File(PathBuf),
+    Database(Database),
+}
+
+impl Place {
+    fn url(&self) -> String {
+        match self {
+            Self::File(path) => format!("sqlite://{}?mode=rwc", path.display()),
+            Self::Database(database) => database.any_url("public"),
+        }
+    }
+
+    /// Said on each connection that writes. `secure_delete` overwrites a destroyed key in the file with zeros.
+    const fn writing(&self) -> &'static str {
+        match self {
+            Self::File(_) => {
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON"
+            }
+            Self::Database(_) => "SET synchronous_commit = on",
+        }
+    }
+
+    const fn reading(&self) -> &'static str {
+        match self {
+            Self::File(_) => "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON",
+            Self::Database(_) => "SET default_transaction_read_only = on",
+        }
+    }
+
+    /// A transaction that nobody else writes in.
+    const fn begin(&self) -> &'static str {
+        match self {
+            Self::File(_) => "BEGIN IMMEDIATE",
+            Self::Database(_) => "BEGIN",
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<AnyConnection> {
+        let connecting = async {
+            let mut connection = AnyConnection::connect(&self.url()).await?;
+            connection.execute(sqlx::raw_sql(self.writing())).await?;
+            Ok::<_, sqlx::Error>(connection)
+        };
+        Ok(tokio::time::timeout(ANSWER, connecting).await.context("the key store did not answer")??)
+    }
+}
 
 /// Changes in one commit at most.
 const BATCH: usize = 512;
 
+/// How long the store may take for one step.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Of a file; in PostgreSQL the table is its administrator's, and made with the database.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS subject_key (
     subject_id TEXT PRIMARY KEY,
@@ -35,7 +92,7 @@ pub(super) enum Stored {
 }
 
 pub(super) struct Store {
-    readers: SqlitePool,
+    readers: AnyPool,
     writer: mpsc::Sender<Change>,
 }
 
@@ -45,37 +102,39 @@ enum Change {
 }
 
 impl Store {
-    pub(super) async fn open(path: &Path, key_id: String, clock: Clock) -> anyhow::Result<Self> {
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).with_context(|| format!("making the folder {}", dir.display()))?;
+    pub(super) async fn open(place: &Place, key_id: String, clock: Clock) -> anyhow::Result<Self> {
+        sqlx::any::install_default_drivers();
+        if let Place::File(path) = place {
+            make_folder_of(path)?;
         }
-        // secure_delete overwrites a destroyed key in the file with zeros.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
-            .pragma("secure_delete", "ON");
-        let mut connection = SqliteConnection::connect_with(&options).await?;
-        sqlx::query(SCHEMA).execute(&mut connection).await.context("making the table")?;
+        let mut connection = place.connect().await?;
+        if let Place::File(_) = place {
+            connection.execute(sqlx::raw_sql(SCHEMA)).await.context("making the table")?;
+        }
         same_secret(&mut connection, &key_id).await?;
-        let options = options.create_if_missing(false);
-        let writing = options.clone();
-        let readers = SqlitePoolOptions::new()
+        let reading = place.reading();
+        let readers = AnyPoolOptions::new()
             .max_connections(4)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(TURN)
             .max_lifetime(None)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await?;
+            .after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(sqlx::raw_sql(reading)).await.map(drop) })
+            })
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    let clean = connection.execute(sqlx::raw_sql("BEGIN; ROLLBACK"));
+                    Ok(tokio::time::timeout(Duration::from_secs(2), clean).await.is_ok_and(|clean| clean.is_ok()))
+                })
+            })
+            .connect_lazy(&place.url())?;
         let (writer, changes) = mpsc::channel(4 * BATCH);
-        tokio::spawn(Writer { options: writing, connection: Some(connection), key_id, clock }.run(changes));
+        tokio::spawn(Writer { place: place.clone(), connection: Some(connection), key_id, clock }.run(changes));
         Ok(Self { readers, writer })
     }
 
     pub(super) async fn find(&self, subject_id: &str) -> anyhow::Result<Option<Stored>> {
         let row = sqlx::query("SELECT wrapped_key FROM subject_key WHERE subject_id = $1")
-            .bind(subject_id)
+            .bind(subject_id.to_owned())
             .fetch_optional(&self.readers)
             .await?;
         row.map(|row| stored(&row)).transpose()
@@ -101,9 +160,9 @@ impl Store {
 
 /// Ends when the store is dropped. It is never cancelled, so that no transaction stays open behind it.
 struct Writer {
-    options: SqliteConnectOptions,
+    place: Place,
     /// None after a commit failed: what of its transaction is left on a connection is for nobody to guess.
-    connection: Option<SqliteConnection>,
+    connection: Option<AnyConnection>,
     key_id: String,
     clock: Clock,
 }
@@ -112,7 +171,8 @@ impl Writer {
     async fn run(mut self, mut changes: mpsc::Receiver<Change>) {
         let mut batch = Vec::with_capacity(BATCH);
         while changes.recv_many(&mut batch, BATCH).await > 0 {
-            match self.commit(&batch).await {
+            let committed = tokio::time::timeout(ANSWER, self.commit(&batch)).await;
+            match committed.context("the key store did not answer").and_then(|committed| committed) {
                 Ok(outcomes) => {
                     if batch.iter().any(|change| matches!(change, Change::Destroy { .. })) {
                         self.wipe_journal().await;
@@ -123,9 +183,13 @@ impl Writer {
                 }
                 Err(error) => {
                     self.connection = None;
-                    let (full, text) = (is_full(&error), format!("{error:#}"));
+                    let (full, away, text) = (is_full(&error), passes(&error), format!("{error:#}"));
                     for change in batch.drain(..) {
-                        let error = if full { anyhow!(DiskFull) } else { anyhow!("{text}") };
+                        let error = match (full, away) {
+                            (true, _) => anyhow!(DiskFull),
+                            (false, true) => anyhow!(Unreachable).context(text.clone()),
+                            (false, false) => anyhow!("{text}"),
+                        };
                         change.answer(Err(error.context("writing to the key store")));
                     }
                 }
@@ -135,23 +199,25 @@ impl Writer {
 
     async fn commit(&mut self, batch: &[Change]) -> anyhow::Result<Vec<Stored>> {
         let now = self.clock.now().timestamp_micros();
-        if self.connection.is_none() {
-            self.connection = Some(SqliteConnection::connect_with(&self.options).await?);
-        }
-        let connection = self.connection.as_mut().context("there is no connection")?;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        // Taken out meanwhile: a commit that fails, or that nobody waits for any more, leaves none behind.
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.place.connect().await?,
+        };
+        let mut transaction = connection.begin_with(self.place.begin()).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for change in batch {
             outcomes.push(apply(&mut transaction, change, &self.key_id, now).await?);
         }
         transaction.commit().await?;
+        self.connection = Some(connection);
         Ok(outcomes)
     }
 
     /// The journal still holds the pages as they were: without this a destroyed key could be read from it.
     async fn wipe_journal(&mut self) {
-        let Some(connection) = &mut self.connection else { return };
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await {
+        let (Some(connection), Place::File(_)) = (&mut self.connection, &self.place) else { return };
+        if let Err(error) = connection.execute(sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")).await {
             tracing::warn!(%error, "the key store's journal was not truncated after a destruction; the next one tries again");
         }
     }
@@ -167,7 +233,7 @@ impl Change {
     }
 }
 
-async fn apply(db: &mut SqliteConnection, change: &Change, key_id: &str, now: i64) -> anyhow::Result<Stored> {
+async fn apply(db: &mut AnyConnection, change: &Change, key_id: &str, now: i64) -> anyhow::Result<Stored> {
     match change {
         Change::Keep { subject_id, wrapped, .. } => {
             // The update changes nothing: it makes RETURNING answer with the row that stands there already.
@@ -175,9 +241,9 @@ async fn apply(db: &mut SqliteConnection, change: &Change, key_id: &str, now: i6
                 "INSERT INTO subject_key (subject_id, wrapped_key, wrapping_key_id, created_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (subject_id) DO UPDATE SET subject_id = excluded.subject_id RETURNING wrapped_key",
             )
-            .bind(subject_id)
-            .bind(wrapped)
-            .bind(key_id)
+            .bind(subject_id.clone())
+            .bind(wrapped.clone())
+            .bind(key_id.to_owned())
             .bind(now)
             .fetch_one(db)
             .await?;
@@ -189,8 +255,8 @@ async fn apply(db: &mut SqliteConnection, change: &Change, key_id: &str, now: i6
                  ON CONFLICT (subject_id) DO UPDATE
                  SET wrapped_key = NULL, destroyed_at = COALESCE(subject_key.destroyed_at, excluded.destroyed_at)",
             )
-            .bind(subject_id)
-            .bind(key_id)
+            .bind(subject_id.clone())
+            .bind(key_id.to_owned())
             .bind(now)
             .execute(db)
             .await?;
@@ -199,16 +265,21 @@ async fn apply(db: &mut SqliteConnection, change: &Change, key_id: &str, now: i6
     }
 }
 
-fn stored(row: &sqlx::sqlite::SqliteRow) -> anyhow::Result<Stored> {
+fn stored(row: &AnyRow) -> anyhow::Result<Stored> {
     let wrapped: Option<Vec<u8>> = row.try_get("wrapped_key")?;
     Ok(wrapped.map_or(Stored::Destroyed, Stored::Wrapped))
 }
 
+fn make_folder_of(path: &Path) -> anyhow::Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))
+}
+
 /// Starting with another secret would make every name unreadable and new keys useless once the right one is back.
-async fn same_secret(db: &mut SqliteConnection, key_id: &str) -> anyhow::Result<()> {
+async fn same_secret(db: &mut AnyConnection, key_id: &str) -> anyhow::Result<()> {
     let others: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM subject_key WHERE wrapped_key IS NOT NULL AND wrapping_key_id <> $1")
-            .bind(key_id)
+            .bind(key_id.to_owned())
             .fetch_one(db)
             .await?;
     if others > 0 {

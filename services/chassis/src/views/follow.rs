@@ -55,7 +55,19 @@ impl Follower {
         let mut resumes = self.progress.resumes();
         let mut failures = Failures::default();
         let mut replaying = false;
+        let mut lead = self.views.lease.watch();
+        // In which what is remembered of the generation holds.
+        let mut term = None;
         loop {
+            let now = lead.borrow_and_update().clone();
+            if term.as_ref() != Some(&now) {
+                term = tokio::select! {
+                    biased;
+                    () = &mut stopped => return,
+                    term = self.until_leading(now, &mut lead) => term,
+                };
+                continue;
+            }
             wake.mark_unchanged();
             if resumes.has_changed().unwrap_or(false) {
                 resumes.mark_unchanged();
@@ -69,6 +81,8 @@ impl Follower {
                 step = self.step(&failures, replaying) => step,
             };
             let pause = match step {
+                // Another replica leads by now: it does what is to be done.
+                _ if !self.views.lease.leads() => continue,
                 Ok(records) => {
                     failures = Failures::default();
                     replaying = false;

@@ -1,10 +1,7 @@
-//! One generation of a service's read models: a SQLite file of its own, with the tables of all projections, the
+//! One generation of a service's read models: a place of its own on the shelf, with the tables of all projections, the
 //! checkpoints and what was parked. It can be lost without loss, so it does not wait for the disk at every commit.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _, any::AnyPoolOptions};
@@ -14,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Projection,
     parked::{Parked, Streams},
+    shelf::{Shelf, leave},
 };
+use crate::postgres::TURN;
 
 pub(super) struct Generation {
     pub(super) number: u32,
@@ -30,7 +29,8 @@ pub(super) struct Writer {
     /// Set while a transaction runs, and left so where it failed. SQLite ends some transactions by itself (a full disk);
     /// sqlx then counts one that is not there, and what is written within it is never committed.
     pub(super) in_doubt: bool,
-    url: String,
+    shelf: Shelf,
+    number: u32,
     /// Streams of which a record was laid aside: the later ones follow it there.
     pub(super) parked: Streams,
 }
@@ -52,9 +52,14 @@ CREATE TABLE parked (source TEXT NOT NULL, position BIGINT NOT NULL, stream TEXT
 
 impl Generation {
     /// The live generation of these projections, if there is one.
-    pub(super) async fn open(folder: &Path, fingerprint: &str) -> anyhow::Result<Option<Self>> {
-        for number in numbers(folder)? {
-            let Ok(generation) = Self::connect(folder, number).await else { continue };
+    pub(super) async fn open(shelf: &Shelf, fingerprint: &str) -> anyhow::Result<Option<Self>> {
+        for number in shelf.numbers().await? {
+            let generation = match Self::connect(shelf, number).await {
+                Ok(generation) => generation,
+                // A damaged file is made again from the logs; a server that is away is waited for.
+                Err(error) if shelf.is_shared() => return Err(error),
+                Err(_) => continue,
+            };
             let mut writer = generation.writer.lock().await;
             let made_by = sqlx::query_scalar::<_, String>("SELECT fingerprint FROM generation WHERE live = 1")
                 .fetch_optional(&mut writer.db)
@@ -72,15 +77,16 @@ impl Generation {
 
     /// An empty one. `live`: there is no other to show meanwhile.
     pub(super) async fn create(
-        folder: &Path,
+        shelf: &Shelf,
         fingerprint: &str,
         projections: &[Box<dyn Projection>],
         live: bool,
     ) -> anyhow::Result<Self> {
-        let number = numbers(folder)?.first().map_or(1, |newest| newest + 1);
-        let generation = Self::connect(folder, number).await?;
+        let number = shelf.numbers().await?.first().map_or(1, |newest| newest + 1);
+        let generation = Self::connect(shelf, number).await?;
         let mut writer = generation.writer.lock().await;
         let mut transaction = writer.db.begin().await.context("making the read models")?;
+        shelf.make_room(&mut transaction, number).await?;
         transaction.execute(sqlx::raw_sql(SCHEMA)).await.context("making the checkpoints")?;
         for projection in projections {
             transaction
@@ -99,19 +105,16 @@ impl Generation {
         Ok(generation)
     }
 
-    async fn connect(folder: &Path, number: u32) -> anyhow::Result<Self> {
+    async fn connect(shelf: &Shelf, number: u32) -> anyhow::Result<Self> {
         sqlx::any::install_default_drivers();
-        let path = file(folder, number);
-        let url = format!("sqlite://{}?mode=rwc", path.display());
-        let opening = || format!("opening the read models {}", path.display());
-        let mut db = AnyConnection::connect(&url).await.with_context(opening)?;
-        db.execute(sqlx::raw_sql(WRITER)).await.with_context(opening)?;
+        let db = connect(shelf, number).await?;
+        let reading = shelf.reading();
         let readers = AnyPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(Duration::from_secs(5))
+            .max_connections(READERS)
+            .acquire_timeout(TURN)
             .max_lifetime(None)
-            .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(sqlx::raw_sql(READER)).await.map(drop) })
+            .after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(sqlx::raw_sql(reading)).await.map(drop) })
             })
             .after_release(|connection, _| {
                 Box::pin(async move {
@@ -121,10 +124,21 @@ impl Generation {
                     Ok(tokio::time::timeout(Duration::from_secs(2), clean).await.is_ok_and(|clean| clean.is_ok()))
                 })
             })
-            .connect_lazy(&url)
-            .with_context(opening)?;
-        let writer = Mutex::new(Writer { db, in_doubt: false, url, parked: Streams::default() });
+            .connect_lazy(&shelf.url(number))
+            .with_context(|| format!("opening the read models {}", shelf.place(number)))?;
+        let writer =
+            Mutex::new(Writer { db, in_doubt: false, shelf: shelf.clone(), number, parked: Streams::default() });
         Ok(Self { number, readers, writer, retired: CancellationToken::new() })
+    }
+
+    /// The newest live one, if it is not this one: another replica has built it.
+    pub(super) async fn successor(&self, shelf: &Shelf, fingerprint: &str) -> anyhow::Result<Option<Self>> {
+        let newest = shelf.numbers().await?.into_iter().next();
+        if newest.is_none_or(|newest| newest <= self.number) {
+            return Ok(None);
+        }
+        let live = Self::open(shelf, fingerprint).await?;
+        Ok(live.filter(|live| live.number > self.number))
     }
 
     /// From now on this is the one to open.
@@ -148,9 +162,7 @@ impl Generation {
 
     pub(super) async fn close(self) {
         self.readers.close().await;
-        if let Err(error) = self.writer.into_inner().db.close().await {
-            tracing::warn!(%error, generation = self.number, "read models could not be closed");
-        }
+        leave(self.writer.into_inner().db).await;
     }
 }
 
@@ -158,11 +170,9 @@ impl Writer {
     /// Exchanges a connection of which nobody knows what is open on it.
     pub(super) async fn renew_if_in_doubt(&mut self) -> anyhow::Result<()> {
         if self.in_doubt {
-            let renewing = "opening the read models again";
-            let mut db = AnyConnection::connect(&self.url).await.context(renewing)?;
-            db.execute(sqlx::raw_sql(WRITER)).await.context(renewing)?;
+            let db = connect(&self.shelf, self.number).await?;
             // What the old one holds is undone when it closes.
-            drop(std::mem::replace(&mut self.db, db).close().await);
+            leave(std::mem::replace(&mut self.db, db)).await;
             self.in_doubt = false;
         }
         Ok(())
@@ -182,41 +192,19 @@ impl Writer {
     }
 }
 
-// Rows are keyed by random ids: with SQLite's usual 2 MB of cache each of them would be fetched, and spilled, anew.
-const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;
-    PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;";
-const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
+/// Connections that read one generation.
+const READERS: u32 = 8;
 
-fn file(folder: &Path, number: u32) -> PathBuf {
-    folder.join(format!("{number}.db"))
-}
+/// How long a store may take to be opened.
+const CONNECT: Duration = Duration::from_secs(10);
 
-/// The generations in the folder, the newest first.
-fn numbers(folder: &Path) -> anyhow::Result<Vec<u32>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("looking into {}", folder.display()))?;
-    let mut numbers: Vec<u32> = entries.flatten().filter_map(|entry| number(&entry.path())).collect();
-    numbers.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(numbers)
-}
-
-fn number(path: &Path) -> Option<u32> {
-    if path.extension()? != "db" {
-        return None;
-    }
-    path.file_stem()?.to_str()?.parse().ok()
-}
-
-/// Removes what other generations left behind.
-pub(super) fn drop_others(folder: &Path, live: u32) {
-    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let number = name.split('.').next().and_then(|number| number.parse::<u32>().ok());
-        if number.is_some_and(|number| number != live)
-            && let Err(error) = std::fs::remove_file(&path)
-            // The last connection to a file takes its neighbours with it.
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, file = name, "an old generation of read models could not be removed");
-        }
-    }
+/// The connection that writes.
+async fn connect(shelf: &Shelf, number: u32) -> anyhow::Result<AnyConnection> {
+    let opening = || format!("opening the read models {}", shelf.place(number));
+    let connecting = async {
+        let mut db = AnyConnection::connect(&shelf.url(number)).await?;
+        db.execute(sqlx::raw_sql(shelf.writing())).await?;
+        Ok::<_, sqlx::Error>(db)
+    };
+    tokio::time::timeout(CONNECT, connecting).await.with_context(opening)?.with_context(opening)
 }

@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -99,7 +100,8 @@ impl Bench {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let views = Views::open(Setup {
             service: "test".to_owned(),
-            folder: self.folder(),
+            shelf: Shelf::Folder(self.folder()),
+            lease: crate::lease::Lease::alone(),
             projections: vec![Box::new(Gates { version, sick: Arc::clone(&self.sick) })],
             sources: vec![source],
             on_failure,

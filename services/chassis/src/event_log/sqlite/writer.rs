@@ -13,11 +13,11 @@ use sqlx::{
 use super::{
     super::{
         batch::{Batch, Known, Plan, Stream},
-        chain::Chain,
         queue::{Store, StoreError},
+        rows,
         tail::Standing,
     },
-    classified, reader,
+    classified,
     statements::{Binding, Statements, Table},
     writing,
 };
@@ -205,7 +205,7 @@ impl Store for Writer {
                 Table::FindCommand,
                 batch.commands.list.len(),
                 |query| batch.commands.list.iter().fold(query, |query, id| query.text(id)),
-                |row| reader::known_command(row, 1),
+                |row| rows::known_command(row, 1),
             )
             .await?;
         let streams = self
@@ -213,7 +213,13 @@ impl Store for Writer {
                 Table::FindStream,
                 batch.streams.list.len(),
                 |query| batch.streams.list.iter().fold(query, |query, (category, id)| query.text(category).text(id)),
-                |row| Ok(Stream { stream_no: row.try_get(1)?, version: row.try_get::<i64, _>(2)?.cast_unsigned() }),
+                |row| {
+                    Ok(Stream {
+                        stream_no: row.try_get(1)?,
+                        version: row.try_get::<i64, _>(2)?.cast_unsigned(),
+                        new: false,
+                    })
+                },
             )
             .await?;
         let keys = self
@@ -272,7 +278,5 @@ impl Store for Writer {
 
 /// What the file says of its head.
 pub(super) async fn standing(db: &mut SqliteConnection) -> anyhow::Result<Standing> {
-    let row = sqlx::query("SELECT position, chain FROM log_head WHERE id = 1").fetch_one(db).await?;
-    let chain: Chain = reader::hash(&row, 1)?;
-    Ok(Standing { position: row.try_get::<i64, _>(0)?.cast_unsigned(), chain })
+    rows::standing(&sqlx::query("SELECT position, chain FROM log_head WHERE id = 1").fetch_one(db).await?, 0)
 }

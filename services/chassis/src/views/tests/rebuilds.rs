@@ -93,7 +93,7 @@ async fn a_rebuild_that_a_crash_cut_off_is_never_taken_for_the_live_one() {
     opened.reached(&bench.log).await;
     let inner = &opened.views.inner;
     let fingerprint = fingerprint(&inner.projections);
-    let half = Generation::create(&inner.folder, &fingerprint, &inner.projections, false);
+    let half = Generation::create(&inner.shelf, &fingerprint, &inner.projections, false);
     half.await.unwrap().close().await;
     opened.crash().await;
     let opened = bench.open(OnFailure::Halt).await;

@@ -1,0 +1,305 @@
+//! The one connection that writes. A commit takes four messages there and back, however many requests it holds: lock the
+//! head, look up, write, commit. The statements' texts do not depend on the number of rows, so that each is planned once.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection, postgres::PgRow};
+use tokio::time::timeout;
+
+use super::{
+    super::{
+        batch::{Batch, Known, Plan, Stream},
+        queue::{Store, StoreError},
+        rows::{self, Columns as _},
+        tail::Tail,
+    },
+    CHANNEL, STEP, classified, same_log,
+};
+use crate::{
+    Lead, Lease,
+    postgres::{Database, leave},
+};
+
+/// Writes one log.
+pub(super) struct Writer {
+    database: Database,
+    lease: Lease,
+    tail: Arc<Tail>,
+    /// None before the first batch and after the connection broke.
+    db: Option<PgConnection>,
+}
+
+/// Limits of this connection, all shorter than [`STEP`]: a head that stays locked by a process that was stopped is let go
+/// by the server. And how it plans: each statement once, by the keys, whatever the statistics of a table that was empty a
+/// minute ago say.
+const SESSION: &str = "SET statement_timeout = '4500ms'; SET lock_timeout = '4000ms'; \
+    SET idle_in_transaction_session_timeout = '3000ms'; SET plan_cache_mode = force_generic_plan; SET jit = off; \
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; \
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// READ COMMITTED, so that the statements behind this one see what was committed before the lock.
+const LOCK: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SELECT log_id, position, chain FROM log.log_head WHERE id = 1 FOR UPDATE";
+
+/// What was found (0: the lease and the last stream, 1: a command, 2: a stream, 3: a key), and by which name.
+const LOOK_UP: &str = "
+    SELECT 0::bigint, 0::bigint, l.fence, (SELECT COALESCE(MAX(stream_no), 0) FROM log.stream),
+        NULL::bytea, NULL::bytea, l.holder FROM replica.lease l WHERE l.id = 1
+    UNION ALL
+    SELECT 1, n.place, c.first_position, c.last_position, c.fingerprint, c.reply, NULL
+    FROM UNNEST($1::text[]) WITH ORDINALITY n (id, place) JOIN log.command c ON c.command_id = n.id
+    UNION ALL
+    SELECT 2, n.place, s.stream_no, s.version, NULL, NULL, NULL
+    FROM UNNEST($2::text[], $3::text[]) WITH ORDINALITY n (category, id, place)
+    JOIN log.stream s ON s.category = n.category AND s.stream_id = n.id
+    UNION ALL
+    SELECT 3, n.place, NULL, NULL, NULL, NULL, r.stream_id
+    FROM UNNEST($4::text[], $5::bytea[]) WITH ORDINALITY n (scope, key, place)
+    JOIN log.reservation r ON r.scope = n.scope AND r.key = n.key";
+
+/// Answers with how many rows of each kind were written.
+const WRITE: &str = "
+    WITH opened AS (
+        INSERT INTO log.stream (stream_no, category, stream_id, version)
+        SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[]) RETURNING 1
+    ), went_on AS (
+        UPDATE log.stream s SET version = n.version
+        FROM UNNEST($5::bigint[], $6::bigint[]) n (stream_no, version) WHERE s.stream_no = n.stream_no RETURNING 1
+    ), happened AS (
+        INSERT INTO log.event (position, stream_no, version, event_id, type, schema_version, payload, command_id,
+            correlation_id, causation_id, actor, office, subject_id, traceparent, occurred_at, recorded_at, chain)
+        SELECT n.position, n.stream_no, n.version, n.event_id, n.type, n.schema_version, n.payload, n.command_id,
+            n.correlation_id, n.causation_id, n.actor, n.office, n.subject_id, n.traceparent, n.occurred_at, $22, n.chain
+        FROM UNNEST($7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bytea[],
+            $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[],
+            $23::bytea[])
+            n (position, stream_no, version, event_id, type, schema_version, payload, command_id, correlation_id,
+            causation_id, actor, office, subject_id, traceparent, occurred_at, chain) RETURNING 1
+    ), done AS (
+        INSERT INTO log.command (command_id, fingerprint, first_position, last_position, reply, recorded_at)
+        SELECT n.*, $22 FROM UNNEST($24::text[], $25::bytea[], $26::bigint[], $27::bigint[], $28::bytea[]) n RETURNING 1
+    ), released AS (
+        DELETE FROM log.reservation r USING UNNEST($29::text[], $30::bytea[]) n (scope, key)
+        WHERE r.scope = n.scope AND r.key = n.key RETURNING 1
+    ), reserved AS (
+        INSERT INTO log.reservation (scope, key, stream_id)
+        SELECT * FROM UNNEST($31::text[], $32::bytea[], $33::text[])
+        ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id RETURNING 1
+    ), moved AS (
+        UPDATE log.log_head SET position = $34, chain = $35 WHERE id = 1 RETURNING 1
+    )
+    SELECT (SELECT COUNT(*) FROM opened), (SELECT COUNT(*) FROM went_on), (SELECT COUNT(*) FROM happened),
+        (SELECT COUNT(*) FROM done), (SELECT COUNT(*) FROM reserved), (SELECT COUNT(*) FROM moved)";
+
+impl Writer {
+    pub(super) fn new(database: Database, lease: Lease, tail: Arc<Tail>) -> Self {
+        Self { database, lease, tail, db: None }
+    }
+
+    pub(super) async fn close(mut self) {
+        if let Some(db) = self.db.take() {
+            leave(db).await;
+        }
+    }
+
+    async fn connected(&mut self) -> Result<&mut PgConnection, StoreError> {
+        if self.db.is_none() {
+            let mut db = self.database.connect().await.map_err(StoreError::Unknown)?;
+            answered(sqlx::raw_sql(SESSION).execute(&mut db)).await?;
+            self.db = Some(db);
+        }
+        self.db.as_mut().ok_or_else(|| StoreError::Unknown(anyhow!("there is no connection")))
+    }
+
+    /// Whether the row of the lease is this replica's.
+    fn leads(&self, fence: i64, holder: &str) -> Result<(), StoreError> {
+        let Some(ours) = self.lease.holder() else { return Ok(()) };
+        match *self.lease.watch().borrow() {
+            Lead::Here { fence: believed } if believed == fence && ours == holder => Ok(()),
+            _ => Err(StoreError::Unknown(anyhow!("another replica leads"))),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Writer {
+    async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
+        let locked = answered(sqlx::raw_sql(LOCK).fetch_one(self.connected().await?)).await?;
+        let head = rows::standing(&locked, 1).map_err(StoreError::Fault)?;
+        same_log(&self.tail, &locked.text(0).map_err(StoreError::Fault)?, head).map_err(StoreError::Unknown)?;
+        let (categories, streams): (Vec<&str>, Vec<&str>) = batch.streams.list.iter().copied().unzip();
+        let (scopes, keys): (Vec<&str>, Vec<&[u8]>) = batch.keys.list.iter().copied().unzip();
+        let query = sqlx::query(LOOK_UP)
+            .bind(&batch.commands.list)
+            .bind(categories)
+            .bind(streams)
+            .bind(scopes)
+            .bind(keys)
+            .fetch_all(self.connected().await?);
+        let rows = answered(query).await?;
+        let mut found = Found {
+            lease: None,
+            known: Known {
+                head,
+                last_stream_no: 0,
+                commands: batch.commands.list.iter().map(|_| None).collect(),
+                streams: vec![None; batch.streams.list.len()],
+                keys: vec![None; batch.keys.list.len()],
+            },
+        };
+        for row in rows {
+            found.take(&row).map_err(StoreError::Fault)?;
+        }
+        let (fence, holder) = found.lease.ok_or_else(|| StoreError::Fault(anyhow!("the database has no lease")))?;
+        self.leads(fence, &holder)?;
+        Ok(found.known)
+    }
+
+    async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+        let written = write(self.connected().await?, plan);
+        timeout(STEP, written).await.map_err(late)??;
+        // The notification goes behind the commit: at its own commit it locks out every other one that notifies on this
+        // server, and must not do so while this one waits for the disk. Whom it does not reach asks each second.
+        let position = plan.head.position;
+        let commit = AssertSqlSafe(format!("COMMIT; NOTIFY {CHANNEL}, '{position}'"));
+        answered(sqlx::raw_sql(commit).execute(self.connected().await?)).await?;
+        Ok(())
+    }
+
+    async fn roll_back(&mut self, after: Option<&StoreError>) {
+        // What became of a connection that did not answer is not waited for: the server rolls back when it is gone.
+        let sound = match (&mut self.db, after) {
+            (Some(db), None | Some(StoreError::Refused(_) | StoreError::Full)) => {
+                answered(sqlx::raw_sql("ROLLBACK").execute(db)).await.is_ok()
+            }
+            _ => false,
+        };
+        if !sound {
+            self.db = None;
+        }
+    }
+
+    async fn prune(&mut self, before: DateTime<Utc>, most: u32) -> Result<u64, StoreError> {
+        let pruned = sqlx::query(
+            "DELETE FROM log.command WHERE command_id IN
+                (SELECT command_id FROM log.command WHERE recorded_at < $1 ORDER BY recorded_at LIMIT $2)",
+        )
+        .bind(before.timestamp_micros())
+        .bind(i64::from(most))
+        .execute(self.connected().await?);
+        Ok(answered(pruned).await?.rows_affected())
+    }
+}
+
+/// What the rows of [`LOOK_UP`] say.
+struct Found {
+    /// Fence and holder.
+    lease: Option<(i64, String)>,
+    known: Known,
+}
+
+impl Found {
+    fn take(&mut self, row: &PgRow) -> anyhow::Result<()> {
+        let kind = row.number(0)?;
+        // Names are counted from 1.
+        let place = usize::try_from(row.number(1)? - 1).unwrap_or_default();
+        let strange = "a row that was not asked for";
+        match kind {
+            0 => {
+                self.lease = Some((row.number(2)?, row.text(6)?));
+                self.known.last_stream_no = row.number(3)?;
+            }
+            1 => {
+                let known = super::super::KnownCommand {
+                    fingerprint: row.hash(4)?,
+                    first_position: row.position(2)?,
+                    last_position: row.position(3)?,
+                    reply: row.bytes(5)?,
+                };
+                *self.known.commands.get_mut(place).context(strange)? = Some(known);
+            }
+            2 => {
+                let stream = Stream { stream_no: row.number(2)?, version: row.position(3)?, new: false };
+                *self.known.streams.get_mut(place).context(strange)? = Some(stream);
+            }
+            _ => *self.known.keys.get_mut(place).context(strange)? = Some(row.text(6)?),
+        }
+        Ok(())
+    }
+}
+
+/// Writes all rows of a plan, and counts them: an insert that loses one without a word is a fault.
+async fn write(db: &mut PgConnection, plan: &Plan<'_>) -> Result<(), StoreError> {
+    let records = &plan.records;
+    let (opened, went_on): (Vec<_>, Vec<_>) = plan.streams.iter().partition(|(_, stream)| stream.new);
+    let (reserved, released): (Vec<_>, Vec<_>) = plan.keys.iter().partition(|(_, holder)| holder.is_some());
+    let text = |field: fn(&proto::event::v1::Record) -> &str| -> Vec<&str> {
+        records.iter().map(|(_, record)| field(record)).collect()
+    };
+    let occurred = |record: &proto::event::v1::Record| {
+        record.occurred_at.as_ref().and_then(crate::instant).unwrap_or_default().timestamp_micros()
+    };
+    let query = sqlx::query(WRITE)
+        .bind(opened.iter().map(|(_, stream)| stream.stream_no).collect::<Vec<_>>())
+        .bind(opened.iter().map(|((category, _), _)| *category).collect::<Vec<_>>())
+        .bind(opened.iter().map(|((_, id), _)| *id).collect::<Vec<_>>())
+        .bind(opened.iter().map(|(_, stream)| stream.version.cast_signed()).collect::<Vec<_>>())
+        .bind(went_on.iter().map(|(_, stream)| stream.stream_no).collect::<Vec<_>>())
+        .bind(went_on.iter().map(|(_, stream)| stream.version.cast_signed()).collect::<Vec<_>>())
+        .bind(records.iter().map(|(_, record)| record.position.cast_signed()).collect::<Vec<_>>())
+        .bind(records.iter().map(|(stream_no, _)| *stream_no).collect::<Vec<_>>())
+        .bind(records.iter().map(|(_, record)| record.version.cast_signed()).collect::<Vec<_>>())
+        .bind(text(|record| &record.event_id))
+        .bind(text(|record| &record.r#type))
+        .bind(records.iter().map(|(_, record)| i64::from(record.schema_version)).collect::<Vec<_>>())
+        .bind(records.iter().map(|(_, record)| &*record.payload).collect::<Vec<_>>())
+        .bind(text(|record| &record.command_id))
+        .bind(text(|record| &record.correlation_id))
+        .bind(text(|record| &record.causation_id))
+        .bind(text(|record| &record.actor))
+        .bind(text(|record| &record.office))
+        .bind(
+            records
+                .iter()
+                .map(|(_, record)| (!record.subject_id.is_empty()).then_some(&*record.subject_id))
+                .collect::<Vec<_>>(),
+        )
+        .bind(text(|record| &record.traceparent))
+        .bind(records.iter().map(|(_, record)| occurred(record)).collect::<Vec<_>>())
+        .bind(plan.recorded_at.timestamp_micros())
+        .bind(records.iter().map(|(_, record)| &*record.chain).collect::<Vec<_>>())
+        .bind(plan.commands.iter().map(|done| &*done.request.command_id).collect::<Vec<_>>())
+        .bind(plan.commands.iter().map(|done| &done.request.fingerprint[..]).collect::<Vec<_>>())
+        .bind(plan.commands.iter().map(|done| done.first_position.cast_signed()).collect::<Vec<_>>())
+        .bind(plan.commands.iter().map(|done| done.last_position.cast_signed()).collect::<Vec<_>>())
+        .bind(plan.commands.iter().map(|done| &*done.request.reply).collect::<Vec<_>>())
+        .bind(released.iter().map(|((scope, _), _)| *scope).collect::<Vec<_>>())
+        .bind(released.iter().map(|((_, key), _)| *key).collect::<Vec<_>>())
+        .bind(reserved.iter().map(|((scope, _), _)| *scope).collect::<Vec<_>>())
+        .bind(reserved.iter().map(|((_, key), _)| *key).collect::<Vec<_>>())
+        .bind(reserved.iter().map(|(_, holder)| holder.as_deref()).collect::<Vec<_>>())
+        .bind(plan.head.position.cast_signed())
+        .bind(&plan.head.chain[..]);
+    let row = query.fetch_one(db).await.map_err(classified)?;
+    let planned = [opened.len(), went_on.len(), records.len(), plan.commands.len(), reserved.len(), 1];
+    for (column, planned) in planned.into_iter().enumerate() {
+        let written = row.position(column).map_err(StoreError::Fault)?;
+        if written != planned as u64 {
+            return Err(StoreError::Fault(anyhow!("{written} of {planned} rows were written ({column})")));
+        }
+    }
+    Ok(())
+}
+
+/// A server that has gone silent may have done it.
+async fn answered<T>(asked: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
+    timeout(STEP, asked).await.map_err(late)?.map_err(classified)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it maps an error")]
+fn late(late: tokio::time::error::Elapsed) -> StoreError {
+    StoreError::Unknown(anyhow!("the database does not answer: {late}"))
+}
