@@ -33,7 +33,7 @@ const PROJECT: &str = "mifeng-test";
 const STORY: [&str; 5] = ["demo", "story", "--json", "--seed", "7"];
 
 /// From containers that were created to all of them healthy, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Brings docker-compose.yml up for real, plays the story through its proxy from outside, and compares the numbers with those
 /// of everything in one process.
@@ -115,7 +115,7 @@ impl Engine {
             let mut engine =
                 Self { host: Some(host), own: Some(own), _turn: Some(turn.try_clone()?), _scratch: Some(scratch) };
             let mut ask = engine.docker(&["version"]);
-            let started = engine.own.as_mut().map(|own| own.until(Duration::from_secs(60), || succeeds(&mut ask)));
+            let started = engine.own.as_mut().map(|own| own.until(Duration::from_mins(1), || succeeds(&mut ask)));
             match started {
                 Some(Err(error)) => why = format!("{error:#}"),
                 _ => return Ok(Ok(engine)),
@@ -148,10 +148,11 @@ impl Engine {
         let mut images = vec![("MIFENG_IMAGE", MIFENG.to_owned())];
         // An engine of somebody's gets no home-made image under a name that others use, if the original can be had.
         let original = self.own.is_none() && (self.has(BASE) || succeeds(&mut self.docker(&["pull", "--quiet", BASE])));
-        if !original && !self.has(BASE) {
-            if let Err(why) = self.make_base(scratch)? {
-                return Ok(Err(why));
-            }
+        if !original
+            && !self.has(BASE)
+            && let Err(why) = self.make_base(scratch)?
+        {
+            return Ok(Err(why));
         }
         if !original {
             let folder = root.join("deploy/standins");
@@ -304,7 +305,7 @@ fn together(binary: &Path, scratch: &Path) -> anyhow::Result<String> {
     let mut up = mifeng(binary, scratch);
     up.args(["up", "--demo", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
     let mut up = Background::on_a_leash("mifeng up", &up, &scratch.join("together.log"))?;
-    up.until(Duration::from_secs(60), || data.join("address").exists() && data.join("demonstration.token").exists())?;
+    up.until(Duration::from_mins(1), || data.join("address").exists() && data.join("demonstration.token").exists())?;
     numbers(mifeng(binary, scratch).args(STORY).arg("--data").arg(&data))
 }
 

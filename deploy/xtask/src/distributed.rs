@@ -52,7 +52,7 @@ done
 /// Says to this very program that the shell stands in front already.
 const BEHIND_FRONT: &str = "MIFENG_XTASK_STOP_FILE";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn up(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let config = Distributed::parse_from(std::iter::once("xtask").chain(arguments.iter().map(String::as_str)));
@@ -190,8 +190,8 @@ impl House {
             // All at once, so that no two get the same.
             held.push(listener);
         }
-        let text: String = self.ports.iter().map(|(name, port)| format!("{name} {port}\n")).collect();
-        fs::write(&file, text).with_context(|| format!("writing {}", file.display()))
+        let lines: Vec<String> = self.ports.iter().map(|(name, port)| format!("{name} {port}")).collect();
+        fs::write(&file, lines.join("\n")).with_context(|| format!("writing {}", file.display()))
     }
 
     fn start(
@@ -374,7 +374,7 @@ impl House {
         match office.and_then(|office| administrator_code(&office.output())) {
             Some(code) if config.demo => self.claim(&code, &address)?,
             Some(code) => {
-                writeln!(out, "  first administrator (once)\n                   {address}/first-administrator#{code}")?
+                writeln!(out, "  first administrator (once)\n                   {address}/first-administrator#{code}")?;
             }
             None => writeln!(out, "  first administrator: claimed already")?,
         }

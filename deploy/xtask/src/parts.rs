@@ -78,15 +78,14 @@ impl Part {
             }
             Self::Proto => contract::check(root),
             Self::Deny => deny(root),
-            Self::Unit => tests(root, &["--workspace", "--lib", "--bins"], rounds, runner),
+            Self::Unit => tests(root, &["--workspace", "--lib", "--bins"], &[], rounds, runner),
+            // Named among the whole workspace: of one package alone, every dependency would be built again for its features.
             Self::Architecture | Self::Simulation => {
-                tests(root, &["--package", "tests", "--test", self.name()], rounds, runner)
+                tests(root, &["--workspace", "--test", self.name()], &[], rounds, runner)
             }
             Self::Contract | Self::Journeys | Self::Faults => {
                 build_mifeng(root)?;
-                // Looked for before, so that an installation's output does not stand among the tests'.
-                (drop(tools::postgres()), drop(tools::nats_servers()));
-                tests(root, &["--package", "tests", "--test", self.name()], rounds, runner)
+                tests(root, &["--workspace", "--test", self.name()], &servers(), rounds, runner)
             }
             Self::Compose => compose::check(root),
         }
@@ -109,7 +108,13 @@ fn plain(root: &Path, component: &str, arguments: &[&str]) -> anyhow::Result<End
     Ok(ending(&outcome))
 }
 
-fn tests(root: &Path, which: &[&str], rounds: Option<u32>, runner: &[String]) -> anyhow::Result<Ending> {
+fn tests(
+    root: &Path,
+    which: &[&str],
+    servers: &[(&str, OsString)],
+    rounds: Option<u32>,
+    runner: &[String],
+) -> anyhow::Result<Ending> {
     let mut command = cargo();
     if tools::nextest() {
         command.args(["nextest", "run"]).args(which).args(runner);
@@ -120,9 +125,7 @@ fn tests(root: &Path, which: &[&str], rounds: Option<u32>, runner: &[String]) ->
         // Tests that start and kill a process of their own take this one.
         command.env("MIFENG_BIN", here.with_file_name(format!("mifeng{}", std::env::consts::EXE_SUFFIX)));
     }
-    for (variable, value) in servers() {
-        command.env(variable, value);
-    }
+    command.envs(servers.iter().map(|(variable, value)| (*variable, value)));
     if let Some(rounds) = rounds {
         command.env("MIFENG_FAULT_ROUNDS", rounds.to_string());
     }
@@ -139,7 +142,8 @@ fn servers() -> Vec<(&'static str, OsString)> {
     if let Ok(folder) = tools::postgres() {
         found.push(("MIFENG_POSTGRES_BIN", folder.into_os_string()));
     }
-    if let Ok(programs) = std::env::join_paths(tools::nats_servers().programs) {
+    let nats = tools::nats_servers().programs;
+    if let (false, Ok(programs)) = (nats.is_empty(), std::env::join_paths(&nats)) {
         found.push(("MIFENG_NATS_SERVER", programs));
     }
     found

