@@ -17,7 +17,7 @@ use proto::{
 };
 
 use crate::{
-    deeds::{Book, Deed, Desk, Place, Trace},
+    deeds::{Book, Deed, Desk, Place, Trace, unanswered},
     offices::Offices,
 };
 
@@ -88,7 +88,15 @@ pub(crate) async fn settled(offices: &Offices) {
     let mut logs = offices.logs();
     let (mut quiet, mut before) = (0, Vec::new());
     for _ in 0..2_400 {
-        let consumers = logs.list_consumers(ListConsumersRequest {}).await.unwrap().into_inner().consumers;
+        let listed = match logs.list_consumers(ListConsumersRequest {}).await {
+            // A process may just be coming back.
+            Err(status) if unanswered(&status) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            listed => listed.unwrap(),
+        };
+        let consumers = listed.into_inner().consumers;
         for consumer in &consumers {
             assert_ne!(consumer.state(), State::Halted, "a consumer halted: {consumer:?}");
             assert_eq!(consumer.parked, 0, "records were laid aside: {consumer:?}");

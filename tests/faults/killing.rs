@@ -121,7 +121,7 @@ fn broken_off(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<Status>()).any(unanswered)
 }
 
-fn number(variable: &str) -> Option<u32> {
+pub(crate) fn number(variable: &str) -> Option<u32> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not {text:?}")))
 }

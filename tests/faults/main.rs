@@ -13,6 +13,11 @@ mod audit;
 /// The real binary in a process of its own.
 mod process;
 
+/// Services in processes of their own, over PostgreSQL and NATS.
+mod apart;
+/// A database that was set back.
+mod set_back;
+
 mod full_disk;
 mod hanging_up;
 mod killing;

@@ -36,6 +36,12 @@ impl Offices {
         Self { address: address.to_owned(), tokens }
     }
 
+    /// Of services apart.
+    pub(crate) fn of_services(apart: &tests::apart::Apart) -> Self {
+        let tokens = Tokens::new(&Secrets::from_file(&apart.root_secret()).unwrap());
+        Self { address: apart.address().to_owned(), tokens }
+    }
+
     /// Each with a TCP connection of its own.
     pub(crate) fn officer(&self) -> RegistryServiceClient<Connection> {
         RegistryServiceClient::new(self.somebody("staff/officer", Role::Officer, ""))

@@ -20,6 +20,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::H
 
 use crate::{
     binary,
+    line::Line,
     nats::{self, free_port},
     postgres,
 };
@@ -29,6 +30,9 @@ pub struct Apart {
     folder: TempDir,
     pub postgres: postgres::Cluster,
     pub nats: nats::Server,
+    /// Between the services and the two servers.
+    pub to_postgres: Line,
+    pub to_nats: Line,
     replicas: BTreeMap<String, Replica>,
     address: String,
     _router: DropGuard,
@@ -61,6 +65,7 @@ impl Apart {
         nats.kill().await;
         nats.deploy(include_str!("../../deploy/nats/nats.conf"), &folder.path().join("secrets/nats"));
         nats.run().await;
+        let (to_postgres, to_nats) = (Line::to(postgres.port()).await, Line::to(nats.port()).await);
         let mut all = BTreeMap::new();
         for service in SERVICES {
             let count = if service == "office" { 1 } else { replicas };
@@ -69,7 +74,7 @@ impl Apart {
             }
         }
         let (address, router) = route(&all).await;
-        let mut apart = Self { folder, postgres, nats, replicas: all, address, _router: router };
+        let mut apart = Self { folder, postgres, nats, to_postgres, to_nats, replicas: all, address, _router: router };
         for name in apart.names() {
             apart.run(&name);
         }
@@ -114,7 +119,7 @@ impl Apart {
             .arg(&folder)
             .arg("--secrets")
             .arg(self.folder.path().join("secrets").join(service))
-            .args(["--nats", &format!("tls://{service}@localhost:{}", self.nats.port())])
+            .args(["--nats", &format!("tls://{service}@localhost:{}", self.to_nats.port())])
             .env("MIFENG_PEERS", peers.collect::<Vec<_>>().join(","))
             .env("MIFENG_LOG", "info")
             .stdin(Stdio::null())
@@ -122,7 +127,7 @@ impl Apart {
             .stderr(words)
             .kill_on_drop(true);
         if service != "office" {
-            let port = self.postgres.port();
+            let port = self.to_postgres.port();
             command.args(["--database", &format!("postgres://mifeng_{service}@127.0.0.1:{port}/mifeng_{service}")]);
         }
         let child = command.spawn().expect("mifeng starts");

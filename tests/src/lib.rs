@@ -4,6 +4,8 @@
 pub mod postgres;
 /// NATS servers that can be killed, cut and set back.
 pub mod nats;
+/// A line that can go silent or be cut.
+pub mod line;
 /// Every service in a process of its own.
 pub mod apart;
 /// A neighbourhood to try things in.

@@ -207,7 +207,13 @@ impl Follower {
         let log_id = match records.first() {
             Some(first) => first.log_id.clone(),
             // Restored from an older backup, a log may be shorter than what was seen of it.
-            None => self.source.head().await.map_err(unreachable)?.log_id,
+            None => {
+                let head = self.source.head().await.map_err(unreachable)?;
+                if head.position < after {
+                    return Err(OtherLog(name).into());
+                }
+                head.log_id
+            }
         };
         if !self.checkpoint.log_id.is_empty() && self.checkpoint.log_id != log_id {
             return Err(OtherLog(name).into());

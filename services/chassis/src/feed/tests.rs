@@ -52,7 +52,15 @@ impl Served {
         let host = &self.house.host;
         let address = format!("http://{}", self.address);
         let tasks = (host.tracker(), host.stop());
-        Remote::follow("registry", &address, "pass", Tokens::new(&host.secrets), host.clock.clone(), tasks).unwrap()
+        Remote::follow(
+            "registry",
+            std::slice::from_ref(&address),
+            "pass",
+            Tokens::new(&host.secrets),
+            host.clock.clone(),
+            tasks,
+        )
+        .unwrap()
     }
 }
 
@@ -126,7 +134,9 @@ async fn a_process_with_another_secret_is_refused() {
     let address = format!("http://{}", served.address);
     let tokens = Tokens::new(&foreign.host.secrets);
     let tasks = (foreign.host.tracker(), foreign.host.stop());
-    let remote = Remote::follow("registry", &address, "pass", tokens, foreign.host.clock.clone(), tasks).unwrap();
+    let remote =
+        Remote::follow("registry", std::slice::from_ref(&address), "pass", tokens, foreign.host.clock.clone(), tasks)
+            .unwrap();
     assert!(remote.head().await.is_err());
     foreign.host.close().await;
 }
