@@ -45,7 +45,7 @@ trap ': > "$0"' INT TERM HUP
 (trap '' INT HUP; exec "$@") & supervisor=$!
 while :; do
   wait $supervisor; status=$?
-  kill -0 $supervisor 2> /dev/null || exit $status
+  kill -0 $supervisor 2> /dev/null || { rm -f "$0"; exit $status; }
 done
 "#;
 
