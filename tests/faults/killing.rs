@@ -84,7 +84,7 @@ async fn undisturbed() -> (Value, Duration) {
 }
 
 fn playbill(address: &str, token: String) -> Playbill {
-    Playbill { address: address.to_owned(), token, seed: STORY, json: true }
+    Playbill { address: address.to_owned(), token, authority: None, seed: STORY, json: true }
 }
 
 async fn work(data: &Path, address: &str) -> (Offices, Place, Recorder) {

@@ -6,7 +6,7 @@ use tests::House;
 
 async fn told(house: &House, seed: u32) -> serde_json::Value {
     let token = house.token("staff/demonstration", Role::Administrator, "subdistrict", "", "");
-    play(Playbill { address: house.address().to_owned(), token, seed, json: true }).await.unwrap()
+    play(Playbill { address: house.address().to_owned(), token, authority: None, seed, json: true }).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +36,8 @@ async fn the_story_adds_up_and_told_twice_changes_nothing() {
     assert_eq!(told(&house, 1).await, numbers, "told after a restart");
 
     let token = house.token("staff/demonstration", Role::Administrator, "subdistrict", "", "");
-    let other = play(Playbill { address: house.address().to_owned(), token, seed: 2, json: true }).await;
+    let other =
+        play(Playbill { address: house.address().to_owned(), token, authority: None, seed: 2, json: true }).await;
     let sentence = format!("{:#}", other.unwrap_err());
     assert!(sentence.contains("another story"), "{sentence}");
 }

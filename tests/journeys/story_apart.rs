@@ -31,7 +31,9 @@ async fn services_apart_tell_the_same_story_as_one_process() {
 }
 
 async fn told(address: &str, token: &str) -> serde_json::Value {
-    play(Playbill { address: address.to_owned(), token: token.to_owned(), seed: SEED, json: true }).await.unwrap()
+    play(Playbill { address: address.to_owned(), token: token.to_owned(), authority: None, seed: SEED, json: true })
+        .await
+        .unwrap()
 }
 
 /// One trace from a click to what other services did about it: registering a resident opens a case; a verdict orders

@@ -32,15 +32,18 @@ pub struct Connect {
 
 impl Connect {
     pub fn connection(&self) -> anyhow::Result<Connection> {
-        let authority = match &self.authority {
-            Some(file) => Some(fs::read(file).with_context(|| format!("reading {}", file.display()))?),
-            None => None,
-        };
+        let authority = self.authority()?;
         let connection = Connection::open_trusting(&self.address()?, self.token()?, authority.as_deref())?;
         Ok(match self.at {
             Some(time) => connection.at(time),
             None => connection,
         })
+    }
+
+    /// The certificate of the authority that was named, as PEM.
+    pub fn authority(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        let Some(file) = &self.authority else { return Ok(None) };
+        Ok(Some(fs::read(file).with_context(|| format!("reading {}", file.display()))?))
     }
 
     /// The address and the administrator's token of a demonstration.

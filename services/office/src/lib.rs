@@ -86,7 +86,9 @@ impl Command {
 impl Story {
     async fn run(self) -> anyhow::Result<()> {
         let (address, token) = self.connect.demonstration()?;
-        let numbers = story::play(story::Playbill { address, token, seed: self.seed, json: self.json }).await?;
+        let authority = self.connect.authority()?;
+        let playbill = story::Playbill { address, token, authority, seed: self.seed, json: self.json };
+        let numbers = story::play(playbill).await?;
         if self.json {
             writeln!(std::io::stdout(), "{numbers}")?;
         }

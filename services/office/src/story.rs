@@ -39,6 +39,8 @@ pub struct Playbill {
     pub address: String,
     /// An administrator's token.
     pub token: String,
+    /// The authority that signed the server's certificate (PEM), where it is one of the installation's own.
+    pub authority: Option<Vec<u8>>,
     pub seed: u32,
     /// Only the numbers, as one JSON object.
     pub json: bool,
@@ -47,7 +49,7 @@ pub struct Playbill {
 /// Plays it. The same seed on the same data is absorbed and gives the same numbers again.
 pub async fn play(playbill: Playbill) -> anyhow::Result<serde_json::Value> {
     let ids = Ids::new(playbill.seed);
-    let casting = Casting::open(&playbill.address, &playbill.token, ids.clone())?;
+    let casting = Casting::open(&playbill.address, &playbill.token, playbill.authority.as_deref(), ids.clone())?;
     let teller = Teller { quiet: playbill.json };
     let story = Story { seed: playbill.seed, plan: Plan::new(u64::from(playbill.seed)), casting, ids, teller };
     story.demonstration_only().await?;

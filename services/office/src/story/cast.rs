@@ -48,8 +48,8 @@ pub(super) struct Casting {
 }
 
 impl Casting {
-    pub(super) fn open(address: &str, token: &str, ids: Ids) -> anyhow::Result<Self> {
-        let administrator = Connection::open(address, Some(token.to_owned()))?;
+    pub(super) fn open(address: &str, token: &str, authority: Option<&[u8]>, ids: Ids) -> anyhow::Result<Self> {
+        let administrator = Connection::open_trusting(address, Some(token.to_owned()), authority)?;
         Ok(Self { address: address.to_owned(), administrator, ids })
     }
 
