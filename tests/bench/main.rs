@@ -4,6 +4,8 @@
 
 use clap::{Parser, Subcommand};
 
+/// From the commit in one service to the read model of another.
+mod feed;
 /// Commands that one log takes per second.
 mod log;
 /// Medians and percentiles.
@@ -27,6 +29,8 @@ enum What {
     Log(log::Options),
     /// Durable commands through gRPC against the bare echo of the same server.
     Rpc(rpc::Options),
+    /// How long a commit takes to another service's read model, over NATS.
+    Feed(feed::Options),
 }
 
 #[tokio::main]
@@ -35,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
     let results = match what {
         What::Log(options) => log::measure(options).await?,
         What::Rpc(options) => rpc::measure(options).await?,
+        What::Feed(options) => feed::measure(options).await?,
     };
     if json {
         println!("{}", serde_json::Value::Object(results));

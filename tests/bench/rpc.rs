@@ -12,6 +12,7 @@ use chassis::client::{Connection, new_request_id};
 use chrono::{Days, NaiveDate};
 use clap::Args;
 use futures::future::try_join_all;
+use mifeng::wiring::Service;
 use proto::{
     access::v1::{GetPrincipalRequest, Role, access_service_client::AccessServiceClient},
     registry::v1::{
@@ -20,10 +21,13 @@ use proto::{
     },
 };
 use serde_json::{Map, Value, json};
-use tests::House;
+use tests::{House, Peers, postgres::Cluster};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::rounds::{Round, count, median_of, percentile};
+use crate::{
+    log::Kind,
+    rounds::{Round, count, median_of, percentile},
+};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -39,9 +43,12 @@ pub(crate) struct Options {
     /// Seconds per round and way.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// A folder on the disk that is to be measured.
+    /// A folder on the disk that is to be measured; PostgreSQL is measured where temporary files are.
     #[arg(long, default_value = ".")]
     folder: PathBuf,
+    /// Measures one kind of database alone.
+    #[arg(long, value_enum)]
+    only: Option<Kind>,
 }
 
 /// What is asked of the server.
@@ -67,10 +74,35 @@ struct Caller {
 const NAME: &str = "宁波市海曙区白云街道金家漕社区居民委员会长丰二村网格管理服务中心第一工作站综合治理办公室暨疫情防控登记点甲乙丙丁戊己庚辛";
 
 pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Value>> {
-    let house = House::on(tempfile::Builder::new().prefix("bench-rpc-").tempdir_in(&options.folder)?).await;
+    let mut results = Map::new();
+    if options.only != Some(Kind::Postgres) {
+        let house = House::on(tempfile::Builder::new().prefix("bench-rpc-").tempdir_in(&options.folder)?).await;
+        in_house(&options, &house, "sqlite", &mut results).await?;
+    }
+    if options.only != Some(Kind::Sqlite) {
+        let cluster = Cluster::own()?;
+        let database = cluster.service_named("registry").await?.database;
+        let house = House::of_one(Service::Registry, database, None, Peers::new()).await;
+        in_house(&options, &house, "pg", &mut results).await?;
+        house.end().await;
+    }
+    for (name, value) in [("callers", options.callers), ("connections", options.connections)] {
+        results.insert(name.to_owned(), json!(value));
+    }
+    results.insert("rounds".to_owned(), json!(options.rounds));
+    results.insert("seconds".to_owned(), json!(options.seconds));
+    Ok(results)
+}
+
+async fn in_house(
+    options: &Options,
+    house: &House,
+    store: &str,
+    results: &mut Map<String, Value>,
+) -> anyhow::Result<()> {
     let open = |_| Connection::open(house.address(), None);
     let connections = (0..options.connections.max(1)).map(open).collect::<Result<Vec<_>, _>>()?;
-    let callers = callers(&house, &connections, options.callers).await?;
+    let callers = callers(house, &connections, options.callers).await?;
     let made = AtomicU64::new(1 + callers.len() as u64);
     let length = Duration::from_secs(options.seconds);
     // The first calls connect, and fill what is cached.
@@ -86,22 +118,16 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
     }
     let head = house.running().host().logs().await["registry"].head().await?.position;
     anyhow::ensure!(head == made.into_inner(), "the log holds {head} events, which is not what was answered");
-    let mut results = Map::new();
     let mut note = |name: &str, value: f64| results.insert(name.to_owned(), json!((value * 100.0).round() / 100.0));
     for (name, rounds) in [("echo", &echo), ("principal", &principal), ("command", &command), ("regime", &regime)] {
-        note(&format!("{name}_per_s"), median_of(rounds));
-        note(&format!("{name}_p50_ms"), percentile(rounds, 50));
-        note(&format!("{name}_p99_ms"), percentile(rounds, 99));
+        note(&format!("{store}_{name}_per_s"), median_of(rounds));
+        note(&format!("{store}_{name}_p50_ms"), percentile(rounds, 50));
+        note(&format!("{store}_{name}_p99_ms"), percentile(rounds, 99));
     }
-    note("ratio_rpc_sqlite", median_of(&command) / median_of(&echo));
-    note("ratio_regime", median_of(&regime) / median_of(&echo));
-    note("ratio_principal", median_of(&principal) / median_of(&echo));
-    for (name, value) in [("callers", callers.len()), ("connections", connections.len())] {
-        results.insert(name.to_owned(), json!(value));
-    }
-    results.insert("rounds".to_owned(), json!(options.rounds));
-    results.insert("seconds".to_owned(), json!(options.seconds));
-    Ok(results)
+    note(&format!("ratio_rpc_{store}"), median_of(&command) / median_of(&echo));
+    note(&format!("ratio_regime_{store}"), median_of(&regime) / median_of(&echo));
+    note(&format!("ratio_principal_{store}"), median_of(&principal) / median_of(&echo));
+    Ok(())
 }
 
 async fn callers(house: &House, connections: &[Connection], count: usize) -> anyhow::Result<Vec<Caller>> {

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Clock, client::Connection, host::Store};
+use chassis::{Clock, client::Connection, host::Store, nats::Nats, postgres::Database};
 use chrono::{DateTime, TimeDelta, Utc};
 use mifeng::wiring::{Plan, Running, Service};
 use proto::{
@@ -25,6 +25,9 @@ use proto::{
     event::v1::{ListConsumersRequest, event_log_service_client::EventLogServiceClient},
 };
 use tempfile::TempDir;
+
+/// Addresses of services elsewhere, by their names.
+pub type Peers = BTreeMap<String, Vec<String>>;
 
 /// Every service in this process.
 pub struct House {
@@ -46,10 +49,33 @@ impl House {
         Self { running, folder, connection }
     }
 
+    /// One service alone, with its record in a database, and with whatever carries it to others.
+    pub async fn of_one(service: Service, database: Database, nats: Option<Nats>, peers: Peers) -> Self {
+        let folder = TempDir::new().expect("a folder for the test");
+        let secret_file = folder.path().join("root.secret");
+        std::fs::write(&secret_file, [7; 32]).expect("a secret for the test");
+        let plan = Plan {
+            services: vec![service],
+            store: Store::Database(database),
+            secret_file: Some(secret_file),
+            nats,
+            peers,
+            ..plan(folder.path())
+        };
+        let running = plan.start().await.expect("the service starts");
+        let connection = Connection::open(&running.address, None).expect("the address is one");
+        Self { running, folder, connection }
+    }
+
     /// The same house after an orderly end and a start.
     pub async fn restarted(self) -> Self {
         self.running.end().await.expect("the house ends in order");
         Self::on(self.folder).await
+    }
+
+    /// An orderly end.
+    pub async fn end(self) {
+        self.running.end().await.expect("the house ends in order");
     }
 
     pub fn folder(&self) -> &Path {
