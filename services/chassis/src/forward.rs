@@ -151,13 +151,11 @@ async fn pass_by_path(State(routes): State<Routes>, request: Request) -> Respons
     let kind = request.headers().get(header::CONTENT_TYPE).cloned();
     let turns = routes.services.get(service).or_else(|| routes.services.get(OFFICE));
     let Some((address, down)) = turns.and_then(Turns::next) else { return unreachable(kind.as_ref(), service) };
-    match routes.forwarder.send(address, request).await {
-        Some(response) => response,
-        None => {
-            *down.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PASSED_OVER);
-            unreachable(kind.as_ref(), address)
-        }
+    if let Some(response) = routes.forwarder.send(address, request).await {
+        return response;
     }
+    *down.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PASSED_OVER);
+    unreachable(kind.as_ref(), address)
 }
 
 /// The replicas of a service, as one of them sees them.

@@ -1,7 +1,7 @@
 //! A service's PostgreSQL database: where it is, as whom it is entered, and the two habits that keep a pool sound: a
 //! connection goes back clean or not at all, and nothing waits for ever on a server that has gone silent.
 
-use std::{fmt, str::FromStr as _, time::Duration};
+use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use sqlx::{
@@ -11,7 +11,9 @@ use sqlx::{
 
 /// Where a service's database is, and as whom. Cheap to clone.
 #[derive(Clone)]
-pub struct Database {
+pub struct Database(Arc<Entrance>);
+
+struct Entrance {
     options: PgConnectOptions,
     name: String,
 }
@@ -48,34 +50,34 @@ impl Database {
             None => options,
         };
         let options = options.options(SESSION).disable_statement_logging();
-        Ok(Self { options, name })
+        Ok(Self(Arc::new(Entrance { options, name })))
     }
 
     /// "mifeng_registry"
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The database of the subjects' keys: beside the service's own, backed up apart.
     #[must_use]
     pub fn keys(&self) -> Self {
-        let name = format!("{}_keys", self.name);
-        Self { options: self.options.clone().database(&name), name }
+        let name = format!("{}_keys", self.0.name);
+        Self(Arc::new(Entrance { options: self.0.options.clone().database(&name), name }))
     }
 
     /// "host:port/name", to tell people which one is meant.
     pub fn place(&self) -> String {
-        format!("{}:{}/{}", self.options.get_host(), self.options.get_port(), self.name)
+        format!("{}:{}/{}", self.0.options.get_host(), self.0.options.get_port(), self.0.name)
     }
 
     pub fn options(&self) -> &PgConnectOptions {
-        &self.options
+        &self.0.options
     }
 
     /// A connection of one's own.
     pub async fn connect(&self) -> anyhow::Result<PgConnection> {
         let connecting = || format!("connecting to the database {}", self.place());
-        let connected = tokio::time::timeout(CONNECT, self.options.connect()).await.with_context(connecting)?;
+        let connected = tokio::time::timeout(CONNECT, self.0.options.connect()).await.with_context(connecting)?;
         connected.with_context(connecting)
     }
 
@@ -95,12 +97,12 @@ impl Database {
                     Ok(tokio::time::timeout(CLEANING, clean).await.is_ok_and(|clean| clean.is_ok()))
                 })
             })
-            .connect_lazy_with(self.options.clone())
+            .connect_lazy_with(self.0.options.clone())
     }
 
     /// For the driver that speaks to both kinds of database, which knows URLs alone. Tables are looked for in `schema`.
     pub(crate) fn any_url(&self, schema: &str) -> String {
-        let mut url = self.options.to_url_lossy();
+        let mut url = self.0.options.to_url_lossy();
         let session = SESSION.iter().map(|(name, value)| format!("-c {name}={value}"));
         let session = session.chain([format!("-c search_path={schema}")]).collect::<Vec<_>>().join(" ");
         url.query_pairs_mut().append_pair("options", &session);

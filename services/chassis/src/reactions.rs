@@ -204,16 +204,15 @@ impl Follower {
         let name = self.source.source().to_owned();
         let after = self.checkpoint.position;
         let records = self.source.read(after, BATCH).await.map_err(unreachable).context("reading the source")?;
-        let log_id = match records.first() {
-            Some(first) => first.log_id.clone(),
+        let log_id = if let Some(first) = records.first() {
+            first.log_id.clone()
+        } else {
             // Restored from an older backup, a log may be shorter than what was seen of it.
-            None => {
-                let head = self.source.head().await.map_err(unreachable)?;
-                if head.position < after {
-                    return Err(OtherLog(name).into());
-                }
-                head.log_id
+            let head = self.source.head().await.map_err(unreachable)?;
+            if head.position < after {
+                return Err(OtherLog(name).into());
             }
+            head.log_id
         };
         if !self.checkpoint.log_id.is_empty() && self.checkpoint.log_id != log_id {
             return Err(OtherLog(name).into());
@@ -385,13 +384,12 @@ impl Checkpoints {
     ) -> anyhow::Result<T> {
         let mut kept = self.0.connection.lock().await;
         let asked = async {
-            let mut connection = match kept.take() {
-                Some(connection) => connection,
-                None => {
-                    let mut connection = AnyConnection::connect(&self.0.url).await?;
-                    connection.execute(sqlx::raw_sql(self.0.greeting)).await?;
-                    connection
-                }
+            let mut connection = if let Some(connection) = kept.take() {
+                connection
+            } else {
+                let mut connection = AnyConnection::connect(&self.0.url).await?;
+                connection.execute(sqlx::raw_sql(self.0.greeting)).await?;
+                connection
             };
             let answer = question(&mut connection).await?;
             *kept = Some(connection);

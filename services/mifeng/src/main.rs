@@ -41,8 +41,9 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Up(up) => up.run().await,
-        Command::Serve(serve) => serve.run().await,
+        // Boxed: whatever is not asked for need not lie on the stack.
+        Command::Up(up) => Box::pin(up.run()).await,
+        Command::Serve(serve) => Box::pin(serve.run()).await,
         Command::Route(route) => route.run().await,
         Command::Database(database) => database.run().await,
         Command::Installation(installation) => installation.run(),

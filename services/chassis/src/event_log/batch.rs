@@ -62,7 +62,7 @@ pub(super) struct Known {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
-    pub(super) stream_no: i64,
+    pub(super) number: i64,
     pub(super) version: u64,
     /// Not in the store yet.
     pub(super) new: bool,
@@ -243,7 +243,7 @@ impl<'a> Planner<'a, '_> {
         let place = self.batch.streams.place(stream_of(write));
         let mut stream = self.known.streams[place].unwrap_or_else(|| {
             self.known.last_stream_no += 1;
-            Stream { stream_no: self.known.last_stream_no, version: 0, new: true }
+            Stream { number: self.known.last_stream_no, version: 0, new: true }
         });
         for event in &write.events {
             stream.version += 1;
@@ -272,7 +272,7 @@ impl<'a> Planner<'a, '_> {
             };
             self.head.chain = chain::link(&self.head.chain, &record);
             record.chain = self.head.chain.to_vec();
-            self.records.push((stream.stream_no, Arc::new(record)));
+            self.records.push((stream.number, Arc::new(record)));
         }
         self.known.streams[place] = Some(stream);
         self.stream_changed[place] = true;

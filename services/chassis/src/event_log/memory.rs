@@ -341,7 +341,7 @@ impl Rows {
             self.records.insert(record.position, Arc::clone(record));
         }
         for ((category, stream_id), stream) in &plan.streams {
-            self.last_stream_no = self.last_stream_no.max(stream.stream_no);
+            self.last_stream_no = self.last_stream_no.max(stream.number);
             self.streams.insert(((*category).to_owned(), (*stream_id).to_owned()), *stream);
         }
         for done in &plan.commands {

@@ -31,7 +31,7 @@ impl Follower {
         database: Database,
         pool: PgPool,
         tail: Arc<Tail>,
-        lease: Lease,
+        lease: &Lease,
         lead: Lead,
     ) -> (Self, watch::Receiver<Lead>) {
         let (told, lead) = watch::channel(lead);

@@ -222,7 +222,7 @@ impl Found {
                 *self.known.commands.get_mut(place).context(strange)? = Some(known);
             }
             2 => {
-                let stream = Stream { stream_no: row.number(2)?, version: row.position(3)?, new: false };
+                let stream = Stream { number: row.number(2)?, version: row.position(3)?, new: false };
                 *self.known.streams.get_mut(place).context(strange)? = Some(stream);
             }
             _ => *self.known.keys.get_mut(place).context(strange)? = Some(row.text(6)?),
@@ -243,11 +243,11 @@ async fn write(db: &mut PgConnection, plan: &Plan<'_>) -> Result<(), StoreError>
         record.occurred_at.as_ref().and_then(crate::instant).unwrap_or_default().timestamp_micros()
     };
     let query = sqlx::query(WRITE)
-        .bind(opened.iter().map(|(_, stream)| stream.stream_no).collect::<Vec<_>>())
+        .bind(opened.iter().map(|(_, stream)| stream.number).collect::<Vec<_>>())
         .bind(opened.iter().map(|((category, _), _)| *category).collect::<Vec<_>>())
         .bind(opened.iter().map(|((_, id), _)| *id).collect::<Vec<_>>())
         .bind(opened.iter().map(|(_, stream)| stream.version.cast_signed()).collect::<Vec<_>>())
-        .bind(went_on.iter().map(|(_, stream)| stream.stream_no).collect::<Vec<_>>())
+        .bind(went_on.iter().map(|(_, stream)| stream.number).collect::<Vec<_>>())
         .bind(went_on.iter().map(|(_, stream)| stream.version.cast_signed()).collect::<Vec<_>>())
         .bind(records.iter().map(|(_, record)| record.position.cast_signed()).collect::<Vec<_>>())
         .bind(records.iter().map(|(stream_no, _)| *stream_no).collect::<Vec<_>>())

@@ -126,7 +126,7 @@ impl Writer {
         let recorded_at = plan.recorded_at.timestamp_micros();
         self.insert(Table::Stream, plan.streams.len(), |query| {
             plan.streams.iter().fold(query, |query, ((category, stream_id), stream)| {
-                query.number(stream.stream_no).text(category).text(stream_id).position(stream.version)
+                query.number(stream.number).text(category).text(stream_id).position(stream.version)
             })
         })
         .await?;
@@ -215,7 +215,7 @@ impl Store for Writer {
                 |query| batch.streams.list.iter().fold(query, |query, (category, id)| query.text(category).text(id)),
                 |row| {
                     Ok(Stream {
-                        stream_no: row.try_get(1)?,
+                        number: row.try_get(1)?,
                         version: row.try_get::<i64, _>(2)?.cast_unsigned(),
                         new: false,
                     })
@@ -236,7 +236,7 @@ impl Store for Writer {
     async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
         self.write(plan).await?;
         sqlx::raw_sql("COMMIT").execute(self.connected().await?).await.map_err(classified)?;
-        let last_stream_no = plan.streams.iter().map(|(_, stream)| stream.stream_no).max();
+        let last_stream_no = plan.streams.iter().map(|(_, stream)| stream.number).max();
         if let Some(left) = &mut self.left {
             left.head = plan.head;
             left.last_stream_no = left.last_stream_no.max(last_stream_no.unwrap_or(0));
