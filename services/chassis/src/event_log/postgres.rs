@@ -83,7 +83,7 @@ impl PgLog {
         let writer = Writer::new(database.clone(), lease.clone(), Arc::clone(&tail));
         let entrance = Entrance::open(writer, Arc::clone(&tail), clock);
         let stop = CancellationToken::new();
-        let (follower, lead) = Follower::new(database.clone(), heads.clone(), Arc::clone(&tail), lease.clone(), lead);
+        let (follower, lead) = Follower::new(database.clone(), heads.clone(), Arc::clone(&tail), &lease, lead);
         let task = tokio::spawn(stop.clone().run_until_cancelled_owned(follower.run()));
         let task = tokio::spawn(async move { drop(task.await) });
         let following = Mutex::new(Some(Following { stop: stop.drop_guard(), task }));
