@@ -200,6 +200,7 @@ impl Apart {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "what the processes said is for whoever reads a failed test's output")]
 impl Drop for Apart {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -231,6 +232,7 @@ async fn mifeng(arguments: &[&str]) {
 }
 
 /// A server's program, or that there is none: a test that cannot be run says so.
+#[expect(clippy::print_stdout, reason = "why a test was left out is for whoever reads its output")]
 pub fn nats_server() -> Option<PathBuf> {
     let found = nats::find(nats::Version::Newest).or_else(|| nats::find(nats::Version::Oldest));
     if found.is_none() {

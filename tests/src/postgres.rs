@@ -47,7 +47,7 @@ pub struct Service {
 }
 
 /// How long a server may take to answer after its start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Of every service.
 pub const PASSWORD: &str = "a 'password' of a service";
