@@ -27,7 +27,7 @@ async fn services_apart_tell_the_same_story_as_one_process() {
     let house = House::new().await;
     let here = house.token("staff/demonstration", Role::Administrator, "subdistrict", "", "");
     assert_eq!(numbers, told(house.address(), &here).await, "apart and together");
-    trace_crosses_four_services(apart.address(), &token).await;
+    a_trace_crosses_the_services(apart.address(), &token).await;
 }
 
 async fn told(address: &str, token: &str) -> serde_json::Value {
@@ -38,7 +38,8 @@ async fn told(address: &str, token: &str) -> serde_json::Value {
 
 /// One trace from a click to what other services did about it: registering a resident opens a case; a verdict orders
 /// isolation; an order bars the pass.
-async fn trace_crosses_four_services(address: &str, token: &str) {
+#[expect(clippy::print_stdout, reason = "the trace is for whoever reads the output")]
+async fn a_trace_crosses_the_services(address: &str, token: &str) {
     let mut logs = EventLogServiceClient::new(Connection::open(address, Some(token.to_owned())).unwrap());
     let mut traces: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     for log in ["screening", "isolation", "pass"] {
