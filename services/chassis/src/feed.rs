@@ -87,20 +87,21 @@ pub struct Remote {
     wake: watch::Sender<u64>,
 }
 
-/// How often a remote log is asked for its head.
-const POLL: Duration = Duration::from_millis(100);
+/// How often a remote log is asked for its head by whoever hears of it in no other way.
+pub const POLL: Duration = Duration::from_millis(100);
 
 /// An answer stops at a megabyte of payloads, and the record that goes beyond it may be as large as a commit.
 const LARGEST_ANSWER: usize = 16 << 20;
 
 impl Remote {
-    /// Follows the head of `source` at its replicas' `addresses` until `stop`.
+    /// Follows the head of `source` at its replicas' `addresses`, asked every `poll`, until `stop`.
     pub fn follow(
         source: &str,
         addresses: &[String],
         service: &str,
         tokens: Tokens,
         clock: Clock,
+        poll: Duration,
         tasks: (&TaskTracker, &CancellationToken),
     ) -> anyhow::Result<Arc<Self>> {
         let remote = Arc::new(Self {
@@ -120,7 +121,7 @@ impl Remote {
                     if let Ok(head) = polled.head().await {
                         polled.wake.send_if_modified(|seen| std::mem::replace(seen, head.position) != head.position);
                     }
-                    tokio::time::sleep(POLL).await;
+                    tokio::time::sleep(poll).await;
                 }
             };
             stop.run_until_cancelled(poll).await;

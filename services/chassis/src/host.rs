@@ -17,7 +17,7 @@ use crate::{
     access::Tokens,
     consumers::Consumers,
     event_log::{COMMANDS_KEPT, EventLog, postgres::PgLog, sqlite::SqliteLog},
-    feed::{InProcess, Remote},
+    feed::{self, InProcess, Remote},
     inbox::Inbox,
     lease::{Lead, Lease},
     nats::Nats,
@@ -203,7 +203,10 @@ impl Host {
         };
         let tokens = Tokens::new(&self.secrets);
         let tasks = (&self.inner.tracker, &self.inner.stop);
-        let remote: Arc<dyn Feed> = Remote::follow(source, addresses, service, tokens, self.clock.clone(), tasks)?;
+        // Behind an inbox it is asked when it is needed.
+        let poll = if self.inner.nats.is_some() { Duration::from_secs(30) } else { feed::POLL };
+        let clock = self.clock.clone();
+        let remote: Arc<dyn Feed> = Remote::follow(source, addresses, service, tokens, clock, poll, tasks)?;
         let remote = match &self.inner.nats {
             Some(nats) => Inbox::follow(source, remote, nats.clone(), tasks),
             None => remote,

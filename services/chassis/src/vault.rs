@@ -97,6 +97,21 @@ impl Vault {
         open(&key, sealed, &M::full_name()).map(Some).map_err(Failure::Fault)
     }
 
+    /// Looks for the keys of many at once: revealing what was sealed for them costs no further look within the next seconds.
+    pub async fn foresee<'a>(&self, sealed: impl IntoIterator<Item = &'a Sealed>) -> Result<(), Failure> {
+        let unknown = sealed.into_iter().filter(|sealed| self.inner.cache.get(&sealed.subject_id).is_none());
+        let ids: Vec<String> = unknown.map(|sealed| sealed.subject_id.clone()).collect();
+        let seen = self.inner.cache.destructions();
+        let found = self.inner.store.find_many(&ids).await;
+        for (subject_id, stored) in found.map_err(|error| error.context("reading subjects' keys"))? {
+            if let Stored::Wrapped(wrapped) = stored {
+                let key = Arc::new(self.unwrap_key(&subject_id, &wrapped).map_err(Failure::Fault)?);
+                self.inner.cache.keep(&subject_id, &key, seen);
+            }
+        }
+        Ok(())
+    }
+
     /// Erases a subject: destroys the key and keeps a tombstone, also where there was no key yet. Saying it twice is fine.
     pub async fn destroy(&self, subject_id: &str) -> Result<(), Failure> {
         if subject_id.is_empty() {

@@ -134,9 +134,16 @@ async fn a_process_with_another_secret_is_refused() {
     let address = format!("http://{}", served.address);
     let tokens = Tokens::new(&foreign.host.secrets);
     let tasks = (foreign.host.tracker(), foreign.host.stop());
-    let remote =
-        Remote::follow("registry", std::slice::from_ref(&address), "pass", tokens, foreign.host.clock.clone(), tasks)
-            .unwrap();
+    let remote = Remote::follow(
+        "registry",
+        std::slice::from_ref(&address),
+        "pass",
+        tokens,
+        foreign.host.clock.clone(),
+        POLL,
+        tasks,
+    )
+    .unwrap();
     assert!(remote.head().await.is_err());
     foreign.host.close().await;
 }

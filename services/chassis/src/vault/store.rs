@@ -71,6 +71,9 @@ impl Place {
 /// Changes in one commit at most.
 const BATCH: usize = 512;
 
+/// Keys that are looked up by one statement.
+const AT_ONCE: usize = 128;
+
 /// How long the store may take for one step.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -138,6 +141,25 @@ impl Store {
             .fetch_optional(&self.readers)
             .await?;
         row.map(|row| stored(&row)).transpose()
+    }
+
+    /// What stands there for many subjects; nothing for those who have no key.
+    pub(super) async fn find_many(&self, subject_ids: &[String]) -> anyhow::Result<Vec<(String, Stored)>> {
+        let mut found = Vec::new();
+        for chunk in subject_ids.chunks(AT_ONCE) {
+            let places = (1..=AT_ONCE).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+            let sql = format!("SELECT subject_id, wrapped_key FROM subject_key WHERE subject_id IN ({places})");
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+            // One text for any number, so that it is prepared once: the last one stands in for those who are missing.
+            let filled = chunk.iter().chain(chunk.last().into_iter().cycle()).take(AT_ONCE);
+            for subject_id in filled {
+                query = query.bind(subject_id.clone());
+            }
+            for row in query.fetch_all(&self.readers).await? {
+                found.push((row.try_get("subject_id")?, stored(&row)?));
+            }
+        }
+        Ok(found)
     }
 
     /// Keeps the offered key where the subject has none, and returns what stands there once it is durable.

@@ -163,6 +163,23 @@ async fn a_thousand_new_subjects_are_sealed_at_once() {
 }
 
 #[tokio::test]
+async fn keys_that_were_foreseen_open_what_is_theirs_and_nothing_of_the_erased() {
+    let bench = Bench::new();
+    let vault = bench.vault().await;
+    let mut sealed = Vec::new();
+    for n in 0..300 {
+        sealed.push(vault.seal(&format!("r{n}"), &person(&format!("第{n}人"))).await.unwrap());
+    }
+    vault.destroy("r7").await.unwrap();
+    let reopened = bench.vault().await;
+    reopened.foresee(&sealed).await.unwrap();
+    for (n, sealed) in sealed.iter().enumerate() {
+        let expected = (n != 7).then(|| person(&format!("第{n}人")));
+        assert_eq!(reopened.reveal(sealed).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_harms_nobody() {
     let bench = Bench::new();
     let vault = bench.vault().await;

@@ -113,6 +113,7 @@ pub(super) async fn list(api: &Api, request: Request<ListHouseholdsRequest>) -> 
         let mut db = api.views.read(&call).await?;
         households::list(&mut db, &call.principal.scope, &parent, &asked).await.map_err(fault)?
     };
+    api.vault.foresee(page.rows.iter().filter_map(|stored| stored.landlord.as_ref())).await?;
     let mut shown = Vec::with_capacity(page.rows.len());
     for stored in page.rows {
         shown.push(masked(api, stored).await?);
