@@ -204,15 +204,10 @@ impl Follower {
         let name = self.source.source().to_owned();
         let after = self.checkpoint.position;
         let records = self.source.read(after, BATCH).await.map_err(unreachable).context("reading the source")?;
-        let log_id = if let Some(first) = records.first() {
-            first.log_id.clone()
-        } else {
+        let log_id = match records.first() {
+            Some(first) => first.log_id.clone(),
             // Restored from an older backup, a log may be shorter than what was seen of it.
-            let head = self.source.head().await.map_err(unreachable)?;
-            if head.position < after {
-                return Err(OtherLog(name).into());
-            }
-            head.log_id
+            None => self.source.head().await.map_err(unreachable)?.log_id,
         };
         if !self.checkpoint.log_id.is_empty() && self.checkpoint.log_id != log_id {
             return Err(OtherLog(name).into());

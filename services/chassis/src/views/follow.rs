@@ -215,9 +215,6 @@ pub(super) async fn step(
         let head = source.head().await.map_err(unreachable)?;
         // Restored from an older backup, a log may be shorter than what was seen of it.
         checkpoint.must_be_of(source.source(), &head.log_id)?;
-        if head.position < checkpoint.position {
-            return Err(OtherLog(source.source().to_owned()).into());
-        }
         return Ok(0);
     };
     checkpoint.must_be_of(source.source(), &first.log_id)?;
