@@ -15,6 +15,7 @@ use tests::{
     apart::{Apart, nats_server},
     time,
 };
+use tonic::{Code, Status};
 
 const SEED: u32 = 1;
 
@@ -30,10 +31,25 @@ async fn services_apart_tell_the_same_story_as_one_process() {
     a_trace_crosses_the_services(apart.address(), &token).await;
 }
 
+/// On a slow machine a call may be given up at its deadline. Told again, the story goes on from there: its commands keep
+/// their ids.
 async fn told(address: &str, token: &str) -> serde_json::Value {
-    play(Playbill { address: address.to_owned(), token: token.to_owned(), authority: None, seed: SEED, json: true })
-        .await
-        .unwrap()
+    let mut tellings = 0;
+    loop {
+        tellings += 1;
+        let (address, token) = (address.to_owned(), token.to_owned());
+        match play(Playbill { address, token, authority: None, seed: SEED, json: true }).await {
+            Ok(numbers) => return numbers,
+            Err(error) if tellings < 5 && broken_off(&error) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+fn broken_off(error: &anyhow::Error) -> bool {
+    let statuses = error.chain().filter_map(|cause| cause.downcast_ref::<Status>());
+    let mut codes = statuses.map(Status::code);
+    codes.any(|code| matches!(code, Code::Unavailable | Code::DeadlineExceeded))
 }
 
 /// One trace from a click to what other services did about it: registering a resident opens a case; a verdict orders
