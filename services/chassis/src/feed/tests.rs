@@ -58,6 +58,7 @@ impl Served {
             "pass",
             Tokens::new(&host.secrets),
             host.clock.clone(),
+            POLL,
             tasks,
         )
         .unwrap()
