@@ -180,11 +180,14 @@ impl Writer {
 
     pub(super) async fn checkpoint(&mut self, source: &str) -> anyhow::Result<Checkpoint> {
         self.renew_if_in_doubt().await?;
+        // Until it has answered: a server that was started again has forgotten this connection.
+        self.in_doubt = true;
         let row = sqlx::query("SELECT log_id, position FROM checkpoint WHERE source = $1")
             .bind(source.to_owned())
             .fetch_optional(&mut self.db)
             .await
             .context("reading a checkpoint")?;
+        self.in_doubt = false;
         Ok(row.map_or_else(Checkpoint::default, |row| Checkpoint {
             log_id: row.get(0),
             position: u64::try_from(row.get::<i64, _>(1)).unwrap_or(0),
