@@ -55,7 +55,8 @@ impl House {
         let secret_file = folder.path().join("root.secret");
         std::fs::write(&secret_file, [7; 32]).expect("a secret for the test");
         let plan = Plan {
-            services: vec![service],
+            // Tokens are asked for here, too.
+            services: vec![service, Service::Office],
             store: Store::Database(database),
             secret_file: Some(secret_file),
             nats,
