@@ -18,7 +18,7 @@ use crate::{
     audit,
     deeds::{Place, Recorder, unanswered},
     offices::Offices,
-    process::{Process, Words, data, free_port},
+    process::{Process, Words, data},
 };
 
 /// The story's seed: the same in the undisturbed house.
@@ -36,7 +36,7 @@ async fn what_was_acknowledged_before_a_kill_is_there_after_it() {
 
     let folder = TempDir::new().unwrap();
     let _words = Words(folder.path().to_owned());
-    let port = free_port();
+    let port = tests::free_port();
     let address = format!("http://127.0.0.1:{port}");
     let over = CancellationToken::new();
     let accidents = async {

@@ -81,8 +81,3 @@ impl Drop for Words {
 pub(crate) fn data(folder: &Path) -> PathBuf {
     folder.join("data")
 }
-
-/// One that nobody listens on, to be listened on again and again.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}

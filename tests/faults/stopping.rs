@@ -8,14 +8,14 @@ use crate::{
     audit,
     deeds::{Place, Recorder},
     offices::Offices,
-    process::{Process, Words, data, free_port},
+    process::{Process, Words, data},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_is_told_to_end_ends_in_time_and_in_order() {
     let folder = TempDir::new().unwrap();
     let _words = Words(folder.path().to_owned());
-    let port = free_port();
+    let port = tests::free_port();
     let address = format!("http://127.0.0.1:{port}");
     let mut server = Process::start(folder.path(), port);
     server.ready(&address).await;

@@ -18,12 +18,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
-use crate::{
-    binary,
-    line::Line,
-    nats::{self, free_port},
-    postgres,
-};
+use crate::{binary, free_port, line::Line, nats, postgres};
 
 /// The services, their servers and what is in front of them.
 pub struct Apart {

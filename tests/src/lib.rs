@@ -14,6 +14,7 @@ pub mod village;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -178,6 +179,23 @@ pub fn plan(data: &Path) -> Plan {
 /// RFC 3339.
 pub fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time as RFC 3339 writes it")
+}
+
+/// One that nobody listens on, to be listened on again and again. Below those that the system gives to outgoing
+/// connections: one of them would be taken before, or between two lives of, the process that it is meant for.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 15_000;
+    const COUNT: u32 = 15_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Tests run in processes of their own: each begins elsewhere.
+    let begin = std::process::id().wrapping_mul(7_919);
+    loop {
+        let place = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let port = FIRST + u16::try_from(place).expect("it is less than COUNT");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The program that is tested.

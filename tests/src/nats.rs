@@ -72,7 +72,7 @@ impl Server {
     /// With JetStream, and with more configuration.
     pub async fn start(program: PathBuf, more: &str) -> Self {
         let folder = TempDir::new().expect("a folder for the test");
-        let port = free_port();
+        let port = crate::free_port();
         let mut server = Self { program, folder, port, child: None };
         server.configure(more);
         server.run().await;
@@ -93,7 +93,7 @@ impl Server {
         let folder = self.folder.path().display().to_string();
         let places = [
             ("listen: 0.0.0.0:4222", format!("listen: 127.0.0.1:{}", self.port)),
-            ("http: 127.0.0.1:8222", format!("http: 127.0.0.1:{}", free_port())),
+            ("http: 127.0.0.1:8222", format!("http: 127.0.0.1:{}", crate::free_port())),
             ("store_dir: /data", format!("store_dir: \"{}\"", self.data().display())),
             ("max_file_store: 20GB", "max_file_store: 1GB".to_owned()),
             ("/etc/nats/", format!("{folder}/")),
@@ -222,10 +222,4 @@ async fn speaks(port: u16) -> bool {
     let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
     let mut greeting = [0; 4];
     socket.read_exact(&mut greeting).await.is_ok() && &greeting == b"INFO"
-}
-
-/// One that nobody listens on, to be listened on again and again.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
 }

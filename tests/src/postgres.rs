@@ -69,6 +69,10 @@ impl Cluster {
         let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| format!("process-{}", std::process::id()));
         let folder = std::env::temp_dir().join(format!("mifeng-postgres-{run}"));
         let lock = File::create(folder.with_extension("lock")).context("making the lock file")?;
+        if let Some(user) = user()? {
+            // The supervisor removes it in the end.
+            chown(folder.with_extension("lock"), Some(user.uid), Some(user.gid))?;
+        }
         lock.lock().context("locking out the other tests")?;
         if let Ok(port) = fs::read_to_string(folder.join("port"))
             && let Ok(port) = port.parse()
@@ -99,7 +103,7 @@ impl Cluster {
         if let Some(user) = &user {
             chown(&folder, Some(user.uid), Some(user.gid))?;
         }
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = crate::free_port();
         let cluster = Self { folder, port, user, shared, over: Arc::default() };
         cluster.stay_alive()?;
         let mut supervisor = cluster.command("sh");
