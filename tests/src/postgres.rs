@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File},
     io::Write as _,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
