@@ -25,6 +25,8 @@ use crate::{
 
 /// Records per transaction.
 pub(super) const BATCH: usize = 512;
+/// A batch that takes longer waits for a store that has gone silent.
+const LONGEST: Duration = Duration::from_secs(30);
 /// A record that fails this often is halted on, or parked.
 pub(super) const TRIES: u32 = 5;
 
@@ -225,7 +227,13 @@ pub(super) async fn step(
     let mut writer = generation.writer.lock().await;
     let mut records = &records[..];
     loop {
-        match batch(views, &mut writer, source.source(), &checkpoint, records, careful).await {
+        let applying = batch(views, &mut writer, source.source(), &checkpoint, records, careful);
+        // Given up in mid-transaction, the connection stays in doubt and is exchanged.
+        let applied = match tokio::time::timeout(LONGEST, applying).await {
+            Ok(applied) => applied,
+            Err(late) => Err(anyhow::Error::new(late).context("the read models do not answer").into()),
+        };
+        match applied {
             Ok(parked) => {
                 // Before anybody else gets the writer, so that a generation's progress never goes back.
                 let last = records.last().map_or(checkpoint.position, |last| last.position);

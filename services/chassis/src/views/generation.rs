@@ -182,11 +182,11 @@ impl Writer {
         self.renew_if_in_doubt().await?;
         // Until it has answered: a server that was started again has forgotten this connection.
         self.in_doubt = true;
-        let row = sqlx::query("SELECT log_id, position FROM checkpoint WHERE source = $1")
+        let asked = sqlx::query("SELECT log_id, position FROM checkpoint WHERE source = $1")
             .bind(source.to_owned())
-            .fetch_optional(&mut self.db)
-            .await
-            .context("reading a checkpoint")?;
+            .fetch_optional(&mut self.db);
+        let answered = tokio::time::timeout(ANSWER, asked).await.context("the read models do not answer")?;
+        let row = answered.context("reading a checkpoint")?;
         self.in_doubt = false;
         Ok(row.map_or_else(Checkpoint::default, |row| Checkpoint {
             log_id: row.get(0),
@@ -197,6 +197,9 @@ impl Writer {
 
 /// Connections that read one generation.
 const READERS: u32 = 8;
+
+/// How long a store may take to say where it stands: one that has gone silent is left for another connection.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long a store may take to be opened.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use proto::event::v1::consumer::State;
 use tokio::sync::watch;
 
@@ -11,6 +12,9 @@ use crate::lease::Lead;
 
 /// How often a replica looks for another generation.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// How long one look may take, with a new connection if it takes one.
+const LOOK: Duration = Duration::from_secs(20);
 
 /// Takes over each generation that another replica has made live, until the process ends.
 pub(super) async fn adopt(views: Views, fingerprint: String) {
@@ -53,7 +57,9 @@ impl Follower {
     /// term is returned.
     pub(super) async fn until_leading(&self, now: Lead, lead: &mut watch::Receiver<Lead>) -> Option<Lead> {
         let leads = matches!(now, Lead::Here { .. });
-        let looked = if leads { self.generation.recall().await } else { self.watch().await };
+        let looking = async { if leads { self.generation.recall().await } else { self.watch().await } };
+        let looked = tokio::time::timeout(LOOK, looking).await;
+        let looked = looked.context("the read models do not answer").and_then(|looked| looked);
         match looked {
             Ok(()) if leads => return Some(now),
             Ok(()) => {}
@@ -79,7 +85,9 @@ impl Generation {
     async fn recall(&self) -> anyhow::Result<()> {
         let mut writer = self.writer.lock().await;
         writer.renew_if_in_doubt().await?;
+        writer.in_doubt = true;
         writer.parked = parked::Streams::read(&mut writer.db).await?;
+        writer.in_doubt = false;
         Ok(())
     }
 }
