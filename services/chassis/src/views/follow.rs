@@ -217,6 +217,11 @@ pub(super) async fn step(
         let head = source.head().await.map_err(unreachable)?;
         // Restored from an older backup, a log may be shorter than what was seen of it.
         checkpoint.must_be_of(source.source(), &head.log_id)?;
+        // A commit that outlived its follower has taken the last records: nobody else would tell that they can be read.
+        let standing = progress.standing();
+        if standing.position < checkpoint.position {
+            progress.reached(checkpoint.position, standing.parked);
+        }
         return Ok(0);
     };
     checkpoint.must_be_of(source.source(), &first.log_id)?;

@@ -219,6 +219,21 @@ async fn each_record_is_applied_once_whatever_the_crash_point() {
 }
 
 #[tokio::test]
+async fn what_a_commit_has_taken_that_outlived_its_follower_is_told() {
+    let bench = Bench::new().await;
+    open_with_gates(&bench.ledger, "a", 3).await;
+    let opened = bench.open(OnFailure::Halt).await;
+    opened.reached(&bench.log).await;
+    let head = bench.log.head().await.unwrap().position;
+    // As the follower that came after it stands: it has heard of nothing.
+    let late = Progress::aside("test", "registry");
+    let source = InProcess(Arc::clone(&bench.log));
+    let inner = &opened.views.inner;
+    assert_eq!(super::follow::step(inner, &opened.views.live(), &source, &late, false).await.unwrap(), 0);
+    assert_eq!(late.standing().position, head);
+}
+
+#[tokio::test]
 async fn a_write_is_read_at_once() {
     let bench = Bench::new().await;
     let opened = bench.open(OnFailure::Halt).await;
