@@ -12,8 +12,10 @@ use std::{
 use chassis::{client::Connection, forward, secrets, server::serve_router};
 use tempfile::TempDir;
 use tokio::{
-    net::TcpListener,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
     process::{Child, Command},
+    time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
@@ -162,10 +164,24 @@ impl Apart {
                 if answer.is_ok_and(|answer| answer.into_inner() == HealthCheckResponse { status: SERVING }) {
                     break;
                 }
-                assert!(begun.elapsed() < PATIENCE, "{name} does not serve: {}", self.last_words(&name));
+                let (late, troubles) = (begun.elapsed() > PATIENCE, self.troubles(&name));
+                assert!(!late, "{name} does not serve: {}\n{}", troubles.await, self.last_words(&name));
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
+    }
+
+    /// What keeps a process from serving, by its own account.
+    async fn troubles(&self, name: &str) -> String {
+        let answer = async {
+            let mut connection = TcpStream::connect(("127.0.0.1", self.replica(name).port)).await?;
+            connection.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+            let mut page = String::new();
+            connection.read_to_string(&mut page).await?;
+            Ok::<_, std::io::Error>(page)
+        };
+        let answer = timeout(Duration::from_secs(5), answer).await;
+        answer.map_or_else(|late| late.to_string(), |answer| answer.unwrap_or_else(|error| error.to_string()))
     }
 
     /// What a process said last.

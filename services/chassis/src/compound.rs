@@ -1,18 +1,30 @@
 //! What the tests of this crate decide about: a compound that gets gates, and a house in which its log stands.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
+use anyhow::anyhow;
+use async_trait::async_trait;
 use proto::{
     access::v1::Role,
     event::v1::Head,
     registry::v1::compound_event::{Event, GateAdded, Opened},
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Aggregate, Call, Clock, Decision, Done, Failure, Host, Kind, Ledger, Principal, Refusal, Refuse, Scope,
-    event_log::EventLog, secrets::Secrets,
+    Aggregate, Call, Clock, Decision, Done, Failure, Feed, Host, Kind, Ledger, Principal, Record, Refusal, Refuse,
+    Scope,
+    event_log::{self, EventLog, LogError},
+    feed::InProcess,
+    secrets::Secrets,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,5 +145,45 @@ impl House {
         self.host.close().await;
         meanwhile(self.folder.path());
         Self::on(self.folder)
+    }
+}
+
+/// A source that cannot be reached for a while.
+pub(crate) struct Away {
+    inner: InProcess,
+    refusals: AtomicU64,
+}
+
+impl Away {
+    pub(crate) fn from(log: &Arc<dyn EventLog>, refusals: u64) -> Self {
+        Self { inner: InProcess(Arc::clone(log)), refusals: AtomicU64::new(refusals) }
+    }
+
+    /// Until it is asked so often.
+    pub(crate) fn go(&self, refusals: u64) {
+        self.refusals.store(refusals, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Feed for Away {
+    fn source(&self) -> &str {
+        self.inner.source()
+    }
+
+    async fn head(&self) -> Result<event_log::Head, LogError> {
+        self.inner.head().await
+    }
+
+    async fn read(&self, after_position: u64, limit: usize) -> Result<Vec<Arc<Record>>, LogError> {
+        let left = self.refusals.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => Err(LogError::Store(anyhow!("nobody answers"))),
+            Err(_) => self.inner.read(after_position, limit).await,
+        }
+    }
+
+    fn wake(&self) -> watch::Receiver<u64> {
+        self.inner.wake()
     }
 }

@@ -134,6 +134,10 @@ impl Follower {
                 _ if !self.lease.leads() => {}
                 Ok(0) => {
                     tries = 0;
+                    // No record will tell that a failure is over.
+                    if self.progress.standing().failing_since.is_some() {
+                        self.progress.reached(self.checkpoint.position, 0);
+                    }
                     tokio::select! {
                         () = stop.cancelled() => return,
                         _ = wake.changed() => {}

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::*;
 use crate::{
     Decision, Ledger,
-    compound::{Compound, House, Refused, add_gate, call, open, open_with_gates},
+    compound::{Away, Compound, House, Refused, add_gate, call, open, open_with_gates},
 };
 
 /// What is between the registry and the passes in these tests: each new gate is added there too.
@@ -164,6 +164,22 @@ async fn one_persons_records_come_in_order_and_strangers_side_by_side() {
         assert_eq!(bench.came(compound), bench.gates(compound).await);
         assert_eq!(bench.copied(compound).await, bench.gates(compound).await);
     }
+}
+
+#[tokio::test]
+async fn a_source_that_comes_back_without_anything_new_is_no_trouble_any_more() {
+    let mut house = House::new();
+    let source = Arc::new(Away::from(&house.log().await, 0));
+    house.host = house.host.with_feed(Arc::clone(&source) as Arc<dyn Feed>).await;
+    let bench = Bench::of(house).await;
+    open_with_gates(&bench.registry, "a", 2).await;
+    let progress = bench.react().await;
+    bench.settled(&progress).await;
+    source.go(2);
+    let waiting = progress.until(|standing| standing.state == State::Retrying).await;
+    assert!(waiting.error.contains("nobody answers"), "{waiting:?}");
+    let over = progress.until(|standing| standing.state == State::Running).await;
+    assert_eq!((over.position, over.failing_since), (waiting.position, None));
 }
 
 #[tokio::test]

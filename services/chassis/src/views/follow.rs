@@ -217,9 +217,9 @@ pub(super) async fn step(
         let head = source.head().await.map_err(unreachable)?;
         // Restored from an older backup, a log may be shorter than what was seen of it.
         checkpoint.must_be_of(source.source(), &head.log_id)?;
-        // A commit that outlived its follower has taken the last records: nobody else would tell that they can be read.
+        // No record will tell that a failure is over, or that a commit which outlived its follower has taken the last ones.
         let standing = progress.standing();
-        if standing.position < checkpoint.position {
+        if standing.position < checkpoint.position || standing.failing_since.is_some() {
             progress.reached(checkpoint.position, standing.parked);
         }
         return Ok(0);

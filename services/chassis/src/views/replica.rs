@@ -63,7 +63,13 @@ impl Follower {
         match looked {
             Ok(()) if leads => return Some(now),
             Ok(()) => {}
-            Err(error) => self.progress.failing(State::Retrying, &format!("{error:#}")),
+            Err(error) => {
+                let (text, service, source) = (format!("{error:#}"), &self.views.service, self.source.source());
+                if self.progress.standing().failing_since.is_none() {
+                    tracing::warn!(error = text, service, source, "read models wait");
+                }
+                self.progress.failing(State::Retrying, &text);
+            }
         }
         self.progress.glance(lead).await;
         None

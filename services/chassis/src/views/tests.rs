@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use proto::{Fact as _, event::v1::consumer::State, registry::v1::compound_event::Event};
@@ -219,18 +219,20 @@ async fn each_record_is_applied_once_whatever_the_crash_point() {
 }
 
 #[tokio::test]
-async fn what_a_commit_has_taken_that_outlived_its_follower_is_told() {
+async fn a_look_that_finds_nothing_new_tells_where_it_stands_and_that_a_failure_is_over() {
     let bench = Bench::new().await;
     open_with_gates(&bench.ledger, "a", 3).await;
     let opened = bench.open(OnFailure::Halt).await;
     opened.reached(&bench.log).await;
     let head = bench.log.head().await.unwrap().position;
-    // As the follower that came after it stands: it has heard of nothing.
+    // As a follower stands that waited for the store, while a commit that outlived its predecessor took the records.
     let late = Progress::aside("test", "registry");
+    late.failing(State::Retrying, "the read models do not answer");
     let source = InProcess(Arc::clone(&bench.log));
     let inner = &opened.views.inner;
     assert_eq!(super::follow::step(inner, &opened.views.live(), &source, &late, false).await.unwrap(), 0);
-    assert_eq!(late.standing().position, head);
+    let standing = late.standing();
+    assert_eq!((standing.position, standing.state, standing.failing_since), (head, State::Running, None));
 }
 
 #[tokio::test]

@@ -1,8 +1,5 @@
 use super::*;
-use crate::{
-    event_log::{Head, LogError},
-    feed::Feed,
-};
+use crate::compound::Away;
 
 async fn two_compounds(bench: &Bench) {
     for compound in ["a", "b"] {
@@ -132,41 +129,11 @@ async fn another_log_under_the_same_name_halts_views_until_they_are_built_anew()
     }
 }
 
-/// A source that cannot be reached for a while.
-struct Away {
-    inner: InProcess,
-    refusals: AtomicU64,
-}
-
-#[async_trait]
-impl Feed for Away {
-    fn source(&self) -> &str {
-        self.inner.source()
-    }
-
-    async fn head(&self) -> Result<Head, LogError> {
-        self.inner.head().await
-    }
-
-    async fn read(&self, after_position: u64, limit: usize) -> Result<Vec<Arc<Record>>, LogError> {
-        let left = self.refusals.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        match left {
-            Ok(_) => Err(LogError::Store(anyhow!("nobody answers"))),
-            Err(_) => self.inner.read(after_position, limit).await,
-        }
-    }
-
-    fn wake(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.inner.wake()
-    }
-}
-
 #[tokio::test]
 async fn a_source_that_is_away_for_a_while_halts_nobody() {
     let bench = Bench::new().await;
     two_compounds(&bench).await;
-    let refusals = AtomicU64::new(u64::from(follow::TRIES) + 1);
-    let source = Arc::new(Away { inner: InProcess(Arc::clone(&bench.log)), refusals });
+    let source = Arc::new(Away::from(&bench.log, u64::from(follow::TRIES) + 1));
     let opened = bench.open_as(1, OnFailure::Halt, source).await;
     let progress = opened.progress();
     let first = progress.until(|standing| standing.state != State::Running).await;
