@@ -59,6 +59,33 @@ fn every_top_folder_says_what_it_holds() {
     hold("a reader finds the way from folder to folder", &violations);
 }
 
+/// A file that nobody declares is compiled by nobody: its tests pass for ever.
+#[test]
+fn every_file_is_part_of_its_crate() {
+    let mut files = files();
+    files.retain(|file| file.is("rs"));
+    let declares = |path: String, module: &str| {
+        let declaration = format!("mod {module};");
+        files.iter().any(|file| file.path == path && file.text.lines().any(|line| line.trim().ends_with(&declaration)))
+    };
+    let mut violations = Vec::new();
+    for file in &files {
+        let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        let module = name.trim_end_matches(".rs");
+        if ["main", "lib", "build"].contains(&module) {
+            continue;
+        }
+        let above = folder.rsplit_once('/').map_or("", |(above, _)| above);
+        // Beside it, above it, or in a block of the crate's first file.
+        let parents =
+            [folder, above].into_iter().flat_map(|folder| [format!("{folder}/lib.rs"), format!("{folder}/main.rs")]);
+        if !parents.chain([format!("{folder}.rs")]).any(|parent| declares(parent, module)) {
+            violations.push(file.path.clone());
+        }
+    }
+    hold("every file is declared by the one above it", &violations);
+}
+
 #[test]
 fn a_module_has_a_name_that_says_something() {
     let mut violations = Vec::new();

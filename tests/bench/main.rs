@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 mod feed;
 /// Commands that one log takes per second.
 mod log;
+/// Read models made anew.
+mod rebuild;
 /// Medians and percentiles.
 mod rounds;
 /// Durable commands per second through gRPC.
@@ -31,6 +33,8 @@ enum What {
     Rpc(rpc::Options),
     /// How long a commit takes to another service's read model, over NATS.
     Feed(feed::Options),
+    /// Events per second by which read models are built anew from a long log.
+    Rebuild(rebuild::Options),
 }
 
 #[tokio::main]
@@ -40,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
         What::Log(options) => log::measure(options).await?,
         What::Rpc(options) => rpc::measure(options).await?,
         What::Feed(options) => feed::measure(options).await?,
+        What::Rebuild(options) => rebuild::measure(options).await?,
     };
     if json {
         println!("{}", serde_json::Value::Object(results));

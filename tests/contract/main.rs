@@ -5,5 +5,7 @@
 
 mod event_log;
 mod feed;
+mod memory;
 mod model;
+mod postgres;
 mod sqlite;

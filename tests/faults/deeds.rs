@@ -262,7 +262,7 @@ pub(crate) fn unanswered(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
 }
 
-async fn insist<T>(mut send: impl AsyncFnMut() -> Result<T, Status>) -> T {
+pub(crate) async fn insist<T>(mut send: impl AsyncFnMut() -> Result<T, Status>) -> T {
     loop {
         match send().await {
             Ok(answer) => return answer,

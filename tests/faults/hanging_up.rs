@@ -3,59 +3,73 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use proto::registry::v1::ListHouseholdsRequest;
+use proto::{event::v1::GetHeadRequest, registry::v1::ListHouseholdsRequest};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tests::House;
+use tests::{
+    House,
+    apart::{Apart, nats_server},
+};
 
 use crate::{
     audit,
-    deeds::{Book, Deed, Desk, Place, unanswered},
+    deeds::{Book, Deed, Desk, Place, insist, unanswered},
     offices::Offices,
 };
 
 const LANES: u32 = 8;
-const PER_LANE: u32 = 400;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_whose_caller_hangs_up_is_done_once_or_not_at_all() {
     let house = House::new().await;
     let offices = Offices::of(house.folder(), house.address()).await;
-    let place = Place::found(&offices).await;
-    let before = head(&house).await;
+    hung_up_on(&offices, 400).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_caller_hangs_up_on_services_apart_is_done_once_or_not_at_all() {
+    let Some(nats) = nats_server() else { return };
+    let apart = Apart::start(nats, 1).await;
+    hung_up_on(&Offices::of_services(&apart), 250).await;
+}
+
+async fn hung_up_on(offices: &Offices, per_lane: u32) {
+    let place = Place::found(offices).await;
+    let before = head(offices).await;
     let lanes = (0..LANES).map(|lane| {
         let (offices, place) = (offices.clone(), place.clone());
-        tokio::spawn(async move { impatient(&offices, &place, lane).await })
+        tokio::spawn(async move { impatient(&offices, &place, lane, per_lane).await })
     });
     let mut answered = 0;
     for lane in lanes.collect::<Vec<_>>() {
         answered += lane.await.unwrap();
     }
-    let done = head(&house).await - before;
-    println!("| sent {} | done {done} | answered before the caller hung up {answered} |", LANES * PER_LANE);
-    assert!(done > 0 && answered < LANES * PER_LANE, "callers hang up in the middle");
+    let done = head(offices).await - before;
+    println!("| sent {} | done {done} | answered before the caller hung up {answered} |", LANES * per_lane);
+    assert!(done > 0 && answered < LANES * per_lane, "callers hang up in the middle");
 
     // Now each is seen through: what was done before answers as it did then.
-    let desk = Desk::new(&offices, &place);
-    let deeds = (0..LANES).flat_map(|lane| (0..PER_LANE).map(move |number| Deed { lane, number }));
+    let desk = Desk::new(offices, &place);
+    let deeds = (0..LANES).flat_map(|lane| (0..per_lane).map(move |number| Deed { lane, number }));
     let seen_through = deeds.map(|deed| {
         let desk = &desk;
-        async move { (deed, deed.send(desk).await.unwrap_or_else(|status| panic!("{deed:?}: {status:?}"))) }
+        async move { (deed, insist(async || deed.send(desk).await).await) }
     });
     let answers = stream::iter(seen_through).buffer_unordered(32).collect().await;
     let book = Book { answers, ..Book::default() };
-    audit::nothing_lost(&offices, &place, &book).await;
-    audit::recounted(&offices).await;
+    audit::nothing_lost(offices, &place, &book).await;
+    audit::recounted(offices).await;
 }
 
-async fn head(house: &House) -> u64 {
-    house.running().host().logs().await["registry"].head().await.unwrap().position
+async fn head(offices: &Offices) -> u64 {
+    let request = GetHeadRequest { log: "registry".to_owned() };
+    offices.logs().get_head(request).await.unwrap().into_inner().position
 }
 
 /// Sends and waits for none longer than 50 ms; asks for lists in between, and does not wait for them either.
-async fn impatient(offices: &Offices, place: &Place, lane: u32) -> u32 {
+async fn impatient(offices: &Offices, place: &Place, lane: u32, per_lane: u32) -> u32 {
     let (desk, worker) = (Desk::new(offices, place), offices.worker(&place.neighbourhood));
     let mut random = StdRng::seed_from_u64(lane.into());
-    let sent: Vec<_> = (0..PER_LANE).map(|number| (number, random.random_range(0..50_000))).collect();
+    let sent: Vec<_> = (0..per_lane).map(|number| (number, random.random_range(0..50_000))).collect();
     let sending = sent.into_iter().map(|(number, patience)| {
         let (desk, mut worker, place) = (&desk, worker.clone(), place);
         async move {

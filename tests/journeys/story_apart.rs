@@ -1,18 +1,19 @@
 //! The same story, told to services in processes of their own over PostgreSQL and NATS: the same seed gives the same
 //! numbers, and what one request caused can be followed through all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
-use chassis::{access::Tokens, client::Connection, secrets::Secrets};
+use chassis::{access::Tokens, secrets::Secrets};
 use chrono::TimeDelta;
 use office::story::{Playbill, play};
-use proto::{
-    access::v1::{Principal, Role},
-    event::v1::{ReadRecordsRequest, Record, event_log_service_client::EventLogServiceClient},
-};
+use proto::access::v1::{Principal, Role};
 use tests::{
     House,
-    apart::{Apart, nats_server},
+    apart::{Apart, Circumstances, nats_server},
+    collector::{Collector, Span},
     time,
 };
 use tonic::{Code, Status};
@@ -22,13 +23,15 @@ const SEED: u32 = 1;
 #[tokio::test(flavor = "multi_thread")]
 async fn services_apart_tell_the_same_story_as_one_process() {
     let Some(nats) = nats_server() else { return };
-    let apart = Apart::start(nats, 1).await;
+    let collector = Collector::open().await;
+    let circumstances = Circumstances { collector: Some(collector.address().to_owned()), ..Circumstances::default() };
+    let apart = Apart::under(nats, 1, circumstances).await;
     let token = administrator(&apart);
     let numbers = told(apart.address(), &token).await;
     let house = House::new().await;
     let here = house.token("staff/demonstration", Role::Administrator, "subdistrict", "", "");
     assert_eq!(numbers, told(house.address(), &here).await, "apart and together");
-    a_trace_crosses_the_services(apart.address(), &token).await;
+    a_trace_crosses_the_services(&collector).await;
 }
 
 /// On a slow machine a call may be given up at its deadline. Told again, the story goes on from there: its commands keep
@@ -52,45 +55,34 @@ fn broken_off(error: &anyhow::Error) -> bool {
     codes.any(|code| matches!(code, Code::Unavailable | Code::DeadlineExceeded))
 }
 
-/// One trace from a click to what other services did about it: registering a resident opens a case; a verdict orders
-/// isolation; an order bars the pass.
+/// One trace from a click to what the other services did about it, and to where it can be read: a verdict orders
+/// isolation, the order bars the pass, and the command centre counts all three.
 #[expect(clippy::print_stdout, reason = "the trace is for whoever reads the output")]
-async fn a_trace_crosses_the_services(address: &str, token: &str) {
-    let mut logs = EventLogServiceClient::new(Connection::open(address, Some(token.to_owned())).unwrap());
-    let mut traces: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
-    for log in ["screening", "isolation", "pass"] {
-        for record in records(&mut logs, log).await {
-            let trace = record.traceparent.split('-').nth(1).unwrap_or_default().to_owned();
-            let line = format!("{log} {} {}", record.position, record.r#type);
-            traces.entry(trace).or_default().entry(record.log).or_default().push(line);
-        }
+async fn a_trace_crosses_the_services(collector: &Collector) {
+    // Services send what they have every few seconds.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let spans = collector.spans();
+    let mut traces: BTreeMap<&[u8], Vec<&Span>> = BTreeMap::new();
+    for span in &spans {
+        traces.entry(&span.trace).or_default().push(span);
     }
-    let across = traces.iter().filter(|(_, logs)| logs.len() == 3);
-    let (trace, lines) = across.max_by_key(|(_, logs)| logs.len()).expect("a verdict is felt in all three services");
-    println!("trace {trace}");
-    for line in lines.values().flatten() {
-        println!("  {line}");
+    let felt_in = |spans: &[&Span]| spans.iter().map(|span| span.service.clone()).collect::<BTreeSet<_>>();
+    let farthest = traces.values().max_by_key(|spans| felt_in(spans).len()).expect("services send traces");
+    println!("one of {} traces, {} spans in all", traces.len(), spans.len());
+    let by_id: HashMap<&[u8], &Span> = farthest.iter().map(|span| (&*span.id, *span)).collect();
+    let above = |span: &Span| by_id.get(&*span.parent).copied();
+    for span in farthest {
+        let depth = std::iter::successors(above(span), |parent| above(parent)).count();
+        println!("{:width$}{} {}", "", span.service, span.name, width = 2 * depth);
     }
-    let services: BTreeSet<&str> = lines.keys().map(String::as_str).collect();
-    assert_eq!(services, BTreeSet::from(["isolation", "pass", "screening"]));
-}
-
-async fn records(logs: &mut EventLogServiceClient<Connection>, log: &str) -> Vec<Record> {
-    let mut all: Vec<Record> = Vec::new();
-    loop {
-        let after_position = all.last().map_or(0, |record| record.position);
-        let request = ReadRecordsRequest {
-            log: log.to_owned(),
-            after_position,
-            page_size: 1_000,
-            ..ReadRecordsRequest::default()
-        };
-        let more = logs.read_records(request).await.unwrap().into_inner().records;
-        if more.is_empty() {
-            return all;
-        }
-        all.extend(more);
+    let services = felt_in(farthest);
+    for service in ["screening", "isolation", "pass", "command"] {
+        assert!(services.contains(service), "a verdict is felt in {service}: {services:?}");
     }
+    let beginnings = farthest.iter().filter(|span| above(span).is_none());
+    let beginnings: Vec<_> = beginnings.map(|span| (&span.service, &span.name, &span.parent)).collect();
+    let parents: BTreeSet<_> = beginnings.iter().map(|(.., parent)| parent).collect();
+    assert_eq!(parents.len(), 1, "everything hangs together: {beginnings:?}");
 }
 
 pub(crate) fn administrator(apart: &Apart) -> String {

@@ -183,8 +183,9 @@ impl Desk {
         loop {
             let answer = if twice {
                 let (first, second) = tokio::join!(self.office.once(deed), self.office.once(deed));
-                self.compare(deed, &first, &second);
-                if first.is_ok() { first } else { second }
+                let (done, other) = if first.is_ok() { (first, second) } else { (second, first) };
+                self.compare(deed, &done, &other).await;
+                done
             } else {
                 self.office.once(deed).await
             };
@@ -205,22 +206,32 @@ impl Desk {
         }
     }
 
-    /// One id, one answer: also where both were under way at once.
-    fn compare(&self, deed: &Deed, first: &Result<Vec<u8>, Status>, second: &Result<Vec<u8>, Status>) {
-        let refused = |answer: &Result<Vec<u8>, Status>| answer.as_ref().is_err_and(|status| !unanswered(status));
-        let differ = match (first, second) {
-            (Ok(first), Ok(second)) => deed.command.lasting(first) != deed.command.lasting(second),
-            (Ok(_), other) | (other, Ok(_)) => refused(other),
-            _ => false,
+    /// One id, one answer: also where both were under way at once. A refusal is no answer that stays: what was in the way
+    /// may have gone before the other one came. But what was done is never refused afterwards.
+    async fn compare(&self, deed: &Deed, done: &Result<Vec<u8>, Status>, other: &Result<Vec<u8>, Status>) {
+        let Ok(done) = done else { return };
+        let other = match other {
+            Err(status) if !unanswered(status) => &self.once_more(deed).await,
+            other => other,
+        };
+        let differ = match other {
+            Ok(other) => deed.command.lasting(done) != deed.command.lasting(other),
+            Err(status) => !unanswered(status),
         };
         if differ {
             let (name, id) = (deed.command.name(), deed.command.request_id());
-            let told =
-                |answer: &Result<Vec<u8>, Status>| answer.as_ref().err().map(|status| Spoken::from(status).reason);
-            let (first, second) = (told(first), told(second));
-            self.office.complain(format!(
-                "{name} {id}, sent twice at once, had two answers; refused for {first:?} and {second:?}"
-            ));
+            let refused = other.as_ref().err().map(|status| Spoken::from(status).reason);
+            self.office.complain(format!("{name} {id}, sent twice at once, had two answers; refused for {refused:?}"));
+        }
+    }
+
+    /// Until it is answered.
+    async fn once_more(&self, deed: &Deed) -> Result<Vec<u8>, Status> {
+        loop {
+            match self.office.once(deed).await {
+                Err(status) if unanswered(&status) => self.give_up_on(deed.command.log()).await,
+                answer => return answer,
+            }
         }
     }
 

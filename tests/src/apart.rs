@@ -12,15 +12,14 @@ use std::{
 use chassis::{client::Connection, forward, secrets, server::serve_router};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     process::{Child, Command},
     time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
-use crate::{binary, free_port, line::Line, nats, postgres};
+use crate::{binary, free_port, line::Line, nats, page, postgres};
 
 /// The services, their servers and what is in front of them.
 pub struct Apart {
@@ -30,9 +29,19 @@ pub struct Apart {
     /// Between the services and the two servers.
     pub to_postgres: Line,
     pub to_nats: Line,
+    collector: Option<String>,
     replicas: BTreeMap<String, Replica>,
     address: String,
     _router: DropGuard,
+}
+
+/// What is not as usual.
+#[derive(Default)]
+pub struct Circumstances {
+    /// A server in place of one that is made.
+    pub postgres: Option<postgres::Cluster>,
+    /// The address of a collector that takes the traces.
+    pub collector: Option<String>,
 }
 
 /// One process.
@@ -50,11 +59,20 @@ const PATIENCE: Duration = Duration::from_mins(2);
 impl Apart {
     /// With so many replicas of each service that has a record; as a demonstration.
     pub async fn start(nats_server: PathBuf, replicas: usize) -> Self {
+        Self::under(nats_server, replicas, Circumstances::default()).await
+    }
+
+    pub async fn under(nats_server: PathBuf, replicas: usize, circumstances: Circumstances) -> Self {
+        let Circumstances { postgres, collector } = circumstances;
         let folder = TempDir::new().expect("a folder for the test");
         let secrets = folder.path().join("secrets");
         mifeng(&["installation", "prepare", &secrets.display().to_string()]).await;
-        let postgres = tokio::task::spawn_blocking(postgres::Cluster::own).await.expect("the task ends");
-        let postgres = postgres.expect("PostgreSQL starts");
+        let postgres = if let Some(postgres) = postgres {
+            postgres
+        } else {
+            let started = tokio::task::spawn_blocking(postgres::Cluster::own).await.expect("the task ends");
+            started.expect("PostgreSQL starts")
+        };
         let administrator = format!("postgres://postgres@127.0.0.1:{}/postgres", postgres.port());
         let secrets = secrets.display().to_string();
         mifeng(&["database", "create", "all", "--as", &administrator, "--secrets", &secrets]).await;
@@ -71,7 +89,9 @@ impl Apart {
             }
         }
         let (address, router) = route(&all).await;
-        let mut apart = Self { folder, postgres, nats, to_postgres, to_nats, replicas: all, address, _router: router };
+        let replicas = all;
+        let mut apart =
+            Self { folder, postgres, nats, to_postgres, to_nats, collector, replicas, address, _router: router };
         for name in apart.names() {
             apart.run(&name);
         }
@@ -123,6 +143,9 @@ impl Apart {
             .stdout(Stdio::null())
             .stderr(words)
             .kill_on_drop(true);
+        if let Some(collector) = &self.collector {
+            command.args(["--otlp-endpoint", collector]);
+        }
         if service != "office" {
             let port = self.to_postgres.port();
             command.args(["--database", &format!("postgres://mifeng_{service}@127.0.0.1:{port}/mifeng_{service}")]);
@@ -173,15 +196,12 @@ impl Apart {
 
     /// What keeps a process from serving, by its own account.
     async fn troubles(&self, name: &str) -> String {
-        let answer = async {
-            let mut connection = TcpStream::connect(("127.0.0.1", self.replica(name).port)).await?;
-            connection.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
-            let mut page = String::new();
-            connection.read_to_string(&mut page).await?;
-            Ok::<_, std::io::Error>(page)
-        };
-        let answer = timeout(Duration::from_secs(5), answer).await;
-        answer.map_or_else(|late| late.to_string(), |answer| answer.unwrap_or_else(|error| error.to_string()))
+        let authority = format!("127.0.0.1:{}", self.replica(name).port);
+        match timeout(Duration::from_secs(5), page(&authority, "/healthz")).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        }
     }
 
     /// What a process said last.

@@ -8,6 +8,8 @@ pub mod nats;
 pub mod line;
 /// Every service in a process of its own.
 pub mod apart;
+/// Takes the traces of services.
+pub mod collector;
 /// A neighbourhood to try things in.
 pub mod village;
 
@@ -26,6 +28,10 @@ use proto::{
     event::v1::{ListConsumersRequest, event_log_service_client::EventLogServiceClient},
 };
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// Addresses of services elsewhere, by their names.
 pub type Peers = BTreeMap<String, Vec<String>>;
@@ -130,14 +136,7 @@ impl House {
 
     /// What a page of the server shows.
     pub async fn page(&self, path: &str) -> String {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let authority = self.running.address.trim_start_matches("http://");
-        let mut socket = tokio::net::TcpStream::connect(authority).await.expect("the server listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-        socket.write_all(request.as_bytes()).await.expect("a request is sent");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.expect("a page is text");
-        answer
+        page(self.running.address.trim_start_matches("http://"), path).await.expect("the server shows a page")
     }
 
     /// Waits until every consumer has done what the logs call for, twice in a row without anything new.
@@ -158,6 +157,16 @@ impl House {
         }
         panic!("the services did not come to rest");
     }
+}
+
+/// What a server (`127.0.0.1:18340`) answers to a browser.
+async fn page(authority: &str, path: &str) -> std::io::Result<String> {
+    let mut socket = TcpStream::connect(authority).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 /// As a demonstration, so that each request says when it happens.

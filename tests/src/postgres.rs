@@ -6,7 +6,10 @@ use std::{
     fs::{self, File},
     io::Write as _,
     net::TcpStream,
-    os::unix::{fs::chown, process::CommandExt as _},
+    os::unix::{
+        fs::{chown, symlink},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
@@ -83,21 +86,30 @@ impl Cluster {
             return Ok(cluster);
         }
         drop(fs::remove_dir_all(&folder));
-        let cluster = Self::make(folder, true)?;
+        let cluster = Self::make(folder, true, None)?;
         fs::write(cluster.folder.join("port"), cluster.port.to_string())?;
         Ok(cluster)
     }
 
     /// A server for one test, stopped when it is dropped.
     pub fn own() -> anyhow::Result<Self> {
+        Self::owned(None)
+    }
+
+    /// Such a one with its data on a disk of the test's choice.
+    pub fn on_disk(disk: &Path) -> anyhow::Result<Self> {
+        Self::owned(Some(disk))
+    }
+
+    fn owned(disk: Option<&Path>) -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("mifeng-postgres-own-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         drop(fs::remove_dir_all(&folder));
-        Self::make(folder, false)
+        Self::make(folder, false, disk)
     }
 
-    fn make(folder: PathBuf, shared: bool) -> anyhow::Result<Self> {
+    fn make(folder: PathBuf, shared: bool, disk: Option<&Path>) -> anyhow::Result<Self> {
         let user = user()?;
         fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
         if let Some(user) = &user {
@@ -105,6 +117,14 @@ impl Cluster {
         }
         let port = crate::free_port();
         let cluster = Self { folder, port, user, shared, over: Arc::default() };
+        if let Some(disk) = disk {
+            let data = disk.join("data");
+            fs::create_dir(&data).with_context(|| format!("making {}", data.display()))?;
+            if let Some(user) = &cluster.user {
+                chown(&data, Some(user.uid), Some(user.gid))?;
+            }
+            symlink(&data, cluster.data())?;
+        }
         cluster.stay_alive()?;
         let mut supervisor = cluster.command("sh");
         supervisor.args(["-c", SUPERVISOR, "supervisor"]).arg(&cluster.folder).process_group(0);
@@ -141,6 +161,11 @@ impl Cluster {
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())
+    }
+
+    /// Starts it again where it has ended by itself, as whoever runs it does.
+    pub fn revive(&self) -> anyhow::Result<()> {
+        if self.answers() { Ok(()) } else { self.start() }
     }
 
     /// What it has logged, for failures.

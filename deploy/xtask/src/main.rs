@@ -21,6 +21,9 @@ mod background;
 /// `cargo xtask up --distributed`: every service in a process of its own.
 mod distributed;
 
+/// Known bugs, brought back.
+mod museum;
+
 /// docker-compose.yml, brought up for real.
 mod compose;
 
@@ -65,7 +68,7 @@ enum Task {
         #[arg(last = true)]
         runner: Vec<String>,
     },
-    /// Measures (release build): `log`, `rpc` or `feed`, and `--json` for one object
+    /// Measures (release build): `log`, `rpc`, `feed` or `rebuild`, and `--json` for one object
     #[command(disable_help_flag = true)]
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]

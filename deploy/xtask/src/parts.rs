@@ -3,7 +3,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use clap::ValueEnum;
 
 use crate::{
-    build_mifeng, compose, contract,
+    build_mifeng, compose, contract, museum,
     process::{self, Outcome, cargo, timed},
     report::{Ending, Report},
     tools,
@@ -26,6 +26,8 @@ pub(crate) enum Part {
     Architecture,
     /// What every store and feed must do alike
     Contract,
+    /// Known bugs brought back, each of which a suite must notice
+    Museum,
     /// Users' stories through real services
     Journeys,
     /// Services over a simulated network that loses, doubles, delays and reorders
@@ -63,6 +65,7 @@ impl Part {
             Self::Unit => "unit",
             Self::Architecture => "architecture",
             Self::Contract => "contract",
+            Self::Museum => "museum",
             Self::Journeys => "journeys",
             Self::Simulation => "simulation",
             Self::Faults => "faults",
@@ -87,13 +90,14 @@ impl Part {
                 build_mifeng(root)?;
                 tests(root, &["--workspace", "--test", self.name()], &servers(), rounds, runner)
             }
+            Self::Museum => museum::check(root, &servers()),
             Self::Compose => compose::check(root),
         }
     }
 
     /// Whether its tests start databases and message servers of their own.
     fn starts_servers(self) -> bool {
-        matches!(self, Self::Contract | Self::Journeys | Self::Faults)
+        matches!(self, Self::Contract | Self::Museum | Self::Journeys | Self::Faults)
     }
 }
 

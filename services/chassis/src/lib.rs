@@ -29,6 +29,8 @@ pub mod inbox;
 pub mod consumers;
 /// What to do when there is no room left.
 mod disk;
+/// Bugs that can be brought back.
+mod museum;
 /// Read models: views of the logs that can be dropped and built again.
 pub mod views;
 /// When X then Y.
@@ -64,7 +66,7 @@ pub use ledger::{Aggregate, Decision, Done, Failure, Ledger};
 pub use reactions::Reaction;
 pub use refusal::{Fields, Kind, Refusal, Refuse, reason};
 pub use vault::Vault;
-pub use views::{Projection, Views};
+pub use views::{Projection, Tables, Value, Views};
 
 #[cfg(test)]
 mod compound;

@@ -25,6 +25,7 @@ use crate::{
     disk::passes,
     feed::unreachable,
     lease::{Lead, Lease},
+    museum::Bug,
     postgres::Database,
     telemetry,
 };
@@ -135,7 +136,7 @@ impl Follower {
                 Ok(0) => {
                     tries = 0;
                     // No record will tell that a failure is over.
-                    if self.progress.standing().failing_since.is_some() {
+                    if self.progress.standing().failing_since.is_some() && !Bug::FailureThatStays.is_back() {
                         self.progress.reached(self.checkpoint.position, 0);
                     }
                     tokio::select! {

@@ -73,7 +73,7 @@ pub fn start(config: &Config, service: &str) -> anyhow::Result<Guard> {
     opentelemetry::global::set_tracer_provider(traces.clone());
     opentelemetry::global::set_meter_provider(metrics.clone());
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    subscribe(config, &traces)?;
+    subscribe(config, &traces, collector.is_some())?;
     Ok(started.insert(Guard { traces, metrics }).clone())
 }
 
@@ -164,10 +164,17 @@ fn meters(resource: Resource, collector: Option<&str>) -> anyhow::Result<SdkMete
     Ok(provider.build())
 }
 
-fn subscribe(config: &Config, traces: &SdkTracerProvider) -> anyhow::Result<()> {
-    // What the transport says at these levels is about itself; a later directive of the user's wins.
-    let filter = format!("h2=warn,hyper_util=warn,opentelemetry=warn,opentelemetry_sdk=warn,{}", config.log);
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("reading the log filter {:?}", config.log))?;
+/// What the transport says at these levels is about itself; a later directive of the user's wins.
+const QUIET: &str = "h2=warn,hyper_util=warn,opentelemetry=warn,opentelemetry_sdk=warn";
+
+/// Who collects traces wants to see each record arrive at the others: that is more than log lines should tell.
+const COLLECTED: &str = "info,chassis=debug";
+
+fn subscribe(config: &Config, traces: &SdkTracerProvider, collected: bool) -> anyhow::Result<()> {
+    let filter = |directives: &str| {
+        let filter = EnvFilter::try_new(format!("{QUIET},{directives}"));
+        filter.with_context(|| format!("reading the log filter {directives:?}"))
+    };
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
@@ -176,8 +183,10 @@ fn subscribe(config: &Config, traces: &SdkTracerProvider) -> anyhow::Result<()> 
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
     let spans = tracing_opentelemetry::layer().with_tracer(traces.tracer("mifeng"));
+    let spans_filter = filter(if collected { COLLECTED } else { &config.log })?;
     tracing_subscriber::registry()
-        .with(lines.and_then(spans).with_filter(filter))
+        .with(lines.with_filter(filter(&config.log)?))
+        .with(spans.with_filter(spans_filter))
         .try_init()
         .context("setting up log lines: something else does so already")
 }

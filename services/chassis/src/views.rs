@@ -32,11 +32,14 @@ mod parked;
 mod shelf;
 /// What a replica does that does not lead.
 mod replica;
+/// Rows that go in together.
+mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use parked::Parked;
 pub use shelf::Shelf;
+pub use tables::{Tables, Value};
 
 /// A view of one or several logs. It decides nothing and can be dropped.
 #[async_trait]
@@ -49,7 +52,7 @@ pub trait Projection: Send + Sync + 'static {
     /// The logs that it listens to.
     fn sources(&self) -> &'static [&'static str];
     /// Puts one record into the tables. The checkpoint moves in the same transaction.
-    async fn apply(&self, db: &mut sqlx::AnyConnection, record: &Record) -> anyhow::Result<()>;
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()>;
 }
 
 /// What happens to a record that cannot be applied after five tries.

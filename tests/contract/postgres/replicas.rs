@@ -282,6 +282,8 @@ async fn who_leads_again_does_not_refuse_on_what_it_remembers_of_its_first_time(
     one.leads().await;
     assert!(matches!(add_gate(&ours, "too early").await, Err(Failure::Refused(_))));
     hand_over(&kept, "http://one", &two).await;
+    // Taken before its time: until it has learnt that, it is sure that nobody else has written.
+    one.follows("http://two").await;
     open(&theirs, "open").await.unwrap();
     assert!(ours.load::<Compound>("c").await.unwrap().0.open, "who follows reads what there is");
     hand_over(&kept, "http://two", &one).await;

@@ -11,7 +11,7 @@ use super::{
     Append, AppendError, Appended, Claim, Expected, KnownCommand, Write, chain,
     tail::{Standing, Tail},
 };
-use crate::{Clock, timestamp};
+use crate::{Clock, museum::Bug, timestamp};
 
 /// Several requests, and what has to be known to decide them.
 pub(super) struct Batch<'a> {
@@ -159,7 +159,10 @@ impl<'a> Planner<'a, '_> {
         if let Some(earlier) = self.earlier(command, request) {
             return earlier;
         }
-        self.check_versions(request)?;
+        if let Err(refused) = self.check_versions(request) {
+            self.head.position += u64::from(Bug::PositionFromASequence.is_back());
+            return Err(refused);
+        }
         let keys = self.check_keys(request)?;
         for (key, holder) in keys {
             self.known.keys[key] = holder;
@@ -181,12 +184,14 @@ impl<'a> Planner<'a, '_> {
     fn earlier(&self, command: usize, request: &Append) -> Option<Result<Appended, AppendError>> {
         let (fingerprint, first_position, last_position, reply) =
             match (&self.known.commands[command], self.done[command]) {
-                (Some(known), _) => (&known.fingerprint, known.first_position, known.last_position, &known.reply),
-                (None, Some(done)) => {
+                (Some(known), _) if !Bug::UnknownCommitAsNew.is_back() => {
+                    (&known.fingerprint, known.first_position, known.last_position, &known.reply)
+                }
+                (_, Some(done)) => {
                     let done = &self.commands[done];
                     (&done.request.fingerprint, done.first_position, done.last_position, &done.request.reply)
                 }
-                (None, None) => return None,
+                (_, None) => return None,
             };
         if *fingerprint != request.fingerprint {
             return Some(Err(AppendError::CommandReused));

@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, Connection as _, Row as _};
 use super::{
     Generation, Inner,
     follow::{self, OtherLog},
+    tables::Gathering,
 };
 use crate::{Feed, Record, consumers::Progress, disk::is_full};
 
@@ -116,7 +117,8 @@ pub(super) async fn attempt(
     record: &Record,
 ) -> anyhow::Result<Result<(), String>> {
     let mut savepoint = db.begin().await.context("setting a savepoint")?;
-    match follow::apply(views, &mut savepoint, record).await {
+    let mut gathering = Gathering::at_once(views.projections.len());
+    match follow::apply(views, &mut savepoint, &mut gathering, record).await {
         Ok(()) => {
             savepoint.commit().await.context("keeping a savepoint")?;
             Ok(Ok(()))

@@ -50,7 +50,8 @@ impl Projection for Gates {
         &["registry"]
     }
 
-    async fn apply(&self, db: &mut sqlx::AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+        let db = tables.now().await?;
         sqlx::query("INSERT INTO seen (position) VALUES ($1)")
             .bind(i64::try_from(record.position)?)
             .execute(&mut *db)

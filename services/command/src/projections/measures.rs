@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record};
+use chassis::{Projection, Record, Tables};
 use proto::{
     Fact,
     isolation::v1::{ReleaseReason, order, order_event},
@@ -36,14 +36,18 @@ impl Projection for Measures {
         &["pass", "isolation"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let (id, payload) = (record.stream_id.clone(), &*record.payload);
         match record.category.as_str() {
-            holder_event::Event::CATEGORY => holder(db, id, holder_event::Event::from_payload(payload)?).await,
-            gate_day_event::Event::CATEGORY => {
-                crossing(db, record.office.clone(), &gate_day_event::Event::from_payload(payload)?).await
+            holder_event::Event::CATEGORY => {
+                holder(tables.now().await?, id, holder_event::Event::from_payload(payload)?).await
             }
-            order_event::Event::CATEGORY => order(db, id, order_event::Event::from_payload(payload)?).await,
+            gate_day_event::Event::CATEGORY => {
+                crossing(tables, record.office.clone(), &gate_day_event::Event::from_payload(payload)?).await
+            }
+            order_event::Event::CATEGORY => {
+                order(tables.now().await?, id, order_event::Event::from_payload(payload)?).await
+            }
             _ => Ok(()),
         }
     }
@@ -80,22 +84,16 @@ async fn holder(db: &mut AnyConnection, id: String, event: holder_event::Event) 
     Ok(())
 }
 
-async fn crossing(db: &mut AnyConnection, office: String, event: &gate_day_event::Event) -> anyhow::Result<()> {
+async fn crossing(tables: &mut Tables<'_>, office: String, event: &gate_day_event::Event) -> anyhow::Result<()> {
     let gate_day_event::Event::Crossed(event) = event;
     let crossed_at = event.crossed_at.as_ref().and_then(chassis::instant).unwrap_or_default();
-    sqlx::query(
-        "INSERT INTO gate_day (neighbourhood_id, day, crossings, refused, fevers) VALUES ($1, $2, 1, $3, $4)
-         ON CONFLICT (neighbourhood_id, day) DO UPDATE SET crossings = gate_day.crossings + 1,
-           refused = gate_day.refused + excluded.refused, fevers = gate_day.fevers + excluded.fevers",
-    )
-    .bind(office)
-    .bind(chassis::day_of(crossed_at).to_string())
-    .bind(i64::from(event.decision() == Decision::Refused))
-    .bind(i64::from(event.findings().any(|finding| finding == Finding::Fever)))
-    .execute(db)
-    .await
-    .context("counting a crossing")?;
-    Ok(())
+    let day = chassis::day_of(crossed_at).to_string();
+    let numbers = [
+        ("crossings", 1),
+        ("refused", i64::from(event.decision() == Decision::Refused)),
+        ("fevers", i64::from(event.findings().any(|finding| finding == Finding::Fever))),
+    ];
+    tables.add("gate_day", [("neighbourhood_id", office.into()), ("day", day.into())], numbers).await
 }
 
 async fn order(db: &mut AnyConnection, id: String, event: order_event::Event) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record};
+use chassis::{Projection, Record, Tables};
 use proto::{
     Fact,
     registry::v1::{Tenure, household_event, neighbourhood_event, resident_event},
@@ -36,31 +36,30 @@ impl Projection for People {
         &["registry", "screening"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let (id, payload) = (record.stream_id.clone(), &*record.payload);
         match record.category.as_str() {
             neighbourhood_event::Event::CATEGORY => {
                 let neighbourhood_event::Event::Opened(event) = neighbourhood_event::Event::from_payload(payload)?;
-                sqlx::query("INSERT INTO neighbourhood (neighbourhood_id, display_name) VALUES ($1, $2)")
-                    .bind(id)
-                    .bind(event.display_name)
-                    .execute(db)
-                    .await
-                    .context("opening a neighbourhood")?;
+                let row = [("neighbourhood_id", id.into()), ("display_name", event.display_name.into())];
+                tables.put("neighbourhood", row).await?;
             }
             household_event::Event::CATEGORY => {
                 let household_event::Event::Registered(event) = household_event::Event::from_payload(payload)?;
                 let rented = i64::from(event.tenure() == Tenure::Rented);
-                sqlx::query("INSERT INTO household (household_id, neighbourhood_id, rented) VALUES ($1, $2, $3)")
-                    .bind(id)
-                    .bind(event.neighbourhood_id)
-                    .bind(rented)
-                    .execute(db)
-                    .await
-                    .context("registering a household")?;
+                let row = [
+                    ("household_id", id.into()),
+                    ("neighbourhood_id", event.neighbourhood_id.into()),
+                    ("rented", rented.into()),
+                ];
+                tables.put("household", row).await?;
             }
-            resident_event::Event::CATEGORY => resident(db, id, resident_event::Event::from_payload(payload)?).await?,
-            case_event::Event::CATEGORY => case(db, id, case_event::Event::from_payload(payload)?).await?,
+            resident_event::Event::CATEGORY => {
+                resident(tables, id, resident_event::Event::from_payload(payload)?).await?
+            }
+            case_event::Event::CATEGORY => {
+                case(tables.now().await?, id, case_event::Event::from_payload(payload)?).await?
+            }
             method_event::Event::CATEGORY => {
                 if let method_event::Event::Published(event) = method_event::Event::from_payload(payload)? {
                     sqlx::query(
@@ -68,7 +67,7 @@ impl Projection for People {
                          ON CONFLICT (one) DO UPDATE SET version = excluded.version",
                     )
                     .bind(event.version)
-                    .execute(db)
+                    .execute(tables.now().await?)
                     .await
                     .context("noting the method in force")?;
                 }
@@ -79,20 +78,20 @@ impl Projection for People {
     }
 }
 
-async fn resident(db: &mut AnyConnection, id: String, event: resident_event::Event) -> anyhow::Result<()> {
+async fn resident(tables: &mut Tables<'_>, id: String, event: resident_event::Event) -> anyhow::Result<()> {
     match event {
         resident_event::Event::Registered(event) => {
-            sqlx::query("INSERT INTO resident (resident_id, neighbourhood_id, present) VALUES ($1, $2, 1)")
-                .bind(id)
-                .bind(event.residence.unwrap_or_default().neighbourhood_id)
-                .execute(db)
-                .await
-                .context("registering a resident")?;
+            let row = [
+                ("resident_id", id.into()),
+                ("neighbourhood_id", event.residence.unwrap_or_default().neighbourhood_id.into()),
+                ("present", 1.into()),
+            ];
+            tables.put("resident", row).await?;
         }
         resident_event::Event::MovedOut(_) => {
             sqlx::query("UPDATE resident SET present = 0 WHERE resident_id = $1")
                 .bind(id)
-                .execute(db)
+                .execute(tables.now().await?)
                 .await
                 .context("moving a resident out")?;
         }

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record};
+use chassis::{Projection, Record, Tables};
 use proto::{Fact as _, screening::v1::method_event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
@@ -68,7 +68,7 @@ impl Projection for Methods {
         &["screening"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         if record.category != method_event::Event::CATEGORY {
             return Ok(());
         }
@@ -76,6 +76,7 @@ impl Projection for Methods {
             return Ok(());
         };
         let content = published.content.unwrap_or_default();
+        let db = tables.now().await?;
         sqlx::query(
             "INSERT INTO method (version, published_at_position, isolation_days, fever_decicelsius)
              VALUES ($1, $2, $3, $4)

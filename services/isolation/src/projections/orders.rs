@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use proto::{
     Fact as _,
     isolation::v1::{
@@ -75,11 +75,12 @@ impl Projection for Orders {
         &["isolation"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         if record.category != Event::CATEGORY {
             return Ok(());
         }
         let id = record.stream_id.clone();
+        let db = tables.now().await?;
         match Event::from_payload(&record.payload)? {
             Event::Proposed(Proposed { terms, .. }) => note(db, id, terms.unwrap_or_default(), State::Proposed).await,
             Event::Ordered(Ordered { terms, .. }) => note(db, id, terms.unwrap_or_default(), State::InForce).await,

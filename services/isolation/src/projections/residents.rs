@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use proto::{
     Fact as _,
     registry::v1::{Residence, resident_event},
@@ -52,10 +52,11 @@ impl Projection for Residents {
         &["registry"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         if record.category != resident_event::Event::CATEGORY {
             return Ok(());
         }
+        let db = tables.now().await?;
         match resident_event::Event::from_payload(&record.payload)? {
             resident_event::Event::Registered(registered) => {
                 let residence = registered.residence.unwrap_or_default();

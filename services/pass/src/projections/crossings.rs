@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, instant};
+use chassis::{Projection, Record, Scope, Tables, instant};
 use chrono::DateTime;
 use proto::pass::v1::{Crossing, Verdict, gate_day_event::Event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
@@ -31,33 +31,29 @@ impl Projection for Crossings {
         &["pass"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(Event::Crossed(crossed)) = crate::facts::own::<Event>(record)? else {
             return Ok(());
         };
         let findings: Vec<String> = crossed.findings.iter().map(ToString::to_string).collect();
         // People of another neighbourhood stay nameless here, though the record knows them.
         let own = crossed.residence.as_ref().is_some_and(|home| home.neighbourhood_id == record.office);
-        sqlx::query(
-            "INSERT INTO crossing (position, crossing_id, neighbourhood_id, compound_id, gate_id, crossed_at, direction,
-               decision, findings, decicelsius, mask, resident_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (position) DO NOTHING",
-        )
-        .bind(i64::try_from(record.position).context("a position fits into 63 bits")?)
-        .bind(crossed.crossing_id)
-        .bind(record.office.clone())
-        .bind(crossed.compound_id)
-        .bind(crossed.gate_id)
-        .bind(crossed.crossed_at.as_ref().and_then(instant).map_or(0, |time| time.timestamp_micros()))
-        .bind(i64::from(crossed.direction))
-        .bind(i64::from(crossed.decision))
-        .bind(findings.join(","))
-        .bind(i64::from(crossed.temperature_decicelsius))
-        .bind(i64::from(crossed.mask))
-        .bind(if own { crossed.resident_id } else { String::new() })
-        .execute(db)
-        .await?;
-        Ok(())
+        let crossed_at = crossed.crossed_at.as_ref().and_then(instant).map_or(0, |time| time.timestamp_micros());
+        let row = [
+            ("position", i64::try_from(record.position).context("a position fits into 63 bits")?.into()),
+            ("crossing_id", crossed.crossing_id.into()),
+            ("neighbourhood_id", record.office.clone().into()),
+            ("compound_id", crossed.compound_id.into()),
+            ("gate_id", crossed.gate_id.into()),
+            ("crossed_at", crossed_at.into()),
+            ("direction", i64::from(crossed.direction).into()),
+            ("decision", i64::from(crossed.decision).into()),
+            ("findings", findings.join(",").into()),
+            ("decicelsius", i64::from(crossed.temperature_decicelsius).into()),
+            ("mask", i64::from(crossed.mask).into()),
+            ("resident_id", if own { crossed.resident_id } else { String::new() }.into()),
+        ];
+        tables.put("crossing", row).await
     }
 }
 

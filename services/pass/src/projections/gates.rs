@@ -2,7 +2,7 @@
 //! their gates: a pass of one opens the gates of all.
 
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use proto::registry::v1::compound_event::Event;
 use sqlx::{AnyConnection, Row as _};
 
@@ -28,7 +28,8 @@ impl Projection for Gates {
         &["registry"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+        let db = tables.now().await?;
         match crate::facts::foreign::<Event>(record)? {
             Some(Event::Opened(opened)) => {
                 sqlx::query(

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, instant};
+use chassis::{Projection, Record, Scope, Tables, instant};
 use chrono::DateTime;
 use proto::{
     pass::v1::{Holder, Pass, Reason, holder_event::Event},
@@ -35,8 +35,9 @@ impl Projection for Holders {
         &["pass"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(event) = crate::facts::own::<Event>(record)? else { return Ok(()) };
+        let db = tables.now().await?;
         let resident = record.stream_id.as_str();
         match event {
             Event::Qualified(qualified) => {

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record};
+use chassis::{Projection, Record, Tables};
 use proto::screening::v1::method_event::Event;
 use sqlx::{AnyConnection, Row as _};
 
@@ -28,11 +28,12 @@ impl Projection for MethodInForce {
     }
 
     /// The last one published is in force.
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(Event::Published(published)) = crate::facts::foreign::<Event>(record)? else {
             return Ok(());
         };
         let content = published.content.context("a method was published without content")?;
+        let db = tables.now().await?;
         sqlx::query(
             "INSERT INTO method (id, version, pass_days, fever_decicelsius) VALUES (1, $1, $2, $3)
              ON CONFLICT (id) DO UPDATE SET version = excluded.version, pass_days = excluded.pass_days,

@@ -1,7 +1,7 @@
 //! Where residents live, from the registry's log: who may be given a pass by whom, before anything is known of a screening.
 
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use proto::registry::v1::{Residence, resident_event::Event};
 use sqlx::{AnyConnection, Row as _};
 
@@ -26,7 +26,8 @@ impl Projection for Residents {
         &["registry"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+        let db = tables.now().await?;
         match crate::facts::foreign::<Event>(record)? {
             Some(Event::Registered(registered)) => {
                 let home = registered.residence.unwrap_or_default();

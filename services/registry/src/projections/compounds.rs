@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use proto::registry::v1::{
     Compound, Gate, Regime,
     compound_event::{Event, GateAdded, Opened, RegimeSet},
@@ -47,7 +47,8 @@ impl Projection for Compounds {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+        let db = tables.now().await?;
         match event::<Event>(record)? {
             None => return Ok(()),
             Some(Event::Opened(opened)) => open(db, record, opened).await,

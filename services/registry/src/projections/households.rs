@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use proto::{
     event::v1::Sealed,
     registry::v1::{Household, household_event::Event},
@@ -51,8 +51,9 @@ impl Projection for Households {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(Event::Registered(registered)) = event::<Event>(record)? else { return Ok(()) };
+        let db = tables.now().await?;
         let order = place::order(&registered.building, &registered.unit, &registered.room);
         let door = format!("{}/{order}/{}", registered.compound_id, record.stream_id);
         statement(

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use proto::registry::v1::{Neighbourhood, neighbourhood_event::Event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
@@ -33,8 +33,9 @@ impl Projection for Neighbourhoods {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(Event::Opened(opened)) = event::<Event>(record)? else { return Ok(()) };
+        let db = tables.now().await?;
         statement(
             "INSERT INTO registry_neighbourhood (id, display_name, code, version) VALUES ($1, $2, $3, $4)
              ON CONFLICT (id) DO UPDATE SET

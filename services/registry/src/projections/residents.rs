@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, Vault};
+use chassis::{Projection, Record, Scope, Tables, Vault};
 use proto::{
     event::v1::Sealed,
     registry::v1::{
@@ -65,7 +65,8 @@ impl Projection for Residents {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+        let db = tables.now().await?;
         match event::<Event>(record)? {
             None => return Ok(()),
             Some(Event::Registered(registered)) => self.register(db, record, registered).await?,

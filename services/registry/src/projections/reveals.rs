@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, timestamp};
+use chassis::{Projection, Record, Scope, Tables, timestamp};
 use chrono::DateTime;
 use proto::registry::v1::{Reveal, resident_event::Event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
@@ -37,8 +37,9 @@ impl Projection for Reveals {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(Event::Revealed(revealed)) = event::<Event>(record)? else { return Ok(()) };
+        let db = tables.now().await?;
         let at = record.occurred_at.as_ref().and_then(chassis::instant).unwrap_or_default();
         statement(
             "INSERT INTO registry_reveal (position, resident, neighbourhood, actor, reason, at)

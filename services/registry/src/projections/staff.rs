@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use proto::{
     event::v1::Sealed,
     registry::v1::{Staff, staff_event::Event},
@@ -43,8 +43,9 @@ impl Projection for StaffMembers {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(Event::Enrolled(enrolled)) = event::<Event>(record)? else { return Ok(()) };
+        let db = tables.now().await?;
         statement(
             "INSERT INTO registry_staff (id, neighbourhood, kind, person) VALUES ($1, $2, $3, $4)
              ON CONFLICT (id) DO UPDATE SET person = excluded.person",

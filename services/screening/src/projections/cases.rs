@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope};
+use chassis::{Projection, Record, Scope, Tables};
 use chrono::DateTime;
 use proto::{
     Fact as _,
@@ -45,11 +45,12 @@ impl Projection for Cases {
         &["screening"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         if record.category != Event::CATEGORY {
             return Ok(());
         }
         let case = &record.stream_id;
+        let db = tables.now().await?;
         match Event::from_payload(&record.payload)? {
             Event::Opened(opened) => open(db, case, &opened).await?,
             Event::Declared(_) => enter(db, case, case::State::Declared).await?,

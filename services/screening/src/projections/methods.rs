@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, instant};
+use chassis::{Projection, Record, Tables, instant};
 use chrono::{DateTime, Utc};
 use proto::{Fact as _, screening::v1::method_event::Event};
 use sqlx::{AnyConnection, Row as _};
@@ -27,10 +27,11 @@ impl Projection for Methods {
         &["screening"]
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         if record.category != Event::CATEGORY {
             return Ok(());
         }
+        let db = tables.now().await?;
         match Event::from_payload(&record.payload)? {
             Event::Drafted(_) | Event::Approved(_) => Ok(()),
             Event::Published(_) => {
