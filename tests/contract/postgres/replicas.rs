@@ -287,8 +287,10 @@ async fn who_leads_again_does_not_refuse_on_what_it_remembers_of_its_first_time(
     open(&theirs, "open").await.unwrap();
     assert!(ours.load::<Compound>("c").await.unwrap().0.open, "who follows reads what there is");
     hand_over(&kept, "http://two", &one).await;
+    two.follows("http://one").await;
     add_gate(&ours, "east").await.unwrap();
     hand_over(&kept, "http://one", &two).await;
+    one.follows("http://two").await;
     add_gate(&theirs, "west").await.unwrap();
     hand_over(&kept, "http://two", &one).await;
     assert_eq!(ours.load::<Compound>("c").await.unwrap().0.gates, ["east", "west"]);
