@@ -13,9 +13,9 @@ use crate::{
 
 /// The switch, and the tests among which one must notice.
 const BUGS: [(&str, &str); 7] = [
-    ("position-from-a-sequence", "binary(contract) & (test(sqlite::) | test(memory::))"),
+    ("position-from-a-sequence", "binary(contract) & test(sqlite::) & !test(random)"),
     ("notify-missed", "binary(contract) & test(replicas::)"),
-    ("unknown-commit-as-new", "binary(contract) & test(sqlite::)"),
+    ("unknown-commit-as-new", "binary(contract) & test(sqlite::) & !test(random)"),
     ("checkpoint-apart", "package(chassis) & test(views::)"),
     ("cancelled-begin", "package(chassis) & test(views::)"),
     ("fence-ignored", "binary(contract) & test(replicas::)"),
