@@ -12,6 +12,8 @@ mod log;
 mod rounds;
 /// Durable commands per second through gRPC.
 mod rpc;
+/// Verdicts per second on one core.
+mod screening;
 
 /// Measures the parts that everything else waits for.
 #[derive(Parser)]
@@ -31,6 +33,8 @@ enum What {
     Rpc(rpc::Options),
     /// How long a commit takes to another service's read model, over NATS.
     Feed(feed::Options),
+    /// What was declared against what was seen, on one core.
+    Screening(screening::Options),
 }
 
 #[tokio::main]
@@ -40,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
         What::Log(options) => log::measure(options).await?,
         What::Rpc(options) => rpc::measure(options).await?,
         What::Feed(options) => feed::measure(options).await?,
+        What::Screening(options) => screening::measure(&options)?,
     };
     if json {
         println!("{}", serde_json::Value::Object(results));
