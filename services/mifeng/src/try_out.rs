@@ -32,6 +32,7 @@ pub(crate) struct Resolve {
     /// Whose words they are: a carrier never names a district, a person may
     #[arg(long, value_parser = source())]
     source: Vocabulary,
+    /// Names as they were said or written, or codes
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
     #[command(flatten)]

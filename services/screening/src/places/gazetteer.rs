@@ -275,4 +275,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn each_former_place_says_how_it_is_known_where_it_went() {
+        for row in rows(MOVED) {
+            let several = row[2].contains(',');
+            let fits = match row[3] {
+                "split" => several,
+                "renamed" | "moved" | "merged" => !several,
+                _ => false,
+            };
+            assert!(fits && row[4].len() == 4, "{row:?}");
+        }
+    }
 }

@@ -312,4 +312,34 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a_path_leads_to_places_within_all_that_it_names(outer in any_place(), inner in any_place(), between in "[ -]?") {
+        let whole = resolve(&format!("{}{between}{}", outer.name().unwrap(), inner.name().unwrap()), Vocabulary::Declared);
+        for code in whole.codes() {
+            let around = resolve(outer.name().unwrap(), Vocabulary::Declared);
+            prop_assert!(around.codes().iter().any(|outer| outer.contains(*code)), "{whole:?}");
+        }
+        if outer.contains(inner) {
+            prop_assert!(whole.codes().iter().any(|code| code.touches(inner)), "{whole:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_same_in_traditional_characters(place in any_place()) {
+        let table = include_str!("../../data/traditional.tsv");
+        let variant = |c: char| table.lines().find(|row| row.starts_with(c)).and_then(|row| row.split_once('\t'));
+        let name = place.name().unwrap();
+        let typed: String = name.chars().map(|c| variant(c).and_then(|row| row.1.chars().next()).unwrap_or(c)).collect();
+        for (_, words) in Vocabulary::WORDS {
+            prop_assert_eq!(resolve(&typed, words), resolve(name, words), "{}", typed);
+        }
+    }
+}
+
+/// In force.
+fn any_place() -> impl Strategy<Value = Code> {
+    let mut all: Vec<Code> = PLACES.names.keys().copied().collect();
+    all.sort_unstable();
+    prop::sample::select(all)
 }
