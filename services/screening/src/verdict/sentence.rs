@@ -42,11 +42,14 @@ pub(crate) fn explain(
         Outcome::DeclaredKeyArea => {
             let places = marked(&[Mark::KeyArea]);
             let (zh, en) = consequence(weighed.measure, rules);
+            let others = marked(&[Mark::Undeclared]);
             let (also_zh, also_en) = match weighed.honesty {
-                Honesty::Undeclared => {
-                    let others = marked(&[Mark::Undeclared]);
-                    (format!("另有未申报的行程：{}，请补充说明。", others.zh()), format!(" You did not declare {}: please tell us about it.", others.en()))
-                }
+                Honesty::Undeclared => (format!("另有未申报的行程：{}，请补充说明。", others.zh()), format!(" You did not declare {}: please tell us about it.", others.en())),
+                // All that is left out then is a day over a border.
+                _ if !others.0.is_empty() => (
+                    format!("另有一次没有申报的邻市行程：{}，手机在交界处可能连到邻市的基站，请告诉工作人员您那天在哪里。", others.zh()),
+                    format!(" There is one undeclared day in a neighbouring city, where a phone near the border may stray: {}. Please tell the staff where you were.", others.en()),
+                ),
                 _ => (String::new(), String::new()),
             };
             Explanation {

@@ -252,6 +252,8 @@ fn a_declared_key_area_outweighs_a_border() {
     let visits = [visit("信阳", "01-10", "01-12"), visit("绍兴", "01-20", "01-20"), home()];
     let judgement = judged(&[stay("信阳", "01-10", "01-12")], &visits);
     is(&judgement, Outcome::DeclaredKeyArea, Level::Medium, Honesty::Consistent, Measure::Home);
+    assert!(judgement.explanation.zh.contains("邻市行程：绍兴（1月20日）"), "{}", judgement.explanation.zh);
+    assert!(judgement.explanation.en.contains("stray: 绍兴 (20 January)"), "{}", judgement.explanation.en);
 }
 
 #[test]
