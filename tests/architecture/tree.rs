@@ -69,7 +69,11 @@ fn gather(folder: &Path, path: &str, files: &mut Vec<File>) {
         let name = entry.file_name().into_string().unwrap();
         let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
         let kind = entry.file_type().unwrap();
-        if kind.is_dir() && !NOT_OURS.contains(&name.as_str()) {
+        // In a second working tree of the repository `.git` is a file.
+        if NOT_OURS.contains(&name.as_str()) {
+            continue;
+        }
+        if kind.is_dir() {
             gather(&entry.path(), &path, files);
         } else if kind.is_file() {
             // What is no text (a golden event, a workbook) says nothing that a rule could read.

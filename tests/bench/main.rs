@@ -14,6 +14,8 @@ mod rebuild;
 mod rounds;
 /// Durable commands per second through gRPC.
 mod rpc;
+/// Verdicts per second on one core.
+mod screening;
 
 /// Measures the parts that everything else waits for.
 #[derive(Parser)]
@@ -35,6 +37,8 @@ enum What {
     Feed(feed::Options),
     /// Events per second by which read models are built anew from a long log.
     Rebuild(rebuild::Options),
+    /// What was declared against what was seen, on one core.
+    Screening(screening::Options),
 }
 
 #[tokio::main]
@@ -45,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         What::Rpc(options) => rpc::measure(options).await?,
         What::Feed(options) => feed::measure(options).await?,
         What::Rebuild(options) => rebuild::measure(options).await?,
+        What::Screening(options) => screening::measure(&options)?,
     };
     if json {
         println!("{}", serde_json::Value::Object(results));

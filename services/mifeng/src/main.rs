@@ -9,6 +9,7 @@ mod database;
 mod installation;
 mod route;
 mod serve;
+mod try_out;
 mod up;
 
 #[derive(Parser)]
@@ -34,6 +35,12 @@ enum Command {
     Database(database::Database),
     #[command(subcommand)]
     Installation(installation::Installation),
+    /// Names of places, without a server
+    #[command(subcommand)]
+    Place(try_out::Place),
+    /// The verdict, without a server
+    #[command(subcommand)]
+    Screening(try_out::Screening),
     #[command(flatten)]
     Office(office::Command),
 }
@@ -47,6 +54,8 @@ async fn main() -> ExitCode {
         Command::Route(route) => route.run().await,
         Command::Database(database) => database.run().await,
         Command::Installation(installation) => installation.run(),
+        Command::Place(command) => command.run(),
+        Command::Screening(command) => command.run(),
         Command::Office(command) => command.run().await,
     };
     match done {
@@ -55,5 +64,17 @@ async fn main() -> ExitCode {
             office::report(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        Cli::command().debug_assert();
     }
 }

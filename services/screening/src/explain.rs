@@ -1,23 +1,32 @@
-//! The verdict without a server: what `mifeng screening explain` reads and prints, and tests use. The words are stable.
+//! The verdict without a server: what `mifeng screening explain` reads and prints, and tests use. The words are stable. The
+//! README of this crate shows an example of both.
+
+mod reading;
 
 use chrono::NaiveDate;
-use proto::screening::v1::{Honesty, Level, Mark, Measure, Outcome, Source};
+use proto::screening::v1::{Honesty, Level, Mark, Measure, Outcome};
 use serde::{Deserialize, Serialize};
 
+pub use reading::{Fault, Unanswerable};
+
 use crate::{
-    method_file::{MethodFile, Unusable, sample},
-    verdict::{Person, Scan, Stay, Visit, judge},
+    method_file::{MethodFile, day, open_day},
+    places::{Resolution, Vocabulary, resolve},
+    verdict::judge,
 };
 
-/// A person, a day and a method.
+/// A person, a day and a method. All days are included, and none lies after `as_of`.
 #[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
+    #[serde(deserialize_with = "day")]
     pub as_of: NaiveDate,
     /// The city that needs no declaration; the method's where it is not given.
     #[serde(default)]
     pub home: Option<String>,
+    /// How many numbers the person has (R5).
     #[serde(default = "one")]
-    pub phones: usize,
+    pub phones: u32,
     pub method: Method,
     #[serde(default)]
     pub declared: Vec<Declared>,
@@ -25,44 +34,55 @@ pub struct Request {
     pub evidence: Vec<Evidence>,
 }
 
-/// `"sample"`, or a method written out.
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
+/// `"sample"`, the shipped one, or a method written out.
+#[derive(Clone)]
 pub enum Method {
-    Named(String),
+    Sample,
     Written(Box<MethodFile>),
 }
 
 #[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Declared {
+    /// A name as said, or a code.
     pub place: String,
+    #[serde(deserialize_with = "day")]
     pub from: NaiveDate,
     /// Still there where it is not given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "open_day")]
     pub to: Option<NaiveDate>,
 }
 
+/// What one carrier saw of one number.
 #[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// mobile, unicom or telecom.
     pub source: String,
+    #[serde(deserialize_with = "day")]
     pub window_from: NaiveDate,
+    #[serde(deserialize_with = "day")]
     pub window_to: NaiveDate,
-    /// Which of the numbers; each scan is of another one where it is not given.
+    /// Which of the numbers, from 1; each scan is of another one where it is not given.
     #[serde(default)]
-    pub phone: Option<i32>,
-    /// None: the carrier has no data.
+    pub phone: Option<u32>,
+    /// None: the carrier has no data, which is never clean (R4).
     #[serde(default)]
     pub visits: Option<Vec<Seen>>,
 }
 
 #[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Seen {
+    /// A name as the carrier writes it, or a code.
     pub place: String,
+    #[serde(deserialize_with = "day")]
     pub first: NaiveDate,
+    #[serde(deserialize_with = "day")]
     pub last: NaiveDate,
+    /// Longest stay on a day; absent where the source gives no hours.
     #[serde(default)]
-    pub hours: Option<i32>,
+    pub hours: Option<f64>,
 }
 
 /// What is printed.
@@ -73,11 +93,12 @@ pub struct Answer {
     pub risk: String,
     pub honesty: String,
     pub measure: String,
+    /// In the order of the evidence and its visits.
     pub visits: Vec<AnsweredVisit>,
     pub unresolved: Vec<String>,
     pub explanation: Words,
     pub method_version: String,
-    /// The last day in a key area, where one is proven.
+    /// The last day in a key area, where one is proven (R10).
     pub last_exposure: Option<NaiveDate>,
 }
 
@@ -85,6 +106,7 @@ pub struct Answer {
 #[cfg_attr(test, derive(Debug))]
 pub struct AnsweredVisit {
     pub place: String,
+    /// What the name stands for, or may stand for where it is marked `unresolved`.
     pub codes: Vec<String>,
     pub marks: Vec<String>,
 }
@@ -96,27 +118,19 @@ pub struct Words {
     pub en: String,
 }
 
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unanswerable {
-    #[error(transparent)]
-    Method(#[from] Unusable),
-    #[error("method: {0} is no method: write \"sample\" or the method itself")]
-    UnknownMethod(String),
-    #[error("evidence: the source {0} is none of mobile, unicom, telecom")]
-    Source(String),
-    #[error("{0}: a stay ends before it begins")]
-    UpsideDown(&'static str),
+/// What a name stands for: one line of `mifeng place resolve -o json`.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
+pub struct AnsweredName {
+    pub name: String,
+    /// resolved, ambiguous or unknown.
+    pub status: &'static str,
+    pub codes: Vec<String>,
 }
 
 /// Compares what was declared with what was seen.
 pub fn explain(request: &Request) -> Result<Answer, Unanswerable> {
-    let home = request.home.as_deref();
-    let rules = match &request.method {
-        Method::Named(name) if name == "sample" => sample().rules(home)?,
-        Method::Named(name) => return Err(Unanswerable::UnknownMethod(name.clone())),
-        Method::Written(file) => file.rules(home)?,
-    };
+    let rules = request.rules()?;
     let person = request.person()?;
     let judgement = judge(&person, &rules);
     let visits = judgement.visits.iter().map(|visit| AnsweredVisit {
@@ -137,54 +151,16 @@ pub fn explain(request: &Request) -> Result<Answer, Unanswerable> {
     })
 }
 
-impl Request {
-    fn person(&self) -> Result<Person, Unanswerable> {
-        let mut stays = Vec::with_capacity(self.declared.len());
-        for stay in &self.declared {
-            let to = stay.to.unwrap_or(self.as_of.max(stay.from));
-            in_order("declared", stay.from, to)?;
-            stays.push(Stay { place: stay.place.clone(), from: stay.from, to });
-        }
-        let mut scans = Vec::with_capacity(self.evidence.len());
-        for evidence in &self.evidence {
-            scans.push(evidence.scan()?);
-        }
-        Ok(Person { as_of: self.as_of, phones: self.phones, stays, scans })
-    }
-}
-
-impl Evidence {
-    fn scan(&self) -> Result<Scan, Unanswerable> {
-        in_order("evidence", self.window_from, self.window_to)?;
-        let seen = self.visits.as_deref().unwrap_or_default();
-        let mut visits = Vec::with_capacity(seen.len());
-        for visit in seen {
-            in_order("visits", visit.first, visit.last)?;
-            let Seen { place, first, last, hours } = visit.clone();
-            visits.push(Visit { place, first, last, hours, struck: false });
-        }
-        Ok(Scan {
-            source: source(&self.source)?,
-            phone: self.phone,
-            from: self.window_from,
-            to: self.window_to,
-            visits,
-        })
-    }
-}
-
-fn in_order(what: &'static str, from: NaiveDate, to: NaiveDate) -> Result<(), Unanswerable> {
-    if from <= to { Ok(()) } else { Err(Unanswerable::UpsideDown(what)) }
-}
-
-/// The word for a source of evidence, read.
-pub fn source(word: &str) -> Result<Source, Unanswerable> {
-    match word {
-        "mobile" => Ok(Source::Mobile),
-        "unicom" => Ok(Source::Unicom),
-        "telecom" => Ok(Source::Telecom),
-        other => Err(Unanswerable::Source(other.to_owned())),
-    }
+/// What a name stands for in the words of its source.
+pub fn place(name: &str, words: Vocabulary) -> AnsweredName {
+    let resolution = resolve(name, words);
+    let status = match &resolution {
+        Resolution::Resolved(_) => "resolved",
+        Resolution::Ambiguous(_) => "ambiguous",
+        Resolution::Unknown => "unknown",
+    };
+    let codes = resolution.codes().iter().map(ToString::to_string).collect();
+    AnsweredName { name: name.to_owned(), status, codes }
 }
 
 pub fn outcome_word(outcome: Outcome) -> String {
@@ -211,61 +187,9 @@ fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
 }
 
-const fn one() -> usize {
+const fn one() -> u32 {
     1
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(text: &str) -> Result<Answer, Unanswerable> {
-        explain(&serde_json::from_str(text).unwrap())
-    }
-
-    #[test]
-    fn the_example_of_the_documentation_is_a_concealed_key_area() {
-        let text = r#"
-            {"as_of": "2020-02-11", "home": "330200", "phones": 1,
-             "method": {"version": "t1", "min_hours": 4, "border_pairs": [["330200", "331000"]],
-                        "key_areas": [{"place": "420000", "from": "2020-01-01", "to": "2020-03-31", "level": "high"},
-                                      {"place": "信阳", "level": "medium"}]},
-             "declared": [{"place": "四川", "from": "2020-01-18", "to": "2020-02-09"}],
-             "evidence": [{"source": "mobile", "window_from": "2020-01-01", "window_to": "2020-02-11",
-                           "visits": [{"place": "信阳", "first": "2020-01-19", "last": "2020-01-19", "hours": 6}]}]}"#;
-        let answer = answer(text).unwrap();
-        assert_eq!(answer.outcome, "concealed_key_area");
-        assert_eq!(
-            (answer.risk.as_str(), answer.honesty.as_str(), answer.measure.as_str()),
-            ("medium", "concealed", "home")
-        );
-        assert_eq!(answer.visits[0].codes, ["411500"]);
-        assert_eq!(answer.visits[0].marks, ["undeclared", "key_area"]);
-        assert_eq!(answer.method_version, "t1");
-        assert!(answer.explanation.zh.contains("信阳（1月19日）"), "{}", answer.explanation.zh);
-        assert!(answer.explanation.en.contains("信阳 (19 January)"), "{}", answer.explanation.en);
-        let json = serde_json::to_value(&answer).unwrap();
-        assert_eq!(json["explanation"]["zh"], answer.explanation.zh);
-    }
-
-    #[test]
-    fn what_cannot_be_answered_says_why() {
-        let with = |method: &str, evidence: &str| {
-            answer(&format!(r#"{{"as_of": "2020-02-11", "method": {method}, "evidence": [{evidence}]}}"#))
-                .unwrap_err()
-                .to_string()
-        };
-        assert!(with("\"mine\"", "").contains("mine"));
-        let upside_down = r#"{"source": "mobile", "window_from": "2020-02-11", "window_to": "2020-01-01"}"#;
-        assert!(with("\"sample\"", upside_down).contains("ends before"));
-        let stranger = r#"{"source": "pigeon", "window_from": "2020-01-01", "window_to": "2020-02-11"}"#;
-        assert!(with("\"sample\"", stranger).contains("pigeon"));
-    }
-
-    #[test]
-    fn a_carrier_without_data_is_not_clean() {
-        let text = r#"{"as_of": "2020-02-11", "method": "sample",
-            "evidence": [{"source": "telecom", "window_from": "2020-01-01", "window_to": "2020-02-11", "visits": []}]}"#;
-        assert_eq!(answer(text).unwrap().outcome, "insufficient_evidence");
-    }
-}
+mod tests;

@@ -7,6 +7,8 @@
 //! where no city has the name. People name anything, so for them all three are questions.
 
 mod gazetteer;
+mod learned;
+mod typing;
 
 use std::{
     fmt,
@@ -14,6 +16,7 @@ use std::{
 };
 
 use gazetteer::{Entry, Gazetteer, Index};
+pub use learned::{Learned, Undecidable};
 use proto::screening::v1::Source;
 
 /// Six digits of GB/T 2260: two for the province, two for the prefecture, two for the county.
@@ -31,11 +34,14 @@ pub enum Resolution {
 }
 
 /// Whose words a name is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Vocabulary {
     /// People's.
     Declared,
-    Carrier,
+    /// A carrier's: 移动, 联通, 电信.
+    Mobile,
+    Unicom,
+    Telecom,
 }
 
 impl Code {
@@ -62,6 +68,10 @@ impl Code {
         self.0.is_multiple_of(10_000)
     }
 
+    pub fn province(self) -> Self {
+        Self(self.0 / 10_000 * 10_000)
+    }
+
     pub fn is_prefecture(self) -> bool {
         !self.is_province() && self.0.is_multiple_of(100)
     }
@@ -79,7 +89,7 @@ impl Code {
     /// The city in which it lies, at the grain of the carriers; `None` for a province of several cities.
     pub fn city(self) -> Option<Self> {
         if self.is_its_own_city() {
-            Some(Self(self.0 / 10_000 * 10_000))
+            Some(self.province())
         } else if self.is_province() {
             None
         } else if self.is_directly_run() {
@@ -87,6 +97,13 @@ impl Code {
         } else {
             Some(Self(self.0 / 100 * 100))
         }
+    }
+
+    /// 市辖区 and 县 of a municipality (110100, 500200), which forms and ID numbers use and the Ministry's lists leave out,
+    /// are the municipality.
+    fn municipality(self) -> Option<Self> {
+        let pseudo = matches!(self.0 / 10_000, 11 | 12 | 31 | 50) && matches!(self.0 % 10_000, 100 | 200 | 300);
+        if pseudo { self.city() } else { None }
     }
 
     /// The four municipalities, 台湾, 香港 and 澳门.
@@ -149,18 +166,25 @@ impl From<&Entry> for Resolution {
 }
 
 impl Vocabulary {
+    /// Each with the word by which it is named on the command line and in files.
+    pub const WORDS: [(&str, Self); 4] =
+        [("mobile", Self::Mobile), ("unicom", Self::Unicom), ("telecom", Self::Telecom), ("declared", Self::Declared)];
+
     /// The words of a source of evidence.
     pub fn of(source: Source) -> Self {
         match source {
-            Source::Mobile | Source::Unicom | Source::Telecom => Self::Carrier,
+            Source::Mobile => Self::Mobile,
+            Source::Unicom => Self::Unicom,
+            Source::Telecom => Self::Telecom,
             Source::Unspecified => Self::Declared,
         }
     }
 
+    /// Where a name is looked up, one index after the other.
     fn indexes(self) -> &'static [Index] {
         match self {
             Self::Declared => &PLACES.declared,
-            Self::Carrier => &PLACES.carrier,
+            Self::Mobile | Self::Unicom | Self::Telecom => &PLACES.carrier,
         }
     }
 }
@@ -178,13 +202,9 @@ pub fn resolve(name: &str, vocabulary: Vocabulary) -> Resolution {
     if name.chars().count() > LONGEST {
         return Resolution::Unknown;
     }
-    let name = tidy(name);
+    let name = typing::tidy(name);
     if let Some(code) = Code::parse(&name) {
-        return match PLACES.former_codes.get(&code) {
-            _ if code.is_in_force() => Resolution::Resolved([code].into()),
-            Some(entry) => entry.into(),
-            None => Resolution::Unknown,
-        };
+        return coded(code);
     }
     match direct(&name, vocabulary) {
         Some(entry) => entry.into(),
@@ -192,39 +212,38 @@ pub fn resolve(name: &str, vocabulary: Vocabulary) -> Resolution {
     }
 }
 
+/// A code in force stands for itself, a former one for what became of its place.
+fn coded(code: Code) -> Resolution {
+    match PLACES.former_codes.get(&code) {
+        _ if code.is_in_force() => Resolution::Resolved([code].into()),
+        Some(entry) => entry.into(),
+        None => code.municipality().map_or(Resolution::Unknown, |city| Resolution::Resolved([city].into())),
+    }
+}
+
 fn direct(name: &str, vocabulary: Vocabulary) -> Option<&'static Entry> {
     vocabulary.indexes().iter().find_map(|index| index.get(name))
 }
 
-/// A larger place before a smaller one within it.
+/// A larger place before a smaller one within it; or the same one twice, as forms print 上海市上海市.
 fn path(name: &str, vocabulary: Vocabulary) -> Option<Entry> {
     let mut found = Vec::new();
     let mut together = false;
     for (at, _) in name.char_indices().skip(2) {
         let (outer, inner) = name.split_at(at);
         let Some(outer) = direct(outer, vocabulary) else { continue };
-        let Some(inner) = direct(inner, vocabulary).cloned().or_else(|| path(inner, vocabulary)) else { continue };
-        let within = |code: &&Code| outer.codes.iter().any(|outer| outer != *code && outer.contains(**code));
-        let kept: Vec<Code> = inner.codes.iter().filter(within).copied().collect();
-        together = inner.together && kept.len() == inner.codes.len();
-        found.extend(kept);
+        let rest = path(inner, vocabulary);
+        let meanings =
+            || vocabulary.indexes().iter().filter_map(|index| -> Option<&Entry> { index.get(inner) }).chain(&rest);
+        let strictly = meanings().find_map(|inner| inner.within(outer, |outer, code| outer != code));
+        let Some(inside) = strictly.or_else(|| meanings().find_map(|inner| inner.within(outer, |_, _| true))) else {
+            continue;
+        };
+        together = inside.together;
+        found.extend_from_slice(&inside.codes);
     }
     let entry = Entry::any(found);
     if entry.codes.is_empty() { None } else { Some(Entry { together, ..entry }) }
-}
-
-/// Without blanks and the signs that people put between a province and a city; full-width digits become plain ones.
-fn tidy(name: &str) -> String {
-    let mut tidy = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '-' | '－' | '—' | '·' | '/' | '／' | ',' | '，' | '、' | '>' => {}
-            '０'..='９' => tidy.extend(char::from_u32(u32::from(c) - u32::from('０') + u32::from('0'))),
-            c if c.is_whitespace() => {}
-            c => tidy.push(c),
-        }
-    }
-    tidy
 }
 
 #[cfg(test)]

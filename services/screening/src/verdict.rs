@@ -18,7 +18,7 @@ use proto::screening::v1::{Honesty, Level, Mark, Measure, Outcome, Source};
 
 pub use crate::verdict::sentence::Explanation;
 use crate::{
-    places::{Code, Resolution, Vocabulary, resolve},
+    places::{Code, Learned, Resolution, Vocabulary},
     verdict::weighing::{Said, Seen, Weighed, weigh},
 };
 
@@ -132,16 +132,21 @@ pub(crate) struct Named<T> {
 
 /// Compares what was declared with what was seen.
 pub fn judge(person: &Person, rules: &Rules) -> Judgement {
+    judge_with(person, rules, &Learned::default())
+}
+
+/// As [`judge`], where people have decided what some names stand for.
+pub fn judge_with(person: &Person, rules: &Rules, learned: &Learned) -> Judgement {
     let stays: Vec<Named<&Stay>> = person
         .stays
         .iter()
-        .map(|stay| Named { what: stay, resolution: resolve(&stay.place, Vocabulary::Declared) })
+        .map(|stay| Named { what: stay, resolution: learned.resolve(&stay.place, Vocabulary::Declared) })
         .collect();
     let visits: Vec<Named<&Visit>> = person
         .scans
         .iter()
         .flat_map(|scan| scan.visits.iter().map(|visit| (Vocabulary::of(scan.source), visit)))
-        .map(|(words, visit)| Named { what: visit, resolution: resolve(&visit.place, words) })
+        .map(|(words, visit)| Named { what: visit, resolution: learned.resolve(&visit.place, words) })
         .collect();
 
     let said: Vec<Said> = stays.iter().map(Said::strictly).collect();
@@ -152,8 +157,8 @@ pub fn judge(person: &Person, rules: &Rules) -> Judgement {
         weighed.unresolved();
     }
 
-    let judged = marked(person, &visits, &weighed);
-    let unresolved = unresolved(&stays, &visits);
+    let judged = marked(person, &visits, &weighed, rules);
+    let unresolved = unresolved(&stays, &visits, &weighed);
     let explanation = sentence::explain(&weighed, person, &judged, &unresolved, rules);
     Judgement {
         outcome: weighed.outcome,
@@ -192,7 +197,7 @@ fn windows(person: &Person, rules: &Rules) -> Windows {
     Windows { spans: with_data().map(|scan| (scan.from, scan.to)).collect(), suffice: scanned >= person.phones.max(1) }
 }
 
-fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed) -> Vec<JudgedVisit> {
+fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed, rules: &Rules) -> Vec<JudgedVisit> {
     let mut findings = weighed.findings.iter();
     let mut names = visits.iter();
     let mut judged = Vec::with_capacity(visits.len());
@@ -202,6 +207,9 @@ fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed) -> Vec<J
             let marks = match &named.resolution {
                 _ if named.what.struck => vec![Mark::Struck],
                 Resolution::Resolved(_) => findings.next().map(weighing::Finding::marks).unwrap_or_default(),
+                Resolution::Ambiguous(_) | Resolution::Unknown if !named.what.counts(rules) => {
+                    vec![Mark::TooShort, Mark::Unresolved]
+                }
                 Resolution::Ambiguous(_) | Resolution::Unknown => vec![Mark::Unresolved],
             };
             judged.push(JudgedVisit { scan, visit, codes: named.resolution.codes().to_vec(), marks });
@@ -210,12 +218,15 @@ fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed) -> Vec<J
     judged
 }
 
-fn unresolved(stays: &[Named<&Stay>], visits: &[Named<&Visit>]) -> Vec<String> {
+/// Names that stand for no one place; and where the answer hangs on it, those that are too coarse to say.
+fn unresolved(stays: &[Named<&Stay>], visits: &[Named<&Visit>], weighed: &Weighed) -> Vec<String> {
     let open = |resolution: &Resolution| resolution.resolved().is_none();
     let said = stays.iter().filter(|stay| open(&stay.resolution)).map(|stay| &stay.what.place);
-    let seen =
-        visits.iter().filter(|visit| !visit.what.struck && open(&visit.resolution)).map(|visit| &visit.what.place);
-    let mut names: Vec<String> = said.chain(seen).cloned().collect();
+    let not_struck = || visits.iter().filter(|visit| !visit.what.struck);
+    let seen = not_struck().filter(|visit| open(&visit.resolution)).map(|visit| &visit.what.place);
+    let resolved = not_struck().filter(|visit| !open(&visit.resolution));
+    let coarse = resolved.zip(&weighed.findings).filter(|(_, finding)| weighed.hangs_on(finding));
+    let mut names: Vec<String> = said.chain(seen).chain(coarse.map(|(visit, _)| &visit.what.place)).cloned().collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -229,6 +240,13 @@ impl Said {
     }
 }
 
+impl Visit {
+    /// R2.
+    fn counts(&self, rules: &Rules) -> bool {
+        self.hours.is_none_or(|hours| hours >= rules.min_hours)
+    }
+}
+
 impl Seen {
     fn resolved(visit: &Named<&Visit>, rules: &Rules) -> Option<Self> {
         let codes = Arc::clone(visit.resolution.resolved()?);
@@ -236,8 +254,7 @@ impl Seen {
     }
 
     pub(crate) fn at(codes: Arc<[Code]>, visit: &Visit, rules: &Rules) -> Self {
-        let counts = visit.hours.is_none_or(|hours| hours >= rules.min_hours);
-        Self { codes, first: visit.first, last: visit.last, counts }
+        Self { codes, first: visit.first, last: visit.last, counts: visit.counts(rules) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people type: the contract's enumerations as short words, names with or without their collection, dates,
 //! temperatures, messages as JSON files.
 
-use std::{fs, io::Read as _, path::Path};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, ensure};
 use chrono::NaiveDate;
@@ -82,14 +82,15 @@ pub fn temperature(typed: &str) -> Result<i32, String> {
 
 /// A message of the contract from a JSON file with the contract's field names; `-` is the standard input.
 pub fn read_message<M: Message + Name + Default>(file: &Path) -> anyhow::Result<M> {
-    let reading = || format!("reading {}", file.display());
-    let mut text = String::new();
+    message(&read_text(file)?).with_context(|| format!("reading {}", file.display()))
+}
+
+/// What a file holds, or the standard input where it is `-`.
+pub fn read_text(file: &Path) -> anyhow::Result<String> {
     if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).context("reading the standard input")?;
-    } else {
-        text = fs::read_to_string(file).with_context(reading)?;
+        return std::io::read_to_string(std::io::stdin()).context("reading the standard input");
     }
-    message(&text).with_context(reading)
+    fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
 }
 
 fn message<M: Message + Name + Default>(text: &str) -> anyhow::Result<M> {

@@ -7,7 +7,7 @@ use proto::screening::v1::{
 };
 use tonic::Status;
 
-use crate::{places::Code, projections::cases::Filter};
+use crate::{method_file::BOUNDS, places::Code, projections::cases::Filter};
 
 /// Characters of a place's name, of an answer, and of a statement.
 const PLACE: usize = 100;
@@ -203,14 +203,15 @@ pub(super) fn method(content: &MethodContent) -> Result<(), Status> {
         city(&mut fields, &format!("content.border_pairs[{at}].neighbour"), &pair.neighbour);
     }
     city(&mut fields, "content.home", &content.home);
-    for (field, number, bounds) in [
-        ("min_hours", content.min_hours, 0..=24),
-        ("isolation_days", content.isolation_days, 1..=90),
-        ("fever_decicelsius", content.fever_decicelsius, 350..=420),
-        ("pass_days", content.pass_days, 1..=365),
-        ("dispute_hours", content.dispute_hours, 1..=720),
-        ("window_days", content.window_days, 1..=90),
-    ] {
+    let numbers = [
+        content.min_hours,
+        content.isolation_days,
+        content.fever_decicelsius,
+        content.pass_days,
+        content.dispute_hours,
+        content.window_days,
+    ];
+    for ((field, bounds), number) in BOUNDS.into_iter().zip(numbers) {
         fields.number(format!("content.{field}"), number, bounds);
     }
     fields.done()

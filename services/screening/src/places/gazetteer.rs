@@ -50,13 +50,22 @@ impl Index {
 }
 
 impl Entry {
-    /// One of these codes. A county inside its like-named prefecture is the same city at the grain of all sources (R3).
+    /// One of these codes. A county inside its like-named city is the same city at the grain of all sources (R3).
     pub(super) fn any(mut codes: Vec<Code>) -> Self {
         codes.sort_unstable();
         codes.dedup();
         let cities = codes.clone();
-        codes.retain(|code| !cities.iter().any(|city| city != code && city.is_prefecture() && city.contains(*code)));
+        codes.retain(|code| !cities.iter().any(|city| city != code && city.is_city() && city.contains(*code)));
         Self { codes: codes.into(), together: false }
+    }
+
+    /// What of it lies in one of the outer places, as far as the rule lets it; `None` where nothing does. A network stays
+    /// one where it lies there with all of its places.
+    pub(super) fn within(&self, outer: &Self, rule: impl Fn(Code, Code) -> bool) -> Option<Self> {
+        let inside = |code: &&Code| outer.codes.iter().any(|outer| outer.contains(**code) && rule(*outer, **code));
+        let codes: Arc<[Code]> = self.codes.iter().filter(inside).copied().collect();
+        let together = self.together && codes.len() == self.codes.len();
+        if codes.is_empty() { None } else { Some(Self { codes, together }) }
     }
 }
 
@@ -88,7 +97,7 @@ impl Gazetteer {
 
         Self {
             names: in_force.iter().copied().collect(),
-            former_codes: moved.iter().map(|(old, _, codes)| (*old, Entry::any(codes.clone()))).collect(),
+            former_codes: former_codes(&moved),
             declared: [
                 Index::of(in_force.iter().copied().map(full)),
                 Index::of(in_force.iter().copied().flat_map(|(code, name)| {
@@ -108,6 +117,15 @@ impl Gazetteer {
     }
 }
 
+/// A code that stood for one place after another may mean what became of either.
+fn former_codes(moved: &[(Code, &'static str, Vec<Code>)]) -> HashMap<Code, Entry> {
+    let mut all: HashMap<Code, Vec<Code>> = HashMap::new();
+    for (old, _, codes) in moved {
+        all.entry(*old).or_default().extend(codes);
+    }
+    all.into_iter().map(|(old, codes)| (old, Entry::any(codes))).collect()
+}
+
 fn own_word(row: &[&'static str]) -> (String, Entry) {
     (row[0].to_owned(), Entry { codes: codes(row[2]).into(), together: row[1] == "network" })
 }
@@ -124,14 +142,17 @@ fn code(digits: &str) -> Code {
     Code::parse(digits).expect("the shipped tables hold six digits per code, which a test reads through")
 }
 
-/// The name itself first, then what people make of it: 恩施土家族苗族自治州, 恩施, 恩施州, 恩施自治州.
+/// The name itself first, then what people make of it: 恩施土家族苗族自治州, 恩施, 恩施州, 恩施自治州. Where a people is all
+/// that the name says, people leave its 族 out, too: 鄂温克旗.
 fn with_short_names(name: &str) -> impl Iterator<Item = String> + use<> {
     let stem = stem(name);
     let mut names = vec![name.to_owned()];
     for kind in ["州", "县", "旗"] {
         if name.ends_with(&format!("自治{kind}")) {
-            names.push(format!("{stem}{kind}"));
-            names.push(format!("{stem}自治{kind}"));
+            for stem in [Some(stem), stem.strip_suffix('族').filter(|people| long_enough(people))].into_iter().flatten()
+            {
+                names.extend([stem.to_owned(), format!("{stem}{kind}"), format!("{stem}自治{kind}")]);
+            }
         }
     }
     names.push(stem.to_owned());
@@ -252,6 +273,19 @@ mod tests {
             for code in &*entry.codes {
                 assert!(gazetteer.names.contains_key(code), "{code} is not in force");
             }
+        }
+    }
+
+    #[test]
+    fn each_former_place_says_how_it_is_known_where_it_went() {
+        for row in rows(MOVED) {
+            let several = row[2].contains(',');
+            let fits = match row[3] {
+                "split" => several,
+                "renamed" | "moved" | "merged" => !several,
+                _ => false,
+            };
+            assert!(fits && row[4].len() == 4, "{row:?}");
         }
     }
 }

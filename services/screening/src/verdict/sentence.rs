@@ -33,19 +33,23 @@ pub(crate) fn explain(
         Outcome::ConcealedKeyArea => {
             let places = marked(&[Mark::KeyArea, Mark::Undeclared]);
             let (zh, en) = consequence(weighed.measure, rules);
+            let (open_zh, open_en) = still_open(unresolved);
             Explanation {
-                zh: format!("行程记录显示您到过重点地区，但申报中没有说明：{}。按照排查标准 {version}，{zh}。{}", places.zh(), appeal.zh()),
-                en: format!("The records show you in a key area that you did not declare: {}. Under the method {version} {en}. {}", places.en(), appeal.en()),
+                zh: format!("行程记录显示您到过重点地区，但申报中没有说明：{}。按照排查标准 {version}，{zh}。{open_zh}{}", places.zh(), appeal.zh()),
+                en: format!("The records show you in a key area that you did not declare: {}. Under the method {version} {en}.{open_en} {}", places.en(), appeal.en()),
             }
         }
         Outcome::DeclaredKeyArea => {
             let places = marked(&[Mark::KeyArea]);
             let (zh, en) = consequence(weighed.measure, rules);
+            let others = marked(&[Mark::Undeclared]);
             let (also_zh, also_en) = match weighed.honesty {
-                Honesty::Undeclared => {
-                    let others = marked(&[Mark::Undeclared]);
-                    (format!("另有未申报的行程：{}，请补充说明。", others.zh()), format!(" You did not declare {}: please tell us about it.", others.en()))
-                }
+                Honesty::Undeclared => (format!("另有未申报的行程：{}，请补充说明。", others.zh()), format!(" You did not declare {}: please tell us about it.", others.en())),
+                // All that is left out then is a day over a border.
+                _ if !others.0.is_empty() => (
+                    format!("另有一次没有申报的邻市行程：{}，手机在交界处可能连到邻市的基站，请告诉工作人员您那天在哪里。", others.zh()),
+                    format!(" There is one undeclared day in a neighbouring city, where a phone near the border may stray: {}. Please tell the staff where you were.", others.en()),
+                ),
                 _ => (String::new(), String::new()),
             };
             Explanation {
@@ -79,11 +83,10 @@ pub(crate) fn explain(
             }
         }
         Outcome::UnresolvedPlace => {
-            let coarse = marked(&[Mark::Unresolved]);
-            let names = if unresolved.is_empty() { (coarse.zh(), coarse.en()) } else { (unresolved.join("、"), unresolved.join(", ")) };
+            let (zh, en) = (unresolved.join("、"), unresolved.join(", "));
             Explanation {
-                zh: format!("有的地名说的是哪里还不能确定：{}。请告诉工作人员是哪个省、哪个市，系统不会替您猜。", names.0),
-                en: format!("We cannot tell which place is meant: {}. Please tell the staff the province and the city; nobody will guess for you.", names.1),
+                zh: format!("有的地名说的是哪里还不能确定：{zh}。请告诉工作人员是哪个省、哪个市、哪个县区，系统不会替您猜。"),
+                en: format!("We cannot tell which place is meant: {en}. Please tell the staff the province, the city and the county; nobody will guess for you."),
             }
         }
         Outcome::Clear | Outcome::Unspecified => Explanation {
@@ -91,6 +94,18 @@ pub(crate) fn explain(
             en: format!("The records agree with what you declared, and show no key area. Under the method {version} you can have a pass."),
         },
     }
+}
+
+/// Who said a name that nobody knows may have meant the very place: they are asked, and not only accused.
+fn still_open(names: &[String]) -> (String, String) {
+    if names.is_empty() {
+        return (String::new(), String::new());
+    }
+    let (zh, en) = (names.join("、"), names.join(", "));
+    (
+        format!("另有地名还不能确定：{zh}，如果说的就是这些地方，请告诉工作人员。"),
+        format!(" We cannot tell which place is meant by {en}: if it is one of these, please tell the staff."),
+    )
 }
 
 fn consequence(measure: Measure, rules: &Rules) -> (String, String) {

@@ -226,10 +226,34 @@ fn two_numbers_in_one_pocket_see_one_border() {
 }
 
 #[test]
+fn a_network_that_reaches_over_the_border_is_border_noise_too() {
+    let mut rules = rules();
+    let code = |digits| Code::parse(digits).unwrap();
+    rules.border_pairs.push((code("420100"), code("429004")));
+    let stays = [stay("武汉", "01-10", "01-20")];
+    let mut person = person(&stays, &[home(), visit("武汉", "01-10", "01-20"), visit("江汉", "01-21", "01-21")]);
+    let declared = judge(&person, &rules);
+    is(&declared, Outcome::DeclaredKeyArea, Level::High, Honesty::Consistent, Measure::Central);
+    assert_eq!(declared.visits[2].marks, [Mark::Undeclared, Mark::KeyArea, Mark::Border]);
+    assert_eq!(declared.last_exposure, Some(day("01-20")), "a lead proves nothing");
+    person.scans[0].visits[2].last = day("01-22");
+    is(&judge(&person, &rules), Outcome::ConcealedKeyArea, Level::High, Honesty::Concealed, Measure::Central);
+}
+
+#[test]
+fn a_lone_day_over_the_border_is_that_even_where_a_key_area_may_lie_there() {
+    let rules = with_key_area("331023", Level::Medium, Measure::Home);
+    let judgement = judge(&person(&[], &[home(), visit("台州", "01-24", "01-24")]), &rules);
+    is(&judgement, Outcome::BorderSuspect, Level::Unknown, Honesty::NotComparable, Measure::Ask);
+}
+
+#[test]
 fn a_declared_key_area_outweighs_a_border() {
     let visits = [visit("信阳", "01-10", "01-12"), visit("绍兴", "01-20", "01-20"), home()];
     let judgement = judged(&[stay("信阳", "01-10", "01-12")], &visits);
     is(&judgement, Outcome::DeclaredKeyArea, Level::Medium, Honesty::Consistent, Measure::Home);
+    assert!(judgement.explanation.zh.contains("邻市行程：绍兴（1月20日）"), "{}", judgement.explanation.zh);
+    assert!(judgement.explanation.en.contains("stray: 绍兴 (20 January)"), "{}", judgement.explanation.en);
 }
 
 #[test]
@@ -291,7 +315,37 @@ fn a_name_on_which_nothing_depends_holds_nobody_up() {
     assert_eq!(judge(&nothing_seen, &rules()).outcome, Outcome::InsufficientEvidence);
     let mut short = visit("某地", "01-10", "01-10");
     short.hours = Some(1);
-    assert_eq!(judged(&[], &[home(), short]).outcome, Outcome::Clear);
+    let judgement = judged(&[], &[home(), short]);
+    assert_eq!(
+        (judgement.outcome, &judgement.visits[1].marks[..]),
+        (Outcome::Clear, &[Mark::TooShort, Mark::Unresolved][..])
+    );
+}
+
+#[test]
+fn who_said_a_name_that_nobody_knows_is_asked_whether_it_was_the_key_area() {
+    let judgement = judged(&[stay("老家", "01-18", "01-24")], &[home(), visit("武汉", "01-20", "01-22")]);
+    is(&judgement, Outcome::ConcealedKeyArea, Level::High, Honesty::Concealed, Measure::Central);
+    assert!(judgement.explanation.zh.contains("老家，如果说的就是"), "{}", judgement.explanation.zh);
+    assert!(judgement.explanation.en.contains("meant by 老家"), "{}", judgement.explanation.en);
+}
+
+#[test]
+fn what_a_person_decided_about_a_name_answers_the_question_for_that_source() {
+    let mut learned = Learned::default();
+    let person = person(&[stay("老家", "01-10", "01-12")], &[home(), visit("成都", "01-10", "01-12")]);
+    assert_eq!(judge_with(&person, &rules(), &learned).outcome, Outcome::UnresolvedPlace);
+    learned.decide("老家", Vocabulary::Mobile, &[Code::parse("510000").unwrap()]).unwrap();
+    assert_eq!(
+        judge_with(&person, &rules(), &learned).outcome,
+        Outcome::UnresolvedPlace,
+        "that was the carrier's word"
+    );
+    learned.decide("老家", Vocabulary::Declared, &[Code::parse("510000").unwrap()]).unwrap();
+    let known = judge_with(&person, &rules(), &learned);
+    is(&known, Outcome::Clear, Level::None, Honesty::Consistent, Measure::None);
+    learned.take_back("老家", Vocabulary::Declared);
+    assert_eq!(judge_with(&person, &rules(), &learned).outcome, Outcome::UnresolvedPlace);
 }
 
 #[test]
@@ -300,6 +354,7 @@ fn evidence_coarser_than_a_key_area_is_possible_and_asked_about() {
     let seen = [home(), visit("台州", "01-24", "01-27")];
     let judge = |stays: &[Stay]| judge(&person(stays, &seen), &rules);
     is(&judge(&[]), Outcome::UnresolvedPlace, Level::Unknown, Honesty::NotComparable, Measure::Ask);
+    assert_eq!(judge(&[]).unresolved, ["台州"], "the question is about this place");
     is(
         &judge(&[stay("台州", "01-24", "01-27")]),
         Outcome::UnresolvedPlace,

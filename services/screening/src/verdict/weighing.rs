@@ -77,7 +77,7 @@ pub(crate) fn weigh(said: &[Said], seen: &[Seen], windows: &Windows, rules: &Rul
         Outcome::DeclaredKeyArea
     } else if !windows.suffice {
         Outcome::InsufficientEvidence
-    } else if findings.iter().any(|finding| finding.counts && finding.possible) {
+    } else if findings.iter().any(|finding| finding.counts && finding.possible && !(lone && finding.left_out())) {
         Outcome::UnresolvedPlace
     } else if lone {
         Outcome::BorderSuspect
@@ -107,6 +107,11 @@ impl Weighed {
     /// No doubt can change it.
     pub(crate) fn proven(&self) -> bool {
         matches!(self.outcome, Outcome::ConcealedKeyArea | Outcome::DeclaredKeyArea)
+    }
+
+    /// Whether the answer is a question because the source was too coarse about this visit.
+    pub(crate) fn hangs_on(&self, finding: &Finding) -> bool {
+        self.outcome == Outcome::UnresolvedPlace && finding.counts && finding.possible
     }
 
     /// The answer hangs on a name that nobody can place.
@@ -289,14 +294,14 @@ fn may_matter(visit: &Seen, declared: bool, rules: &Rules) -> bool {
     key || (!declared && touches(rules.home))
 }
 
+/// A network that reaches the partner of a pair may have been caught at the border, like a city.
 fn is_next_door(visit: &Seen, said: &[Said], rules: &Rules) -> bool {
-    let [code] = *visit.codes else { return false };
-    let Some(city) = code.city() else { return false };
+    let here = |place: Code| visit.codes.iter().any(|code| code.city() == Some(place));
     let known = |place: Code| {
         place == rules.home || said.iter().any(|stay| stay.codes.iter().any(|code| code.city() == Some(place)))
     };
     visit.first == visit.last
-        && rules.border_pairs.iter().any(|(a, b)| (*a == city && known(*b)) || (*b == city && known(*a)))
+        && rules.border_pairs.iter().any(|(a, b)| (here(*a) && known(*b)) || (here(*b) && known(*a)))
 }
 
 fn overlap(a: (NaiveDate, NaiveDate), b: (NaiveDate, NaiveDate)) -> Option<(NaiveDate, NaiveDate)> {

@@ -97,4 +97,72 @@ proptest! {
         prop_assert_eq!(judgement.last_exposure.is_some(), key);
         prop_assert_eq!(judgement.measure == Measure::None, judgement.outcome == Outcome::Clear);
     }
+
+    #[test]
+    fn a_proven_key_area_outweighs_every_doubt(mut person in any_person(), phones in 0..9_usize, name in "\\PC{1,8}") {
+        if person.scans.is_empty() {
+            person.scans.push(scan(Vec::new()));
+        }
+        // Two days, so that it is no border noise; too few scans, a window too short, and a name that nobody knows.
+        person.scans[0].visits.push(visit("武汉", "01-20", "01-21"));
+        person.scans[0].visits.push(visit(&name, "01-25", "01-25"));
+        person.scans[0].from = day("02-10");
+        person.phones = phones;
+        let judgement = judge(&person, &rules());
+        let key = matches!(judgement.outcome, Outcome::ConcealedKeyArea | Outcome::DeclaredKeyArea);
+        prop_assert!(key, "{judgement:?}");
+        prop_assert_eq!((judgement.risk, judgement.measure), (Level::High, Measure::Central));
+    }
+
+    #[test]
+    fn one_more_declared_stay_never_turns_honesty_into_concealment(person in any_person(), more in any_stay()) {
+        let before = judge(&person, &rules());
+        let mut after = person;
+        after.stays.push(more);
+        let after = judge(&after, &rules());
+        let left_out = |outcome| matches!(outcome, Outcome::ConcealedKeyArea | Outcome::UndeclaredElsewhere);
+        let honest = matches!(before.outcome, Outcome::Clear | Outcome::OverDeclared | Outcome::DeclaredKeyArea);
+        prop_assert!(!(honest && left_out(after.outcome)), "{before:?} then {after:?}");
+        let seen_alike = before.visits.iter().zip(&after.visits).all(|(before, after)| before.codes == after.codes);
+        prop_assert!(seen_alike, "what was seen does not depend on what was said");
+    }
+
+    #[test]
+    fn who_declares_all_that_was_seen_has_left_nothing_out(mut person in any_person()) {
+        // By code: 江汉 and 西安 are other places for a person than for a carrier.
+        for visit in person.scans.iter().flat_map(|scan| &scan.visits) {
+            if let Some(code) = Learned::default().resolve(&visit.place, Vocabulary::Mobile).codes().first() {
+                person.stays.push(Stay { place: code.to_string(), from: visit.first, to: visit.last });
+            }
+        }
+        let judgement = judge(&person, &rules());
+        if judgement.unresolved.is_empty() {
+            let honest = !matches!(judgement.honesty, Honesty::Concealed | Honesty::Undeclared);
+            prop_assert!(honest && judgement.outcome != Outcome::BorderSuspect, "{judgement:?}");
+        }
+    }
+
+    #[test]
+    fn fewer_scans_than_numbers_or_too_short_a_window_are_never_clear(mut person in any_person(), short in any::<bool>()) {
+        if short {
+            for scan in &mut person.scans {
+                scan.from = day("01-29");
+            }
+        } else {
+            person.phones = person.scans.len() + 1;
+        }
+        let judgement = judge(&person, &rules());
+        prop_assert!(judgement.outcome != Outcome::Clear);
+        let doubt = [Outcome::InsufficientEvidence, Outcome::UnresolvedPlace].contains(&judgement.outcome);
+        prop_assert_eq!(judgement.risk == Level::Unknown, doubt);
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_is_never_clear_where_it_counts(mut person in any_person()) {
+        if person.scans.is_empty() {
+            person.scans.push(scan(Vec::new()));
+        }
+        person.scans[0].visits.push(visit("某个地方", "01-20", "01-20"));
+        prop_assert!(judge(&person, &rules()).outcome != Outcome::Clear);
+    }
 }

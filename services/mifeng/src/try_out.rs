@@ -1,0 +1,188 @@
+//! What anybody can try without a server: what a name of a place stands for, and what the method says about a person.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use office::{
+    desk::typed,
+    output::{Format, Output, print, table},
+};
+use screening::{
+    explain::{Answer, AnsweredName, Request, place},
+    places::{Code, Vocabulary},
+};
+
+#[derive(Subcommand)]
+pub(crate) enum Place {
+    /// What names stand for in the words of a source: resolved, ambiguous or unknown, never a guess
+    #[command(
+        after_help = "With -o json one line for each name: {\"name\", \"status\", \"codes\"}. A name may also be a code, of any year.\n\n\
+                      Example:\n  mifeng place resolve --source mobile 江汉 海南 湖北恩施\n  \
+                      mifeng place resolve --source declared 鄞县 毕节地区 朝阳 330227 -o json"
+    )]
+    Resolve(Resolve),
+}
+
+#[derive(Args)]
+pub(crate) struct Resolve {
+    /// Whose words they are: a carrier never names a district, a person may
+    #[arg(long, value_parser = source())]
+    source: Vocabulary,
+    /// Names as they were said or written, or codes
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Screening {
+    /// Compares what was declared with what was seen, and explains the verdict
+    #[command(after_help = EXPLAIN)]
+    Explain(Explain),
+}
+
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// A JSON file with the person, the day and the method, or - for the standard input
+    #[arg(value_name = "FILE.json")]
+    file: PathBuf,
+    /// How the answer is shown
+    #[arg(short, long, value_enum, default_value_t = Format::Json)]
+    output: Format,
+}
+
+/// The file is the one that the README of screening shows.
+const EXPLAIN: &str = r#"The file:
+{"as_of": "2020-02-11", "home": "330200", "phones": 1,
+ "method": {"version": "t1", "min_hours": 4, "border_pairs": [["330200", "331000"]],
+            "key_areas": [{"place": "420000", "from": "2020-01-01", "to": "2020-03-31", "level": "high"}]},
+ "declared": [{"place": "四川", "from": "2020-01-18", "to": "2020-02-09"}],
+ "evidence": [{"source": "mobile", "window_from": "2020-01-01", "window_to": "2020-02-11",
+               "visits": [{"place": "信阳", "first": "2020-01-19", "last": "2020-01-19", "hours": 6}]}]}
+
+"method": "sample" is the shipped one. Places are names or codes of GB/T 2260; hours may be missing.
+
+Example:
+  mifeng screening explain person.json
+  mifeng screening explain - -o table"#;
+
+impl Place {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Self::Resolve(Resolve { source, names, output }) = self;
+        let answers: Vec<AnsweredName> = names.iter().map(|name| place(name, source)).collect();
+        if output.is_json() {
+            for answer in &answers {
+                print(&serde_json::to_string(answer)?)?;
+            }
+            return Ok(());
+        }
+        let mut table = table();
+        table.set_header(["name", "status", "codes"]);
+        for answer in &answers {
+            table.add_row([answer.name.as_str(), answer.status, &named(&answer.codes)]);
+        }
+        print(&table.to_string())
+    }
+}
+
+impl Screening {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Self::Explain(Explain { file, output }) = self;
+        let text = typed::read_text(&file)?;
+        let answer = Request::read(&text).and_then(|request| screening::explain(&request));
+        let answer =
+            answer.map_err(|fault| anyhow!("{fault}\n`mifeng screening explain --help` shows a whole file"))?;
+        match output {
+            Format::Json => print(&serde_json::to_string_pretty(&answer)?),
+            Format::Table => show(&answer),
+        }
+    }
+}
+
+/// An answer as people read it: what was found, the visits with their marks, why.
+fn show(answer: &Answer) -> anyhow::Result<()> {
+    let mut facts = table();
+    for (name, value) in [
+        ("outcome", &answer.outcome),
+        ("risk", &answer.risk),
+        ("honesty", &answer.honesty),
+        ("measure", &answer.measure),
+        ("places that nobody could name", &answer.unresolved.join("、")),
+        ("last day in a key area", &answer.last_exposure.map(|day| day.to_string()).unwrap_or_default()),
+        ("by the method", &answer.method_version),
+    ] {
+        if !value.is_empty() {
+            facts.add_row([name, value]);
+        }
+    }
+    print(&facts.to_string())?;
+    if !answer.visits.is_empty() {
+        let mut visits = table();
+        visits.set_header(["place", "codes", "marks"]);
+        for visit in &answer.visits {
+            visits.add_row([&visit.place, &named(&visit.codes), &visit.marks.join(", ")]);
+        }
+        print(&visits.to_string())?;
+    }
+    print(&format!("{}\n{}", answer.explanation.zh, answer.explanation.en))
+}
+
+/// Codes with the names in force, the larger places first: 110105 北京市朝阳区.
+fn named(codes: &[String]) -> String {
+    let each: Vec<String> = codes.iter().map(|code| format!("{code} {}", full_name(code))).collect();
+    each.join("\n")
+}
+
+fn full_name(digits: &str) -> String {
+    let Some(code) = Code::parse(digits) else { return String::new() };
+    let mut around: Vec<Code> = [Some(code.province()), code.city(), Some(code)].into_iter().flatten().collect();
+    around.dedup();
+    around.into_iter().filter_map(Code::name).collect()
+}
+
+fn source() -> impl TypedValueParser<Value = Vocabulary> {
+    PossibleValuesParser::new(Vocabulary::WORDS.map(|(word, _)| word)).map(|typed| {
+        let known = Vocabulary::WORDS.into_iter().find(|(word, _)| *word == typed);
+        known.expect("clap lets through only the words that it was given").1
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{Cli, Command};
+
+    fn explained(text: &str) -> Answer {
+        screening::explain(&Request::read(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_file_of_the_help_gets_a_verdict() {
+        let file = &EXPLAIN[EXPLAIN.find('{').unwrap()..EXPLAIN.find("\n\n").unwrap()];
+        assert_eq!(explained(file).outcome, "undeclared_elsewhere");
+    }
+
+    #[test]
+    fn every_source_has_its_word_and_another_one_is_answered_with_them() {
+        for (word, vocabulary) in Vocabulary::WORDS {
+            let typed = Cli::try_parse_from(["mifeng", "place", "resolve", "--source", word, "武汉", "宁波"]).unwrap();
+            let Command::Place(Place::Resolve(resolve)) = typed.command else { panic!("{word}") };
+            assert_eq!((resolve.source, resolve.names.len()), (vocabulary, 2));
+        }
+        let refused = Cli::try_parse_from(["mifeng", "place", "resolve", "--source", "pigeon", "武汉"]).err().unwrap();
+        assert!(refused.to_string().contains("mobile, unicom, telecom, declared"), "{refused}");
+    }
+
+    #[test]
+    fn codes_are_shown_with_the_names_of_the_places_around_them() {
+        let codes = ["110105", "330212", "429004", "460000"].map(str::to_owned);
+        assert_eq!(named(&codes), "110105 北京市朝阳区\n330212 浙江省宁波市鄞州区\n429004 湖北省仙桃市\n460000 海南省");
+    }
+}
