@@ -36,7 +36,7 @@ pub enum Rate {
     Gate,
     /// The work of an office.
     Desk,
-    /// Look-ups of a person by phone or identity number, and unmasking: few, so that nobody can harvest.
+    /// Look-ups of a person by phone, identity number, name or room, and unmasking: few, so that nobody can harvest.
     Person,
     /// Figures and lists over many: shed first.
     Figures,

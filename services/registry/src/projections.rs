@@ -54,11 +54,25 @@ impl Asked {
         Ok(Self { after: page::after(page_token)?, size: page::size(page_size) })
     }
 
+    /// With no more rows on a page than this.
+    pub(crate) fn at_most(self, rows: i64) -> Self {
+        Self { size: self.size.min(rows), ..self }
+    }
+
+    /// The key after which the page begins; empty for the first one.
+    pub(crate) fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// How many rows a page has.
+    pub(crate) fn most(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
+    }
+
     /// Of one row more than the page has, which says whether there is a next one.
-    fn page<T>(&self, mut rows: Vec<(String, T)>) -> Page<T> {
-        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
-        rows.truncate(size);
+    pub(crate) fn page<T>(&self, mut rows: Vec<(String, T)>) -> Page<T> {
+        let more = rows.len() > self.most();
+        rows.truncate(self.most());
         let next = rows.last().filter(|_| more).map(|(key, _)| page::token_after(key)).unwrap_or_default();
         Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
     }
@@ -83,6 +97,13 @@ impl From<&Scope> for Reach {
     }
 }
 
+/// A part of what the caller may see; empty texts bind nothing.
+#[derive(Default)]
+pub(crate) struct Within {
+    pub(crate) neighbourhood: String,
+    pub(crate) compound: String,
+}
+
 /// Matches no id: a resident sees no list of others' things.
 const NONE: &str = "\u{1}";
 
@@ -104,6 +125,10 @@ fn event<E: Fact>(record: &Record) -> anyhow::Result<Option<E>> {
         return Ok(None);
     }
     E::from_payload(&record.payload).map(Some).with_context(|| format!("reading a {}", record.r#type))
+}
+
+fn position(record: &Record) -> anyhow::Result<i64> {
+    i64::try_from(record.position).context("a position beyond the tables")
 }
 
 fn version(record: &Record) -> i64 {

@@ -27,7 +27,7 @@ impl Projection for Households {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -44,6 +44,7 @@ impl Projection for Households {
             version BIGINT NOT NULL
         );
         CREATE INDEX registry_household_door ON registry_household (door);
+        CREATE INDEX registry_household_room ON registry_household (room);
         CREATE INDEX registry_household_compound ON registry_household (compound, door)"
     }
 

@@ -7,7 +7,7 @@ use chrono::DateTime;
 use proto::registry::v1::{Reveal, resident_event::Event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use super::{Asked, Page, Reach, SOURCES, event, statement};
+use super::{Asked, Page, Reach, SOURCES, event, position, statement};
 
 pub(crate) struct Reveals;
 
@@ -44,7 +44,7 @@ impl Projection for Reveals {
             "INSERT INTO registry_reveal (position, resident, neighbourhood, actor, reason, at)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (position) DO UPDATE SET at = excluded.at",
         )
-        .bind(i64::try_from(record.position).context("a position beyond the tables")?)
+        .bind(position(record)?)
         .bind(record.stream_id.clone())
         .bind(record.office.clone())
         .bind(record.actor.clone())

@@ -3,12 +3,12 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use proto::registry::v1::{
     CreateResidentRequest, EraseResidentRequest, FindResidentsRequest, GetResidentRequest, IdentityDocument,
     ListResidentsRequest, ListRevealsRequest, MoveOutResidentRequest, Person, RevealResidentRequest,
-    find_residents_request, identity_document::Kind, registry_service_client::RegistryServiceClient,
+    find_residents_request::Key as SoughtBy, identity_document::Kind, registry_service_client::RegistryServiceClient,
 };
 
 use crate::{
@@ -47,14 +47,12 @@ pub enum Command {
         #[command(flatten)]
         ask: Ask,
     },
-    /// Who has this number, exactly; masked
-    #[command(after_help = "Example:\n  mifeng resident find --phone 13800001234")]
-    Find {
-        #[command(flatten)]
-        key: Key,
-        #[command(flatten)]
-        ask: Ask,
-    },
+    /// Who has this number, this name or this room; masked
+    #[command(
+        after_help = "Example:\n  mifeng resident find --phone 13800001234\n  mifeng resident find --name zhangxh\n  \
+                            mifeng resident find --room 3-2-501 --compound 019c2f"
+    )]
+    Find(Find),
     /// Names and numbers in full; that you looked, and why, is put on record
     #[command(after_help = "Example:\n  mifeng resident reveal 019c31 --reason '送药上门，需要电话'")]
     Reveal {
@@ -135,14 +133,36 @@ pub struct Place {
 }
 
 #[derive(Args)]
+pub struct Find {
+    #[command(flatten)]
+    key: Key,
+    /// Only in this neighbourhood; a name is looked for in one
+    #[arg(long, value_parser = typed::name("neighbourhoods"), conflicts_with = "compound")]
+    neighbourhood: Option<String>,
+    /// Only in this compound
+    #[arg(long, value_parser = typed::name("compounds"))]
+    compound: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+#[derive(Args)]
 #[group(required = true, multiple = false)]
-pub struct Key {
+struct Key {
     /// A mobile number
     #[arg(long)]
     phone: Option<String>,
     /// The number of an identity document
     #[arg(long, value_name = "NUMBER")]
     document: Option<String>,
+    /// A part of the name, or its pinyin: whole, first letters, or mixed
+    #[arg(long)]
+    name: Option<String>,
+    /// A door, as 3幢2单元501室, 3-2-501 or 501
+    #[arg(long)]
+    room: Option<String>,
 }
 
 impl Command {
@@ -154,7 +174,7 @@ impl Command {
                 ask.show(&client.get_resident(GetResidentRequest { name: resident }).await?.into_inner())
             }
             Self::List { place, paging, ask } => list(place, &paging, &ask).await,
-            Self::Find { key, ask } => find(key, &ask).await,
+            Self::Find(find) => find.run().await,
             Self::Reveal { resident, reason, act } => {
                 let revealed = act.send(async |connection, request_id| {
                     let request = RevealResidentRequest { request_id, name: resident, reason };
@@ -201,6 +221,22 @@ impl Create {
     }
 }
 
+impl Find {
+    async fn run(self) -> anyhow::Result<()> {
+        let Key { phone, document, name, room } = self.key;
+        let key = phone.map(SoughtBy::Phone).or(document.map(SoughtBy::DocumentNumber));
+        let key = key.or(name.map(SoughtBy::Name)).or(room.map(SoughtBy::Room));
+        let parent = self.neighbourhood.or(self.compound).unwrap_or_default();
+        let mut client = RegistryServiceClient::new(self.ask.connection()?);
+        let all = self.paging.collect(async |page_size, page_token| {
+            let request = FindResidentsRequest { key: key.clone(), parent: parent.clone(), page_size, page_token };
+            let page = client.find_residents(request).await?.into_inner();
+            Ok((page.residents, page.next_page_token))
+        });
+        self.ask.list(&all.await?, &COLUMNS)
+    }
+}
+
 async fn list(place: Place, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
     let parent = place.household.or(place.compound).unwrap_or_default();
     let mut client = RegistryServiceClient::new(ask.connection()?);
@@ -210,17 +246,6 @@ async fn list(place: Place, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
         Ok((page.residents, page.next_page_token))
     });
     ask.list(&all.await?, &COLUMNS)
-}
-
-async fn find(key: Key, ask: &Ask) -> anyhow::Result<()> {
-    let key = match (key.phone, key.document) {
-        (Some(phone), _) => find_residents_request::Key::Phone(phone),
-        (None, Some(document)) => find_residents_request::Key::DocumentNumber(document),
-        (None, None) => bail!("give --phone or --document"),
-    };
-    let mut client = RegistryServiceClient::new(ask.connection()?);
-    let found = client.find_residents(FindResidentsRequest { key: Some(key) }).await?.into_inner();
-    ask.list(&found.residents, &COLUMNS)
 }
 
 async fn erase(resident: String, yes: bool, act: &Act) -> anyhow::Result<()> {
