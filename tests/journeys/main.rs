@@ -16,3 +16,4 @@ mod refusals;
 mod story;
 mod story_apart;
 mod supervision;
+mod visits;

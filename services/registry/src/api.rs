@@ -4,18 +4,26 @@
 
 /// Compounds, gates, regime.
 mod compounds;
+/// The two full coverages.
+mod coverage;
 /// Residents by what somebody knows of them.
 mod finding;
 /// Households and landlords.
 mod households;
 /// A workbook of residents, row by row.
 mod import;
+/// Residents who are to be watched.
+mod key_persons;
 /// Neighbourhoods.
 mod neighbourhoods;
+/// People found at a door whom nobody knew.
+mod occupants;
 /// Residents, masked and revealed.
 mod residents;
 /// Staff.
 mod staff;
+/// From door to door.
+mod visits;
 
 use std::{pin::Pin, sync::Arc};
 

@@ -36,7 +36,7 @@ pub mod workbook;
 use std::sync::Arc;
 
 use chassis::Host;
-use proto::registry::v1::registry_service_server::RegistryServiceServer;
+use proto::registry::v1::{registry_service_server::RegistryServiceServer, visit_service_server::VisitServiceServer};
 use tonic::service::RoutesBuilder;
 
 /// The largest request is a workbook of 8 MiB with what is around it; the largest answer brings one back.
@@ -45,6 +45,7 @@ const LARGEST_REQUEST: usize = 9 << 20;
 /// Starts the service on this host and adds its RPCs to the routes.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
+    routes.add_service(VisitServiceServer::new(api.clone()));
     routes.add_service(RegistryServiceServer::new(api).max_decoding_message_size(LARGEST_REQUEST));
     Ok(())
 }

@@ -24,7 +24,12 @@ pub(crate) fn key(building: &str, unit: &str, room: &str) -> String {
 
 /// The text by which lists stand in the order of the doors: numbers by value, not by their first digit.
 pub(crate) fn order(building: &str, unit: &str, room: &str) -> String {
-    format!("{building:0>6}/{unit:0>4}/{room:0>6}")
+    format!("{}/{unit:0>4}/{room:0>6}", building_order(building))
+}
+
+/// The same for buildings alone.
+pub(crate) fn building_order(building: &str) -> String {
+    format!("{building:0>6}")
 }
 
 /// A door that somebody looks for; an empty building or unit is any.

@@ -6,6 +6,8 @@ mod finding;
 mod imports;
 /// Residents, compounds, lists.
 mod people;
+/// From door to door.
+mod visits;
 
 use std::{
     collections::BTreeMap,

@@ -49,6 +49,24 @@ pub struct About {
     compound: Option<String>,
 }
 
+/// Where a list is about; nothing given means all that the token may see.
+#[derive(Args)]
+#[group(multiple = false)]
+pub struct Place {
+    /// Of this neighbourhood
+    #[arg(long, value_parser = typed::name("neighbourhoods"))]
+    neighbourhood: Option<String>,
+    /// Of this compound
+    #[arg(long, value_parser = typed::name("compounds"))]
+    compound: Option<String>,
+}
+
+impl Place {
+    pub fn parent(self) -> String {
+        self.neighbourhood.or(self.compound).unwrap_or_default()
+    }
+}
+
 impl About {
     pub fn parent(self) -> String {
         self.resident.or(self.compound).unwrap_or_default()

@@ -65,8 +65,6 @@ pub(crate) async fn list(
     asked: &Asked,
 ) -> anyhow::Result<Page<Reveal>> {
     let (within, own) = Reach::from(scope).people();
-    // Another list's token leads nowhere, never to the first page again.
-    let before: i64 = if asked.after.is_empty() { i64::MAX } else { asked.after.parse().unwrap_or(0) };
     let rows = statement(
         "SELECT position, actor, reason, at FROM registry_reveal
          WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR resident = $2) AND resident = $3 AND position < $4
@@ -75,7 +73,7 @@ pub(crate) async fn list(
     .bind(within)
     .bind(own)
     .bind(resident.to_owned())
-    .bind(before)
+    .bind(asked.before())
     .bind(asked.size + 1)
     .fetch_all(db)
     .await
