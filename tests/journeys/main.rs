@@ -4,6 +4,7 @@
 
 mod apart;
 mod erasure;
+mod exports;
 mod first_administrator;
 mod offices;
 mod orders;

@@ -6,7 +6,7 @@ use proto::registry::v1::{
 };
 
 use crate::desk::{
-    ask::{Act, Ask, Paging, Place},
+    ask::{Act, Ask, Listing, Place},
     typed,
 };
 
@@ -52,7 +52,7 @@ pub enum Command {
         #[arg(long, default_value_t = 0, hide_default_value = true)]
         days: i32,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -77,19 +77,34 @@ impl Command {
                 });
                 act.show(&unflagged.await?)
             }
-            Self::List { place, overdue, days, paging, ask } => {
-                list(&place.parent(), overdue, days, &paging, &ask).await
+            Self::List { place, overdue, days, listing, ask } => {
+                list(&place.parent(), overdue, days, &listing, &ask).await
             }
         }
     }
 }
 
-async fn list(parent: &str, overdue_only: bool, days: i32, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn list(parent: &str, overdue_only: bool, days: i32, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let mut client = VisitServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListKeyPersonsRequest { parent: parent.to_owned(), days, overdue_only, page_size, page_token };
         let page = client.list_key_persons(request).await?.into_inner();
         Ok((page.key_persons, page.next_page_token))
     });
-    ask.list(&all.await?, &["resident", "door", "masked_name", "reasons", "flagged", "until", "last_seen", "overdue"])
+    listing.show(
+        ask,
+        &all.await?,
+        &[
+            "resident",
+            "door.building",
+            "door.unit",
+            "door.room",
+            "masked_name",
+            "reasons",
+            "flagged",
+            "until",
+            "last_seen",
+            "overdue",
+        ],
+    )
 }

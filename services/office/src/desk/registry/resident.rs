@@ -13,7 +13,7 @@ use proto::registry::v1::{
 
 use crate::{
     desk::{
-        ask::{Act, Ask, Paging},
+        ask::{Act, Ask, Listing},
         typed,
     },
     output::print,
@@ -43,7 +43,7 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -70,7 +70,7 @@ pub enum Command {
         #[arg(value_parser = typed::name("residents"))]
         resident: String,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -143,7 +143,7 @@ pub struct Find {
     #[arg(long, value_parser = typed::name("compounds"))]
     compound: Option<String>,
     #[command(flatten)]
-    paging: Paging,
+    listing: Listing,
     #[command(flatten)]
     ask: Ask,
 }
@@ -173,7 +173,7 @@ impl Command {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
                 ask.show(&client.get_resident(GetResidentRequest { name: resident }).await?.into_inner())
             }
-            Self::List { place, paging, ask } => list(place, &paging, &ask).await,
+            Self::List { place, listing, ask } => list(place, &listing, &ask).await,
             Self::Find(find) => find.run().await,
             Self::Reveal { resident, reason, act } => {
                 let revealed = act.send(async |connection, request_id| {
@@ -182,14 +182,14 @@ impl Command {
                 });
                 act.show(&revealed.await?.person.context("the answer holds no person")?)
             }
-            Self::WhoLooked { resident, paging, ask } => {
+            Self::WhoLooked { resident, listing, ask } => {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
-                let all = paging.collect(async |page_size, page_token| {
+                let all = listing.collect(async |page_size, page_token| {
                     let request = ListRevealsRequest { parent: resident.clone(), page_size, page_token };
                     let page = client.list_reveals(request).await?.into_inner();
                     Ok((page.reveals, page.next_page_token))
                 });
-                ask.list(&all.await?, &["time", "actor", "reason"])
+                listing.show(&ask, &all.await?, &["time", "actor", "reason"])
             }
             Self::MoveOut { resident, etag, act } => {
                 let gone = act.send(async |connection, request_id| {
@@ -228,24 +228,24 @@ impl Find {
         let key = key.or(name.map(SoughtBy::Name)).or(room.map(SoughtBy::Room));
         let parent = self.neighbourhood.or(self.compound).unwrap_or_default();
         let mut client = RegistryServiceClient::new(self.ask.connection()?);
-        let all = self.paging.collect(async |page_size, page_token| {
+        let all = self.listing.collect(async |page_size, page_token| {
             let request = FindResidentsRequest { key: key.clone(), parent: parent.clone(), page_size, page_token };
             let page = client.find_residents(request).await?.into_inner();
             Ok((page.residents, page.next_page_token))
         });
-        self.ask.list(&all.await?, &COLUMNS)
+        self.listing.show(&self.ask, &all.await?, &COLUMNS)
     }
 }
 
-async fn list(place: Place, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn list(place: Place, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let parent = place.household.or(place.compound).unwrap_or_default();
     let mut client = RegistryServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListResidentsRequest { parent: parent.clone(), page_size, page_token };
         let page = client.list_residents(request).await?.into_inner();
         Ok((page.residents, page.next_page_token))
     });
-    ask.list(&all.await?, &COLUMNS)
+    listing.show(ask, &all.await?, &COLUMNS)
 }
 
 async fn erase(resident: String, yes: bool, act: &Act) -> anyhow::Result<()> {

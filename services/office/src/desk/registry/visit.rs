@@ -7,7 +7,7 @@ use proto::registry::v1::{
 };
 
 use crate::desk::{
-    ask::{Act, Ask, Paging, Place},
+    ask::{Act, Ask, Listing, Place},
     typed,
 };
 
@@ -26,7 +26,7 @@ pub enum Command {
         #[command(flatten)]
         home: Home,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -36,7 +36,7 @@ pub enum Command {
                             --by-building --days 7")]
     Coverage(ShowCoverage),
     /// Households where nobody was met for too long, in the order of their doors
-    #[command(after_help = "Example:\n  mifeng visit overdue --compound 019c2f --days 7")]
+    #[command(after_help = "Example:\n  mifeng visit overdue --compound 019c2f --days 7 --export overdue.xlsx")]
     Overdue {
         #[command(flatten)]
         place: Place,
@@ -44,7 +44,7 @@ pub enum Command {
         #[arg(long, default_value_t = 0, hide_default_value = true)]
         days: i32,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -54,7 +54,7 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -124,7 +124,7 @@ pub struct ShowCoverage {
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     key_person_days: i32,
     #[command(flatten)]
-    paging: Paging,
+    listing: Listing,
     #[command(flatten)]
     ask: Ask,
 }
@@ -144,10 +144,10 @@ impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Record(record) => record.run().await,
-            Self::List { home, paging, ask } => list(home, &paging, &ask).await,
+            Self::List { home, listing, ask } => list(home, &listing, &ask).await,
             Self::Coverage(coverage) => coverage.run().await,
-            Self::Overdue { place, days, paging, ask } => overdue(&place.parent(), days, &paging, &ask).await,
-            Self::Unknown { place, paging, ask } => unknown(&place.parent(), &paging, &ask).await,
+            Self::Overdue { place, days, listing, ask } => overdue(&place.parent(), days, &listing, &ask).await,
+            Self::Unknown { place, listing, ask } => unknown(&place.parent(), &listing, &ask).await,
             Self::Resolve { visit, resident, dismiss, because, act } => {
                 let resolved = act.send(async |connection, request_id| {
                     let request = ResolveUnknownOccupantsRequest {
@@ -191,7 +191,7 @@ impl ShowCoverage {
         let (parent, by_building) = (self.place.parent(), self.by_building);
         let mut client = VisitServiceClient::new(self.ask.connection()?);
         let mut total = Coverage::default();
-        let all = self.paging.collect(async |page_size, page_token| {
+        let all = self.listing.collect(async |page_size, page_token| {
             let request = ListCoverageRequest {
                 parent: parent.clone(),
                 by_building,
@@ -206,7 +206,7 @@ impl ShowCoverage {
         });
         let mut rows = all.await?;
         rows.push(total);
-        self.ask.list(&rows, &COVERAGE)
+        self.listing.show(&self.ask, &rows, &COVERAGE)
     }
 }
 
@@ -222,33 +222,41 @@ const COVERAGE: [&str; 9] = [
     "key_persons_seen",
 ];
 
-async fn list(home: Home, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn list(home: Home, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let parent = home.household.or(home.compound).unwrap_or_default();
     let mut client = VisitServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListVisitsRequest { parent: parent.clone(), page_size, page_token };
         let page = client.list_visits(request).await?.into_inner();
         Ok((page.visits, page.next_page_token))
     });
-    ask.list(&all.await?, &["time", "name", "outcome", "residents", "unknown_occupants", "visitor", "task"])
+    listing.show(ask, &all.await?, &["time", "name", "outcome", "residents", "unknown_occupants", "visitor", "task"])
 }
 
-async fn overdue(parent: &str, days: i32, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn overdue(parent: &str, days: i32, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let mut client = VisitServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListOverdueHouseholdsRequest { parent: parent.to_owned(), days, page_size, page_token };
         let page = client.list_overdue_households(request).await?.into_inner();
         Ok((page.households, page.next_page_token))
     });
-    ask.list(&all.await?, &["door", "last_visit", "days_since", "last_try"])
+    listing.show(
+        ask,
+        &all.await?,
+        &["door.building", "door.unit", "door.room", "door.household", "last_visit", "days_since", "last_try"],
+    )
 }
 
-async fn unknown(parent: &str, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn unknown(parent: &str, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let mut client = VisitServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListUnknownOccupantsRequest { parent: parent.to_owned(), page_size, page_token };
         let page = client.list_unknown_occupants(request).await?.into_inner();
         Ok((page.occupants, page.next_page_token))
     });
-    ask.list(&all.await?, &["name", "door", "found", "unresolved", "note", "visitor", "time"])
+    listing.show(
+        ask,
+        &all.await?,
+        &["name", "door.building", "door.unit", "door.room", "found", "unresolved", "note", "visitor", "time"],
+    )
 }
