@@ -2,26 +2,43 @@
 //! visitor writes about strangers, and why somebody is watched, stands nowhere in clear.
 
 use chassis::{client::new_request_id, refusal::Spoken};
+use mifeng::wiring::Service;
 use proto::{
     access::v1::Role,
     registry::v1::{
-        CreateResidentRequest, FlagKeyPersonRequest, IdentityDocument, KeyReason, ListCoverageRequest,
-        ListKeyPersonsRequest, ListOverdueHouseholdsRequest, ListUnknownOccupantsRequest, Person, RecordVisitRequest,
-        ResolveUnknownOccupantsRequest, VisitOutcome, identity_document::Kind,
-        registry_service_client::RegistryServiceClient, visit_service_client::VisitServiceClient,
+        CreateResidentRequest, FindResidentsRequest, FlagKeyPersonRequest, IdentityDocument, KeyReason,
+        ListCoverageRequest, ListKeyPersonsRequest, ListOverdueHouseholdsRequest, ListUnknownOccupantsRequest, Person,
+        RecordVisitRequest, ResolveUnknownOccupantsRequest, VisitOutcome, find_residents_request::Key,
+        identity_document::Kind, registry_service_client::RegistryServiceClient,
+        visit_service_client::VisitServiceClient,
     },
 };
-use tests::{House, time, village::Village};
+use tests::{House, Peers, postgres::Cluster, time, village::Village};
 
 const NOTE: &str = "靐龘，自称来自信阳";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_whom_nobody_knew_become_residents_and_every_door_is_seen() {
     let house = House::new().await;
-    let village = Village::found(&house, "330212002001").await;
-    let known = village.resident(&house, "1幢", "王小明", "13900000001").await;
-    let behind = village.household(&house, "2幢").await;
-    let evening = village.worker(&house).at(time("2020-02-11T18:00:00+08:00"));
+    story(&house).await;
+    house.settled().await;
+    crate::privacy::search(house.folder(), &[NOTE, "靐龘"], &mut 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_holds_over_postgresql() {
+    let cluster = Cluster::own().unwrap();
+    let service = cluster.service_named("registry").await.unwrap();
+    let house = House::of_one(Service::Registry, service.database, None, Peers::new()).await;
+    story(&house).await;
+    house.end().await;
+}
+
+async fn story(house: &House) {
+    let village = Village::found(house, "330212002001").await;
+    let known = village.resident(house, "1幢", "王小明", "13900000001").await;
+    let behind = village.household(house, "2幢").await;
+    let evening = village.worker(house).at(time("2020-02-11T18:00:00+08:00"));
     let mut visits = VisitServiceClient::new(evening.clone());
     let visit = |household: &str, outcome: VisitOutcome| RecordVisitRequest {
         request_id: new_request_id(),
@@ -88,6 +105,17 @@ async fn people_whom_nobody_knew_become_residents_and_every_door_is_seen() {
     assert!(auditor.list_coverage(ListCoverageRequest::default()).await.is_ok());
     let refused = auditor.list_key_persons(ListKeyPersonsRequest::default()).await.unwrap_err();
     assert_eq!(Spoken::from(&refused).reason, "ROLE_NOT_ALLOWED");
-    house.settled().await;
-    crate::privacy::search(house.folder(), &[NOTE, "靐龘"], &mut 0);
+
+    let mut registry = RegistryServiceClient::new(village.worker(house));
+    let sought = [
+        (Key::Name("wxm".into()), "1"),
+        (Key::Name("小明".into()), "1"),
+        (Key::Phone("139 0000 0002".into()), "2"),
+        (Key::Room("2-1-101".into()), "2"),
+    ];
+    for (key, building) in sought {
+        let find = FindResidentsRequest { key: Some(key), ..FindResidentsRequest::default() };
+        let found = registry.find_residents(find).await.unwrap().into_inner().residents;
+        assert_eq!(found.iter().map(|resident| resident.building.as_str()).collect::<Vec<_>>(), [building]);
+    }
 }

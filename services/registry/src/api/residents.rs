@@ -202,7 +202,9 @@ async fn answer(api: &Api, done: Done<Resident>) -> Answer<Resident> {
     let id = done.reply.name.trim_start_matches("residents/");
     let (resident, _) = api.ledger.load::<resident::Resident>(id).await?;
     let person = opened(api, resident.person()).await?;
-    let reply = with_masks(done.reply, person.as_ref());
+    let door = api.door(done.reply.household.trim_start_matches("households/")).await?;
+    let reply = Resident { building: door.building, unit: door.unit, room: door.room, ..done.reply };
+    let reply = with_masks(reply, person.as_ref());
     Ok(Done { reply, log: done.log, position: done.position }.into_response())
 }
 

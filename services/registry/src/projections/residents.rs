@@ -146,6 +146,18 @@ async fn door(db: &mut AnyConnection, household: &str) -> anyhow::Result<String>
     Ok(row.map(|row| row.try_get("door")).transpose()?.unwrap_or_default())
 }
 
+/// A resident's row with the door of their household.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT r.id, r.neighbourhood, r.compound, r.household, r.person, r.moved_out, r.erased, r.door, r.version,
+                h.building, h.unit, h.room
+             FROM registry_resident r JOIN registry_household h ON h.id = r.household ",
+            $condition
+        )
+    };
+}
+
 /// Whose home is asked for; empty texts bind nothing.
 #[derive(Default)]
 pub(crate) struct Home {
@@ -161,11 +173,10 @@ pub(crate) async fn list(
     asked: &Asked,
 ) -> anyhow::Result<Page<Stored>> {
     let (within, own) = Reach::from(scope).people();
-    let rows = statement(
-        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
-         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2) AND ($3 = '' OR compound = $3)
-           AND ($4 = '' OR household = $4) AND door > $5 ORDER BY door LIMIT $6",
-    )
+    let rows = statement(select!(
+        "WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2) AND ($3 = '' OR r.compound = $3)
+           AND ($4 = '' OR r.household = $4) AND r.door > $5 ORDER BY r.door LIMIT $6"
+    ))
     .bind(within)
     .bind(own)
     .bind(home.compound)
@@ -180,16 +191,13 @@ pub(crate) async fn list(
 
 pub(crate) async fn get(db: &mut AnyConnection, scope: &Scope, id: &str) -> anyhow::Result<Option<Stored>> {
     let (within, own) = Reach::from(scope).people();
-    let row = statement(
-        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
-         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2) AND id = $3",
-    )
-    .bind(within)
-    .bind(own)
-    .bind(id.to_owned())
-    .fetch_optional(db)
-    .await
-    .context("reading a resident")?;
+    let row = statement(select!("WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2) AND r.id = $3"))
+        .bind(within)
+        .bind(own)
+        .bind(id.to_owned())
+        .fetch_optional(db)
+        .await
+        .context("reading a resident")?;
     row.as_ref().map(|row| read(row).map(|(_, stored)| stored)).transpose()
 }
 
@@ -202,13 +210,13 @@ pub(crate) async fn find(
     asked: &Asked,
 ) -> anyhow::Result<Page<Stored>> {
     let (within, own) = Reach::from(scope).people();
-    let rows = statement(
-        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
-         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2)
-           AND (($3 <> '' AND id IN (SELECT resident FROM registry_phone WHERE phone_index = $3))
-             OR ($4 <> '' AND document_index = $4))
-           AND ($5 = '' OR neighbourhood = $5) AND ($6 = '' OR compound = $6) AND door > $7 ORDER BY door LIMIT $8",
-    )
+    let rows = statement(select!(
+        "WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2)
+           AND (($3 <> '' AND r.id IN (SELECT resident FROM registry_phone WHERE phone_index = $3))
+             OR ($4 <> '' AND r.document_index = $4))
+           AND ($5 = '' OR r.neighbourhood = $5) AND ($6 = '' OR r.compound = $6) AND r.door > $7
+         ORDER BY r.door LIMIT $8"
+    ))
     .bind(within)
     .bind(own)
     .bind(phone_index.to_owned())
@@ -232,14 +240,12 @@ pub(crate) async fn behind(
     asked: &Asked,
 ) -> anyhow::Result<Page<Stored>> {
     let (within, own) = Reach::from(scope).people();
-    let rows = statement(
-        "SELECT r.id, r.neighbourhood, r.compound, r.household, r.person, r.moved_out, r.erased, r.door, r.version
-         FROM registry_household h JOIN registry_resident r ON r.household = h.id
-         WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2)
+    let rows = statement(select!(
+        "WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2)
            AND h.room = $3 AND ($4 = '' OR h.unit = $4) AND ($5 = '' OR h.building = $5)
            AND ($6 = '' OR r.neighbourhood = $6) AND ($7 = '' OR r.compound = $7) AND r.door > $8
-         ORDER BY r.door LIMIT $9",
-    )
+         ORDER BY r.door LIMIT $9"
+    ))
     .bind(within)
     .bind(own)
     .bind(door.room.clone())
@@ -299,6 +305,9 @@ fn read(row: &AnyRow) -> anyhow::Result<(String, Stored)> {
         moved_out: number("moved_out")? != 0,
         erased: number("erased")? != 0,
         etag: number("version")?.to_string(),
+        building: text("building")?,
+        unit: text("unit")?,
+        room: text("room")?,
         ..Resident::default()
     };
     Ok((text("door")?, Stored { resident, person: sealed(&text("person")?)? }))

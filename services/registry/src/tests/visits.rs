@@ -127,6 +127,9 @@ async fn a_household_is_visited_where_somebody_was_met_and_overdue_when_that_is_
     let page = desk.done(desk.api.list_visits(desk.ask(request)).await);
     assert_eq!((page.visits.len(), page.visits[0].visitor.as_str()), (1, "staff/lu"));
     assert!(!page.next_page_token.is_empty());
+    let before = (desk.coverage("", true, 6).await, desk.overdue("", 6).await);
+    desk.api.views.rebuild().await.unwrap();
+    assert_eq!((desk.coverage("", true, 6).await, desk.overdue("", 6).await), before, "built anew from the log");
     let ahead = desk.visit("visit-401b", &homes[0], VisitOutcome::Met, (&[], 0), "2020-02-12T08:00:00Z").await;
     assert_eq!(ahead.unwrap_err().code(), Code::InvalidArgument);
     let nobody = desk.visit("visit-401c", &homes[0], VisitOutcome::Refused, (&[], 2), "").await;

@@ -19,8 +19,8 @@ use crate::{
     output::print,
 };
 
-const COLUMNS: [&str; 7] =
-    ["name", "household", "masked_name", "masked_phones", "masked_document", "moved_out", "erased"];
+const COLUMNS: [&str; 9] =
+    ["name", "building", "unit", "room", "masked_name", "masked_phones", "masked_document", "moved_out", "erased"];
 
 #[derive(Subcommand)]
 pub enum Command {
