@@ -43,7 +43,7 @@ async fn every_list_of_the_register_becomes_a_file_that_is_masked_and_harmless()
     let token = house.token("staff/worker", Role::Worker, &village.neighbourhood, &village.neighbourhood, "");
     let folder = house.folder().join("exports");
     fs::create_dir(&folder).unwrap();
-    let lists: [(&str, &[&str], usize); 8] = [
+    let lists: [(&str, &[&str], usize); 9] = [
         ("households", &["household", "list"], 2),
         ("residents", &["resident", "list"], 2),
         ("found", &["resident", "find", "--name", "sxx"], 1),
@@ -52,6 +52,7 @@ async fn every_list_of_the_register_becomes_a_file_that_is_masked_and_harmless()
         ("visits", &["visit", "list"], 0),
         ("coverage", &["visit", "coverage"], 2),
         ("overdue", &["visit", "overdue"], 2),
+        ("orders", &["order", "list"], 0),
     ];
     for (name, words, rows) in lists {
         for form in ["csv", "xlsx"] {
