@@ -36,7 +36,7 @@ pub enum Rate {
     Gate,
     /// The work of an office.
     Desk,
-    /// Look-ups of a person by phone or identity number, and unmasking: few, so that nobody can harvest.
+    /// Look-ups of a person by phone, identity number, name or room, and unmasking: few, so that nobody can harvest.
     Person,
     /// Figures and lists over many: shed first.
     Figures,
@@ -67,6 +67,8 @@ const MIB: usize = 1 << 20;
 
 const STAFF: &[Role] = &[W, D, O, H];
 const DESK: &[Role] = &[W, D];
+/// Who goes from door to door: what they learn there is about health and need, and not for figures.
+const CARERS: &[Role] = &[W, D, H];
 const SIGNERS: &[Role] = &[D, O, H];
 const RECORD: &[Role] = &[S, U, A];
 const OPERATION: &[Role] = &[A];
@@ -125,6 +127,15 @@ pub const TABLE: &[Rpc] = &[
     command("/registry.v1.RegistryService/EnrolStaff", &[D, O, A]),
     query("/registry.v1.RegistryService/ListStaff", &[W, D, O, A]),
     command("/registry.v1.RegistryService/ImportHouseholds", DESK).within(600).up_to(9 * MIB),
+    command("/registry.v1.VisitService/RecordVisit", CARERS),
+    query("/registry.v1.VisitService/ListVisits", STAFF),
+    query("/registry.v1.VisitService/ListCoverage", &[W, D, O, H, U]).rate(Rate::Figures),
+    query("/registry.v1.VisitService/ListOverdueHouseholds", STAFF),
+    query("/registry.v1.VisitService/ListUnknownOccupants", CARERS),
+    command("/registry.v1.VisitService/ResolveUnknownOccupants", DESK),
+    command("/registry.v1.VisitService/FlagKeyPerson", CARERS),
+    command("/registry.v1.VisitService/UnflagKeyPerson", CARERS),
+    query("/registry.v1.VisitService/ListKeyPersons", CARERS),
     command("/screening.v1.ScreeningService/DraftMethod", &[D, O]),
     command("/screening.v1.ScreeningService/ApproveMethod", SIGNERS),
     command("/screening.v1.ScreeningService/PublishMethod", &[D, O]),

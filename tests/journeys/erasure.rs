@@ -23,8 +23,10 @@ async fn an_erased_person_is_gone_everywhere_and_still_counted() {
     assert!(case.verdict.as_ref().unwrap().reasons.is_some());
     let director = house.local("staff/d", Role::Director, &village.neighbourhood).at(time("2020-02-11T15:00:00+08:00"));
     let mut registry = RegistryServiceClient::new(director.clone());
-    let find = || FindResidentsRequest { key: Some(Key::Phone("13912345678".into())) };
+    let find = || FindResidentsRequest { key: Some(Key::Phone("13912345678".into())), ..Default::default() };
+    let by_name = || FindResidentsRequest { key: Some(Key::Name("oyxx".into())), ..Default::default() };
     assert_eq!(registry.find_residents(find()).await.unwrap().into_inner().residents.len(), 1);
+    assert_eq!(registry.find_residents(by_name()).await.unwrap().into_inner().residents.len(), 1);
 
     let erase = EraseResidentRequest { request_id: new_request_id(), name: resident.name.clone() };
     let erased = registry.erase_resident(erase).await.unwrap().into_inner();
@@ -32,6 +34,7 @@ async fn an_erased_person_is_gone_everywhere_and_still_counted() {
     house.settled().await;
 
     assert!(registry.find_residents(find()).await.unwrap().into_inner().residents.is_empty());
+    assert!(registry.find_residents(by_name()).await.unwrap().into_inner().residents.is_empty());
     let shown = registry.get_resident(GetResidentRequest { name: resident.name.clone() }).await.unwrap().into_inner();
     assert!(shown.erased && shown.masked_name.is_empty() && shown.masked_phones.is_empty());
     let reveal =

@@ -4,6 +4,7 @@
 
 mod apart;
 mod erasure;
+mod exports;
 mod first_administrator;
 mod offices;
 mod orders;
@@ -16,3 +17,4 @@ mod refusals;
 mod story;
 mod story_apart;
 mod supervision;
+mod visits;

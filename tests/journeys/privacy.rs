@@ -71,7 +71,7 @@ fn document(like: &str) -> String {
     format!("{}{}", &like[..17], "10X98765432".as_bytes()[(sum % 11) as usize] as char)
 }
 
-fn search(folder: &Path, canaries: &[&str], files: &mut usize) {
+pub(crate) fn search(folder: &Path, canaries: &[&str], files: &mut usize) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

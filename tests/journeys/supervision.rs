@@ -103,7 +103,7 @@ async fn whoever_acts_for_the_whole_subdistrict_sees_masks_and_figures_without_a
         let mut shown = vec![registry.get_resident(get).await.unwrap().into_inner()];
         let list = registry.list_residents(ListResidentsRequest::default()).await.unwrap().into_inner();
         shown.extend(list.residents);
-        let find = FindResidentsRequest { key: Some(Key::Phone("13900000001".into())) };
+        let find = FindResidentsRequest { key: Some(Key::Phone("13900000001".into())), ..Default::default() };
         shown.extend(registry.find_residents(find).await.unwrap().into_inner().residents);
         assert_eq!(shown.len(), 3);
         for resident in shown {

@@ -5,6 +5,8 @@
 pub mod connect;
 /// Tables for people, JSON for programs.
 pub mod output;
+/// Lists as files for a spreadsheet program.
+pub mod export;
 /// Health, doctor, logs, tokens.
 pub mod operation;
 /// The desks of a neighbourhood: its registers, screening, passes, isolation.

@@ -70,9 +70,9 @@ impl Output {
             }
             Format::Table => {
                 let mut table = table();
-                table.set_header(columns);
+                table.set_header(columns.iter().map(|column| heading(column)));
                 for row in &rows {
-                    table.add_row(columns.iter().map(|column| row.get(column).map(cell).unwrap_or_default()));
+                    table.add_row(columns.iter().map(|column| field(row, column).map(cell).unwrap_or_default()));
                 }
                 print(&table.to_string())?;
                 print(&format!("{} in all", rows.len()))
@@ -98,8 +98,18 @@ pub fn word(name: &str) -> &str {
     WORDS.get(name).map_or(name, String::as_str)
 }
 
+/// What stands in a column: `door.room` is the room of the door.
+pub fn field<'a>(row: &'a serde_json::Value, column: &str) -> Option<&'a serde_json::Value> {
+    column.split('.').try_fold(row, |value, name| value.get(name))
+}
+
+/// What stands above a column: of `door.room`, room.
+pub fn heading(column: &str) -> &str {
+    column.rsplit('.').next().unwrap_or(column)
+}
+
 /// A value of a table: short, without quotes.
-fn cell(value: &serde_json::Value) -> String {
+pub fn cell(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => String::new(),
         serde_json::Value::String(text) => word(text).to_owned(),

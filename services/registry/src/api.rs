@@ -4,20 +4,32 @@
 
 /// Compounds, gates, regime.
 mod compounds;
+/// The two full coverages.
+mod coverage;
+/// Residents by what somebody knows of them.
+mod finding;
 /// Households and landlords.
 mod households;
 /// A workbook of residents, row by row.
 mod import;
+/// Residents who are to be watched.
+mod key_persons;
 /// Neighbourhoods.
 mod neighbourhoods;
+/// People found at a door whom nobody knew.
+mod occupants;
 /// Residents, masked and revealed.
 mod residents;
 /// Staff.
 mod staff;
+/// From door to door.
+mod visits;
 
 use std::{pin::Pin, sync::Arc};
 
-use chassis::{Call, Decision, Done, Failure, Kind, Ledger, Refusal, Refuse, Vault, Views, ledger::Aggregate, reason};
+use chassis::{
+    Call, Decision, Done, Failure, Fields, Kind, Ledger, Refusal, Refuse, Vault, Views, ledger::Aggregate, reason,
+};
 use futures::Stream;
 use proto::registry::v1::{
     self as contract, AddGateRequest, Compound, CreateCompoundRequest, CreateHouseholdRequest,
@@ -35,6 +47,8 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{compound, household, neighbourhood, not_found, resident},
     keys,
+    names::Names,
+    projections::Within,
 };
 
 /// What every handler stands on. Cheap to clone.
@@ -43,6 +57,7 @@ pub(crate) struct Api {
     pub(crate) ledger: Ledger,
     pub(crate) vault: Vault,
     pub(crate) views: Views,
+    pub(crate) names: Arc<Names>,
     /// Imports end before the process does, also when their client has gone away.
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -109,7 +124,7 @@ impl RegistryService for Api {
     }
 
     async fn find_residents(&self, request: Request<FindResidentsRequest>) -> Answer<ListResidentsResponse> {
-        residents::find(self, request).await
+        finding::find(self, request).await
     }
 
     async fn reveal_resident(&self, request: Request<RevealResidentRequest>) -> Answer<RevealResidentResponse> {
@@ -176,6 +191,23 @@ impl Api {
         Ok((resident, home))
     }
 
+    /// The neighbourhood or the compound that a list is about; nothing named: all that the caller may see.
+    async fn within(&self, call: &Call, parent: &str) -> Result<Within, Status> {
+        let mut fields = Fields::new();
+        if parent.starts_with("compounds/") {
+            let compound = fields.name("parent", "compounds", parent);
+            let compound = fields.read(compound)?;
+            let neighbourhood = self.compound(call, &compound).await?.neighbourhood_id.clone();
+            return Ok(Within { neighbourhood, compound });
+        }
+        let neighbourhood = fields.name_if_given("parent", "neighbourhoods", parent);
+        fields.done()?;
+        if let Some(neighbourhood) = &neighbourhood {
+            self.neighbourhood(call, neighbourhood).await?;
+        }
+        Ok(Within { neighbourhood: neighbourhood.unwrap_or_default(), compound: String::new() })
+    }
+
     /// Decides and appends, and says in words which record is in the way of a new one.
     async fn decide<A, R, D>(
         &self,
@@ -235,7 +267,7 @@ fn clash(failure: Failure) -> Status {
     if scope == keys::NEIGHBOURHOOD_CODE { refusal.into() } else { refusal.about("id", stream_id).into() }
 }
 
-fn fault(error: anyhow::Error) -> Status {
+pub(crate) fn fault(error: anyhow::Error) -> Status {
     Failure::Fault(error).into()
 }
 

@@ -4,12 +4,16 @@
 pub mod compound;
 /// A room, its tenure, its landlord.
 pub mod household;
+/// A resident who is to be watched.
+pub mod key_person;
 /// The office that keeps its own people's records.
 pub mod neighbourhood;
 /// Where somebody lives, and their sealed person.
 pub mod resident;
 /// Workers, guards, directors, the health team, volunteers.
 pub mod staff;
+/// Who was seen at a door, and whom nobody knew there.
+pub mod visits;
 
 #[cfg(test)]
 pub(crate) mod given;

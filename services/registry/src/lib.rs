@@ -12,6 +12,10 @@ pub mod identity;
 mod keys;
 /// What a screen shows of a person.
 pub mod mask;
+/// How a name sounds.
+mod sounds;
+/// Who is called what, in memory.
+mod names;
 /// A person as they come in and as they are kept.
 mod person;
 /// Mobile numbers.
@@ -29,8 +33,10 @@ mod typing;
 /// Workbooks of residents.
 pub mod workbook;
 
+use std::sync::Arc;
+
 use chassis::Host;
-use proto::registry::v1::registry_service_server::RegistryServiceServer;
+use proto::registry::v1::{registry_service_server::RegistryServiceServer, visit_service_server::VisitServiceServer};
 use tonic::service::RoutesBuilder;
 
 /// The largest request is a workbook of 8 MiB with what is around it; the largest answer brings one back.
@@ -39,6 +45,7 @@ const LARGEST_REQUEST: usize = 9 << 20;
 /// Starts the service on this host and adds its RPCs to the routes.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
+    routes.add_service(VisitServiceServer::new(api.clone()));
     routes.add_service(RegistryServiceServer::new(api).max_decoding_message_size(LARGEST_REQUEST));
     Ok(())
 }
@@ -47,9 +54,11 @@ async fn open(host: &Host) -> anyhow::Result<api::Api> {
     let ledger = host.ledger("registry").await?;
     let vault = host.vault("registry").await?;
     let views = host.views("registry", projections::all(&vault)).await?;
-    host.react("registry", Box::new(reactions::Erasure { vault: vault.clone() })).await?;
+    let names = Arc::new(names::Names::default());
+    host.react("registry", Box::new(reactions::Erasure { vault: vault.clone(), names: Arc::clone(&names) })).await?;
     let (tracker, stop) = (host.tracker().clone(), host.stop().clone());
-    Ok(api::Api { ledger, vault, views, tracker, stop })
+    tracker.spawn(Arc::clone(&names).sweep(stop.clone()));
+    Ok(api::Api { ledger, vault, views, names, tracker, stop })
 }
 
 #[cfg(test)]

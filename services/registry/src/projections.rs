@@ -3,23 +3,35 @@
 
 /// Compounds with their gates and regime.
 pub(crate) mod compounds;
+/// How many households were visited, which wait.
+pub(crate) mod coverage;
 /// Households in the order of their doors.
 pub(crate) mod households;
+/// Who is to be watched.
+pub(crate) mod key_persons;
 /// Neighbourhoods by id.
 pub(crate) mod neighbourhoods;
+/// People found at a door whom nobody knew.
+pub(crate) mod occupants;
 /// Residents in the order of their doors, and by blind index.
 pub(crate) mod residents;
 /// Who looked at whom.
 pub(crate) mod reveals;
 /// Staff of a neighbourhood.
 pub(crate) mod staff;
+/// Visits, and when households and residents were last met.
+pub(crate) mod visits;
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use chassis::{Projection, Record, Scope, Vault, page};
 use prost::Message as _;
-use proto::{Fact, event::v1::Sealed};
-use sqlx::{Any, any::AnyArguments, query::Query};
+use proto::{Fact, event::v1::Sealed, registry::v1::Door};
+use sqlx::{
+    Any, Row as _,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
 
 /// The service's own log is all that they are made of.
 const SOURCES: &[&str] = &["registry"];
@@ -33,6 +45,9 @@ pub(crate) fn all(vault: &Vault) -> Vec<Box<dyn Projection>> {
         Box::new(residents::Residents { vault: vault.clone() }),
         Box::new(reveals::Reveals),
         Box::new(staff::StaffMembers),
+        Box::new(visits::VisitsMade),
+        Box::new(occupants::Occupants),
+        Box::new(key_persons::KeyPersons),
     ]
 }
 
@@ -54,11 +69,36 @@ impl Asked {
         Ok(Self { after: page::after(page_token)?, size: page::size(page_size) })
     }
 
+    /// With no more rows on a page than this.
+    pub(crate) fn at_most(self, rows: i64) -> Self {
+        Self { size: self.size.min(rows), ..self }
+    }
+
+    /// The key after which the page begins; empty for the first one.
+    pub(crate) fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// The same for a list whose keys are positions, the newest first. Another list's token leads nowhere, never to the first
+    /// page again.
+    fn before(&self) -> i64 {
+        if self.after.is_empty() { i64::MAX } else { self.after.parse().unwrap_or(0) }
+    }
+
+    /// The same, the oldest first.
+    fn beyond(&self) -> i64 {
+        if self.after.is_empty() { 0 } else { self.after.parse().unwrap_or(i64::MAX) }
+    }
+
+    /// How many rows a page has.
+    pub(crate) fn most(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
+    }
+
     /// Of one row more than the page has, which says whether there is a next one.
-    fn page<T>(&self, mut rows: Vec<(String, T)>) -> Page<T> {
-        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
-        rows.truncate(size);
+    pub(crate) fn page<T>(&self, mut rows: Vec<(String, T)>) -> Page<T> {
+        let more = rows.len() > self.most();
+        rows.truncate(self.most());
         let next = rows.last().filter(|_| more).map(|(key, _)| page::token_after(key)).unwrap_or_default();
         Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
     }
@@ -81,6 +121,13 @@ impl From<&Scope> for Reach {
         };
         Self { neighbourhood, compound, resident }
     }
+}
+
+/// A part of what the caller may see; empty texts bind nothing.
+#[derive(Default)]
+pub(crate) struct Within {
+    pub(crate) neighbourhood: String,
+    pub(crate) compound: String,
 }
 
 /// Matches no id: a resident sees no list of others' things.
@@ -106,8 +153,24 @@ fn event<E: Fact>(record: &Record) -> anyhow::Result<Option<E>> {
     E::from_payload(&record.payload).map(Some).with_context(|| format!("reading a {}", record.r#type))
 }
 
+fn position(record: &Record) -> anyhow::Result<i64> {
+    i64::try_from(record.position).context("a position beyond the tables")
+}
+
 fn version(record: &Record) -> i64 {
     i64::try_from(record.version).unwrap_or(i64::MAX)
+}
+
+/// Of a row with the columns household, compound, building, unit, room.
+fn door(row: &AnyRow) -> Result<Door, sqlx::Error> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    Ok(Door {
+        household: format!("households/{}", text("household")?),
+        compound: format!("compounds/{}", text("compound")?),
+        building: text("building")?,
+        unit: text("unit")?,
+        room: text("room")?,
+    })
 }
 
 fn written(sealed: Option<&Sealed>) -> String {

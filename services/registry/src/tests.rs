@@ -1,9 +1,13 @@
 //! The service as its callers meet it: real log, real vault, real views, in a folder of its own.
 
+/// By name, number and room.
+mod finding;
 /// Workbooks.
 mod imports;
 /// Residents, compounds, lists.
 mod people;
+/// From door to door.
+mod visits;
 
 use std::{
     collections::BTreeMap,
@@ -155,7 +159,7 @@ impl Desk {
     }
 
     async fn find(&self, key: find_residents_request::Key) -> Vec<Resident> {
-        let request = FindResidentsRequest { key: Some(key) };
+        let request = FindResidentsRequest { key: Some(key), ..FindResidentsRequest::default() };
         self.done(self.api.find_residents(self.ask(request)).await).residents
     }
 }

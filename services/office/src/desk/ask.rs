@@ -1,5 +1,7 @@
 //! What every word of the desk has in common: whom it asks, how it shows the answer, how it may be said twice.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, ensure};
 use chassis::client::{Connection, new_request_id};
 use clap::Args;
@@ -7,7 +9,12 @@ use prost::{Message, Name};
 use proto::access::v1::{GetPrincipalRequest, Principal, access_service_client::AccessServiceClient};
 use tonic::{Code, Response, Status};
 
-use crate::{connect::Connect, desk::typed, output::Output};
+use crate::{
+    connect::Connect,
+    desk::typed,
+    export,
+    output::{Output, json, print},
+};
 
 /// A question: repeating it changes nothing.
 #[derive(Args)]
@@ -37,6 +44,16 @@ pub struct Paging {
     limit: Option<u32>,
 }
 
+/// How much of a list is wanted, and where it goes.
+#[derive(Args)]
+pub struct Listing {
+    #[command(flatten)]
+    paging: Paging,
+    /// Writes the list into a file for a spreadsheet program, .xlsx or .csv, which must not be there yet
+    #[arg(long, value_name = "FILE", value_parser = export::file)]
+    export: Option<PathBuf>,
+}
+
 /// What a list of cases or orders is about; nothing given means all that the token may see.
 #[derive(Args)]
 #[group(multiple = false)]
@@ -47,6 +64,24 @@ pub struct About {
     /// Of this compound
     #[arg(long, value_parser = typed::name("compounds"))]
     compound: Option<String>,
+}
+
+/// Where a list is about; nothing given means all that the token may see.
+#[derive(Args)]
+#[group(multiple = false)]
+pub struct Place {
+    /// Of this neighbourhood
+    #[arg(long, value_parser = typed::name("neighbourhoods"))]
+    neighbourhood: Option<String>,
+    /// Of this compound
+    #[arg(long, value_parser = typed::name("compounds"))]
+    compound: Option<String>,
+}
+
+impl Place {
+    pub fn parent(self) -> String {
+        self.neighbourhood.or(self.compound).unwrap_or_default()
+    }
 }
 
 impl About {
@@ -114,6 +149,28 @@ impl Act {
 
     pub fn show<M: Message + Name>(&self, message: &M) -> anyhow::Result<()> {
         self.ask.show(message)
+    }
+}
+
+impl Listing {
+    /// Follows the pages to the end, or to the limit.
+    pub async fn collect<T>(
+        &self,
+        page: impl AsyncFnMut(i32, String) -> Result<(Vec<T>, String), Status>,
+    ) -> anyhow::Result<Vec<T>> {
+        self.paging.collect(page).await
+    }
+
+    /// On the screen, or into the file.
+    pub fn show<M: Message + Name>(&self, ask: &Ask, messages: &[M], columns: &[&str]) -> anyhow::Result<()> {
+        let Some(path) = &self.export else { return ask.list(messages, columns) };
+        let rows = messages.iter().map(json).collect::<anyhow::Result<Vec<_>>>()?;
+        export::write(path, &rows, columns)?;
+        let (file, rows) = (path.display(), rows.len());
+        if ask.output.is_json() {
+            return print(&serde_json::json!({ "file": file.to_string(), "rows": rows }).to_string());
+        }
+        print(&format!("{rows} rows written to {file}"))
     }
 }
 

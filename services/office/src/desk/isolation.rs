@@ -9,7 +9,7 @@ use proto::isolation::v1::{
 };
 
 use crate::desk::{
-    ask::{About, Act, Ask, Paging},
+    ask::{About, Act, Ask, Listing},
     typed,
 };
 
@@ -81,7 +81,7 @@ pub enum Order {
         #[arg(long, value_parser = typed::word(State::as_str_name))]
         state: Option<State>,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -163,7 +163,7 @@ impl Order {
                 let mut client = IsolationServiceClient::new(ask.connection()?);
                 ask.show(&client.get_order(GetOrderRequest { name: order }).await?.into_inner())
             }
-            Self::List { about, state, paging, ask } => list(about.parent(), state, &paging, &ask).await,
+            Self::List { about, state, listing, ask } => list(about.parent(), state, &listing, &ask).await,
         }
     }
 }
@@ -204,10 +204,10 @@ impl Observe {
     }
 }
 
-async fn list(parent: String, state: Option<State>, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn list(parent: String, state: Option<State>, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let mut client = IsolationServiceClient::new(ask.connection()?);
     let state = state.unwrap_or_default().into();
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListOrdersRequest { parent: parent.clone(), state, page_size, page_token };
         let page = client.list_orders(request).await?.into_inner();
         Ok((page.orders, page.next_page_token))
@@ -224,7 +224,7 @@ async fn list(parent: String, state: Option<State>, paging: &Paging, ask: &Ask) 
         "observations_due",
         "handed_over",
     ];
-    ask.list(&all.await?, &columns)
+    listing.show(ask, &all.await?, &columns)
 }
 
 #[cfg(test)]

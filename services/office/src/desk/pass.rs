@@ -8,7 +8,7 @@ use proto::pass::v1::{
 
 use crate::{
     desk::{
-        ask::{Act, Ask, Paging},
+        ask::{Act, Ask, Listing},
         typed,
     },
     output::{print, word},
@@ -68,7 +68,7 @@ pub enum Pass {
         #[arg(long, value_parser = typed::name("compounds"))]
         compound: Option<String>,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -145,7 +145,7 @@ impl Pass {
                 let mut client = PassServiceClient::new(ask.connection()?);
                 ask.show(&client.get_holder(GetHolderRequest { name: resident }).await?.into_inner())
             }
-            Self::List { compound, paging, ask } => list(compound.unwrap_or_default(), &paging, &ask).await,
+            Self::List { compound, listing, ask } => list(compound.unwrap_or_default(), &listing, &ask).await,
             Self::Check { code, gate, ask } => {
                 let gate = ask.gate(gate).await?;
                 let mut client = PassServiceClient::new(ask.connection()?);
@@ -155,14 +155,14 @@ impl Pass {
     }
 }
 
-async fn list(parent: String, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn list(parent: String, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let mut client = PassServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListHoldersRequest { parent: parent.clone(), page_size, page_token };
         let page = client.list_holders(request).await?.into_inner();
         Ok((page.holders, page.next_page_token))
     });
-    ask.list(&all.await?, &["name", "household", "eligible", "bars", "pass"])
+    listing.show(ask, &all.await?, &["name", "household", "eligible", "bars", "pass"])
 }
 
 fn show_check(ask: &Ask, answer: &CheckPassResponse) -> anyhow::Result<()> {

@@ -5,9 +5,11 @@ use clap::Subcommand;
 mod compound;
 mod household;
 mod import;
+mod key_person;
 mod neighbourhood;
 mod resident;
 mod staff;
+mod visit;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -26,6 +28,12 @@ pub enum Command {
     /// Workers, guards and whoever else serves
     #[command(subcommand)]
     Staff(staff::Command),
+    /// From door to door (走访): visits, coverage, people whom nobody knows
+    #[command(subcommand)]
+    Visit(visit::Command),
+    /// Residents who are to be watched (重点人员)
+    #[command(subcommand)]
+    KeyPerson(key_person::Command),
 }
 
 impl Command {
@@ -36,6 +44,8 @@ impl Command {
             Self::Household(command) => command.run().await,
             Self::Resident(command) => command.run().await,
             Self::Staff(command) => command.run().await,
+            Self::Visit(command) => command.run().await,
+            Self::KeyPerson(command) => command.run().await,
         }
     }
 }

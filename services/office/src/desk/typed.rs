@@ -53,6 +53,19 @@ pub fn gate(typed: &str) -> Result<String, String> {
     }
 }
 
+/// A visit's name: `households/h/visits/v`, or `h/v`.
+pub fn visit(typed: &str) -> Result<String, String> {
+    let parts: Vec<&str> = typed.split('/').collect();
+    match parts[..] {
+        ["households", household, "visits", visit] | [household, visit]
+            if household != "households" && is_id(household) && is_id(visit) =>
+        {
+            Ok(format!("households/{household}/visits/{visit}"))
+        }
+        _ => Err("give households/<id>/visits/<id>, or <household>/<visit>".to_owned()),
+    }
+}
+
 /// A calendar day, as 2020-02-11.
 pub fn date(typed: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(typed, "%Y-%m-%d").map_err(|_| format!("{typed:?} is no day: write it as 2020-02-11"))

@@ -4,9 +4,9 @@ use chassis::{Call, Decision, Done, Failure, Fields, day_of};
 use proto::{
     event::v1::Sealed,
     registry::v1::{
-        CreateResidentRequest, EraseResidentRequest, FindResidentsRequest, GetResidentRequest, ListResidentsRequest,
-        ListResidentsResponse, ListRevealsRequest, ListRevealsResponse, MoveOutResidentRequest, Person, Residence,
-        Resident, RevealResidentRequest, RevealResidentResponse, find_residents_request::Key,
+        CreateResidentRequest, EraseResidentRequest, GetResidentRequest, ListResidentsRequest, ListResidentsResponse,
+        ListRevealsRequest, ListRevealsResponse, MoveOutResidentRequest, Person, Residence, Resident,
+        RevealResidentRequest, RevealResidentResponse,
     },
 };
 use tonic::{Request, Response, Status};
@@ -14,11 +14,10 @@ use tonic::{Request, Response, Status};
 use super::{Answer, Api, clash, fault, fresh, refused};
 use crate::{
     domain::{not_found, resident},
-    identity,
     keys::{self, ResidentKeys},
-    mask, person, phone,
+    mask, person,
     projections::{
-        Asked, index,
+        Asked,
         residents::{self, Home, Stored},
         reveals,
     },
@@ -95,37 +94,6 @@ pub(super) async fn list(api: &Api, request: Request<ListResidentsRequest>) -> A
     Ok(ListResidentsResponse { residents, next_page_token: page.next }.into())
 }
 
-pub(super) async fn find(api: &Api, request: Request<FindResidentsRequest>) -> Answer<ListResidentsResponse> {
-    let call = Call::query(&request)?;
-    let mut fields = Fields::new();
-    let (mut phone, mut document) = (String::new(), String::new());
-    match &request.get_ref().key {
-        Some(Key::Phone(typed)) => match phone::normalise(typed) {
-            Some(number) => phone = index(keys::phone_index(&api.vault, &number)),
-            None => fields.refuse("phone", phone::NOT_MOBILE.zh, phone::NOT_MOBILE.en),
-        },
-        Some(Key::DocumentNumber(typed)) => match identity::recognise(typed, day_of(call.now)) {
-            Ok((known, _)) => {
-                document = keys::document_index(&api.vault, &known).map(index).unwrap_or_default();
-                fields.check("document_number", !document.is_empty(), "请填写证件号码", "must be given");
-            }
-            Err(fault) => {
-                fields.refuse("document_number", fault.sentence().zh, fault.sentence().en);
-            }
-        },
-        None => {
-            fields.refuse("key", "请填写手机号码或证件号码", "must be a phone or a document number");
-        }
-    }
-    fields.done()?;
-    let found = {
-        let mut db = api.views.read(&call).await?;
-        residents::find(&mut db, &call.principal.scope, &phone, &document).await.map_err(fault)?
-    };
-    let residents = all_masked(api, found).await?;
-    Ok(ListResidentsResponse { residents, next_page_token: String::new() }.into())
-}
-
 pub(super) async fn reveal(api: &Api, request: Request<RevealResidentRequest>) -> Answer<RevealResidentResponse> {
     let call = Call::command(&request, &request.get_ref().request_id)?;
     let given = request.into_inner();
@@ -173,7 +141,9 @@ pub(super) async fn erase(api: &Api, request: Request<EraseResidentRequest>) -> 
     let given = request.into_inner();
     let response = end(api, &call, &given.name, |resident, _| resident.erase().map_err(refused)).await?;
     // The event alone makes every service destroy its key; this one does so before it answers.
-    api.vault.destroy(&id(&given.name, "name")?).await?;
+    let id = id(&given.name, "name")?;
+    api.vault.destroy(&id).await?;
+    api.names.forget(&id).await;
     let (metadata, resident, extensions) = response.into_parts();
     let bare =
         Resident { masked_name: String::new(), masked_phones: vec![], masked_document: String::new(), ..resident };
@@ -232,11 +202,14 @@ async fn answer(api: &Api, done: Done<Resident>) -> Answer<Resident> {
     let id = done.reply.name.trim_start_matches("residents/");
     let (resident, _) = api.ledger.load::<resident::Resident>(id).await?;
     let person = opened(api, resident.person()).await?;
-    let reply = with_masks(done.reply, person.as_ref());
+    let door = api.door(done.reply.household.trim_start_matches("households/")).await?;
+    let reply = Resident { building: door.building, unit: door.unit, room: door.room, ..done.reply };
+    let reply = with_masks(reply, person.as_ref());
     Ok(Done { reply, log: done.log, position: done.position }.into_response())
 }
 
-async fn all_masked(api: &Api, stored: Vec<Stored>) -> Result<Vec<Resident>, Status> {
+pub(super) async fn all_masked(api: &Api, stored: Vec<Stored>) -> Result<Vec<Resident>, Status> {
+    api.vault.foresee(stored.iter().filter_map(|stored| stored.person.as_ref())).await?;
     let mut shown = Vec::with_capacity(stored.len());
     for stored in stored {
         shown.push(masked(api, stored).await?);

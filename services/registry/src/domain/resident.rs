@@ -45,6 +45,8 @@ pub enum Refusal {
     RegisteredOtherwise,
     #[error("the person's data were erased")]
     Erased,
+    #[error("the resident has moved out")]
+    MovedOut,
 }
 
 impl Refuse for Refusal {
@@ -62,6 +64,12 @@ impl Refuse for Refusal {
                 reason(contract::Refusal::Erased.as_str_name()),
                 "该住户的个人信息已依法删除，无法恢复",
                 "this person's data were erased and cannot be brought back",
+            ),
+            Self::MovedOut => chassis::Refusal::new(
+                Kind::Precondition,
+                reason(contract::Refusal::MovedOut.as_str_name()),
+                "该住户已迁出：请核对，或先重新登记",
+                "the resident has moved out: check who it is, or register them anew",
             ),
         }
     }
@@ -99,6 +107,16 @@ impl Resident {
     pub fn erase(&self) -> Result<Vec<Event>, Refusal> {
         self.there()?;
         Ok(if self.erased { Vec::new() } else { vec![Event::Erased(Erased {})] })
+    }
+
+    /// Whether they still live there, and anything is known of them.
+    pub fn is_present(&self) -> Result<(), Refusal> {
+        self.there()?;
+        match (self.erased, self.moved_out) {
+            (true, _) => Err(Refusal::Erased),
+            (false, true) => Err(Refusal::MovedOut),
+            (false, false) => Ok(()),
+        }
     }
 
     fn there(&self) -> Result<(), Refusal> {
@@ -140,6 +158,10 @@ mod tests {
         given(&[]).when(|r: &Resident| r.register(&residence("h1"), sealed(), 2)).unwrap()
     }
 
+    fn registered_and(decide: impl Fn(&Resident) -> Result<Vec<Event>, Refusal>) -> Vec<Event> {
+        [registered(), given(&registered()).when(decide).unwrap()].concat()
+    }
+
     #[test]
     fn a_resident_is_registered_once_and_in_one_household() {
         let history = registered();
@@ -152,6 +174,17 @@ mod tests {
     fn who_moves_out_moves_out_once() {
         let history = [registered(), given(&registered()).when(Resident::move_out).unwrap()].concat();
         assert_eq!(given(&history).when(Resident::move_out), Ok(vec![]));
+    }
+
+    #[test]
+    fn who_has_moved_out_or_was_erased_is_not_present() {
+        let registered: Resident = given(&registered()).then();
+        assert_eq!(registered.is_present(), Ok(()));
+        let gone: Resident = given(&registered_and(Resident::move_out)).then();
+        assert_eq!(gone.is_present(), Err(Refusal::MovedOut));
+        let erased: Resident = given(&registered_and(Resident::erase)).then();
+        assert_eq!(erased.is_present(), Err(Refusal::Erased));
+        assert_eq!(Resident::default().is_present(), Err(Refusal::Unknown));
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Projection for Households {
     }
 
     fn version(&self) -> u32 {
-        1
+        3
     }
 
     fn schema(&self) -> &'static str {
@@ -36,6 +36,7 @@ impl Projection for Households {
             neighbourhood TEXT NOT NULL,
             compound TEXT NOT NULL,
             building TEXT NOT NULL,
+            building_order TEXT NOT NULL,
             unit TEXT NOT NULL,
             room TEXT NOT NULL,
             tenure BIGINT NOT NULL,
@@ -44,6 +45,7 @@ impl Projection for Households {
             version BIGINT NOT NULL
         );
         CREATE INDEX registry_household_door ON registry_household (door);
+        CREATE INDEX registry_household_room ON registry_household (room);
         CREATE INDEX registry_household_compound ON registry_household (compound, door)"
     }
 
@@ -58,20 +60,21 @@ impl Projection for Households {
         let door = format!("{}/{order}/{}", registered.compound_id, record.stream_id);
         statement(
             "INSERT INTO registry_household
-                (id, neighbourhood, compound, building, unit, room, tenure, landlord, door, version)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                (id, neighbourhood, compound, building, unit, room, tenure, landlord, door, version, building_order)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              ON CONFLICT (id) DO UPDATE SET version = excluded.version",
         )
         .bind(record.stream_id.clone())
         .bind(registered.neighbourhood_id)
         .bind(registered.compound_id)
-        .bind(registered.building)
+        .bind(registered.building.clone())
         .bind(registered.unit)
         .bind(registered.room)
         .bind(i64::from(registered.tenure))
         .bind(written(registered.landlord.as_ref()))
         .bind(door)
         .bind(version(record))
+        .bind(place::building_order(&registered.building))
         .execute(db)
         .await
         .context("writing a household")?;

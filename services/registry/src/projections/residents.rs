@@ -12,8 +12,8 @@ use proto::{
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use super::{Asked, Page, Reach, SOURCES, event, index, sealed, statement, version, written};
-use crate::keys;
+use super::{Asked, Page, Reach, SOURCES, Within, event, index, position, sealed, statement, version, written};
+use crate::{keys, place::Door};
 
 /// Opens the sealed person for as long as it takes to make the blind indexes.
 pub(crate) struct Residents {
@@ -33,7 +33,7 @@ impl Projection for Residents {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -47,8 +47,10 @@ impl Projection for Residents {
             moved_out BIGINT NOT NULL,
             erased BIGINT NOT NULL,
             door TEXT NOT NULL,
-            version BIGINT NOT NULL
+            version BIGINT NOT NULL,
+            changed BIGINT NOT NULL
         );
+        CREATE INDEX registry_resident_changed ON registry_resident (neighbourhood, changed);
         CREATE INDEX registry_resident_door ON registry_resident (door);
         CREATE INDEX registry_resident_compound ON registry_resident (compound, door);
         CREATE INDEX registry_resident_household ON registry_resident (household, door);
@@ -80,9 +82,10 @@ impl Projection for Residents {
                 change(db, "DELETE FROM registry_phone WHERE resident = $1", record).await?;
             }
         }
-        statement("UPDATE registry_resident SET version = $2 WHERE id = $1")
+        statement("UPDATE registry_resident SET version = $2, changed = $3 WHERE id = $1")
             .bind(record.stream_id.clone())
             .bind(version(record))
+            .bind(position(record)?)
             .execute(db)
             .await
             .context("writing a resident's version")?;
@@ -102,8 +105,8 @@ impl Residents {
         let door = door(db, &residence.household_id).await?;
         statement(
             "INSERT INTO registry_resident
-                (id, neighbourhood, compound, household, person, document_index, moved_out, erased, door, version)
-             VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8)
+                (id, neighbourhood, compound, household, person, document_index, moved_out, erased, door, version, changed)
+             VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8, $9)
              ON CONFLICT (id) DO UPDATE SET version = excluded.version",
         )
         .bind(record.stream_id.clone())
@@ -114,6 +117,7 @@ impl Residents {
         .bind(document.map(index).unwrap_or_default())
         .bind(format!("{door}/{}", record.stream_id))
         .bind(version(record))
+        .bind(position(record)?)
         .execute(&mut *db)
         .await
         .context("writing a resident")?;
@@ -143,6 +147,18 @@ async fn door(db: &mut AnyConnection, household: &str) -> anyhow::Result<String>
     Ok(row.map(|row| row.try_get("door")).transpose()?.unwrap_or_default())
 }
 
+/// A resident's row with the door of their household.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT r.id, r.neighbourhood, r.compound, r.household, r.person, r.moved_out, r.erased, r.door, r.version,
+                h.building, h.unit, h.room
+             FROM registry_resident r JOIN registry_household h ON h.id = r.household ",
+            $condition
+        )
+    };
+}
+
 /// Whose home is asked for; empty texts bind nothing.
 #[derive(Default)]
 pub(crate) struct Home {
@@ -158,11 +174,10 @@ pub(crate) async fn list(
     asked: &Asked,
 ) -> anyhow::Result<Page<Stored>> {
     let (within, own) = Reach::from(scope).people();
-    let rows = statement(
-        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
-         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2) AND ($3 = '' OR compound = $3)
-           AND ($4 = '' OR household = $4) AND door > $5 ORDER BY door LIMIT $6",
-    )
+    let rows = statement(select!(
+        "WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2) AND ($3 = '' OR r.compound = $3)
+           AND ($4 = '' OR r.household = $4) AND r.door > $5 ORDER BY r.door LIMIT $6"
+    ))
     .bind(within)
     .bind(own)
     .bind(home.compound)
@@ -177,42 +192,107 @@ pub(crate) async fn list(
 
 pub(crate) async fn get(db: &mut AnyConnection, scope: &Scope, id: &str) -> anyhow::Result<Option<Stored>> {
     let (within, own) = Reach::from(scope).people();
-    let row = statement(
-        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
-         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2) AND id = $3",
-    )
-    .bind(within)
-    .bind(own)
-    .bind(id.to_owned())
-    .fetch_optional(db)
-    .await
-    .context("reading a resident")?;
+    let row = statement(select!("WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2) AND r.id = $3"))
+        .bind(within)
+        .bind(own)
+        .bind(id.to_owned())
+        .fetch_optional(db)
+        .await
+        .context("reading a resident")?;
     row.as_ref().map(|row| read(row).map(|(_, stored)| stored)).transpose()
 }
 
-/// Who has this phone or this document; a hundred at most, since phones are shared within a family and no further.
+/// Who has this phone or this document, in the order of the doors. An empty index finds nobody.
 pub(crate) async fn find(
     db: &mut AnyConnection,
     scope: &Scope,
-    phone_index: &str,
-    document_index: &str,
-) -> anyhow::Result<Vec<Stored>> {
+    (phone_index, document_index): (&str, &str),
+    place: &Within,
+    asked: &Asked,
+) -> anyhow::Result<Page<Stored>> {
     let (within, own) = Reach::from(scope).people();
-    let rows = statement(
-        "SELECT id, neighbourhood, compound, household, person, moved_out, erased, door, version FROM registry_resident
-         WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR id = $2)
-           AND (($3 <> '' AND id IN (SELECT resident FROM registry_phone WHERE phone_index = $3))
-             OR ($4 <> '' AND document_index = $4))
-         ORDER BY door LIMIT 100",
-    )
+    let rows = statement(select!(
+        "WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2)
+           AND (($3 <> '' AND r.id IN (SELECT resident FROM registry_phone WHERE phone_index = $3))
+             OR ($4 <> '' AND r.document_index = $4))
+           AND ($5 = '' OR r.neighbourhood = $5) AND ($6 = '' OR r.compound = $6) AND r.door > $7
+         ORDER BY r.door LIMIT $8"
+    ))
     .bind(within)
     .bind(own)
     .bind(phone_index.to_owned())
     .bind(document_index.to_owned())
+    .bind(place.neighbourhood.clone())
+    .bind(place.compound.clone())
+    .bind(asked.after.clone())
+    .bind(asked.size + 1)
     .fetch_all(db)
     .await
     .context("finding residents")?;
-    rows.iter().map(|row| read(row).map(|(_, stored)| stored)).collect()
+    Ok(asked.page(rows.iter().map(read).collect::<anyhow::Result<_>>()?))
+}
+
+/// Who lives behind a door, in the order of the doors; without a building or a unit, behind every door of this room.
+pub(crate) async fn behind(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    door: &Door,
+    place: &Within,
+    asked: &Asked,
+) -> anyhow::Result<Page<Stored>> {
+    let (within, own) = Reach::from(scope).people();
+    let rows = statement(select!(
+        "WHERE ($1 = '' OR r.neighbourhood = $1) AND ($2 = '' OR r.id = $2)
+           AND h.room = $3 AND ($4 = '' OR h.unit = $4) AND ($5 = '' OR h.building = $5)
+           AND ($6 = '' OR r.neighbourhood = $6) AND ($7 = '' OR r.compound = $7) AND r.door > $8
+         ORDER BY r.door LIMIT $9"
+    ))
+    .bind(within)
+    .bind(own)
+    .bind(door.room.clone())
+    .bind(door.unit.clone())
+    .bind(door.building.clone())
+    .bind(place.neighbourhood.clone())
+    .bind(place.compound.clone())
+    .bind(asked.after.clone())
+    .bind(asked.size + 1)
+    .fetch_all(db)
+    .await
+    .context("finding residents by their door")?;
+    Ok(asked.page(rows.iter().map(read).collect::<anyhow::Result<_>>()?))
+}
+
+/// A row as it was after a change.
+pub(crate) struct Changed {
+    pub(crate) id: String,
+    pub(crate) door: String,
+    pub(crate) person: Option<Sealed>,
+    /// Of the change, in the log.
+    pub(crate) position: i64,
+}
+
+/// The rows of a neighbourhood that changed after a position of the log, in the order of their last changes.
+pub(crate) async fn changed(
+    db: &mut AnyConnection,
+    neighbourhood: &str,
+    after: i64,
+    most: i64,
+) -> anyhow::Result<Vec<Changed>> {
+    let rows = statement(
+        "SELECT id, door, person, changed FROM registry_resident
+         WHERE neighbourhood = $1 AND changed > $2 ORDER BY changed LIMIT $3",
+    )
+    .bind(neighbourhood.to_owned())
+    .bind(after)
+    .bind(most)
+    .fetch_all(db)
+    .await
+    .context("reading residents that have changed")?;
+    let change = |row: &AnyRow| {
+        let person = sealed(&row.try_get::<String, _>("person")?)?;
+        Ok(Changed { id: row.try_get("id")?, door: row.try_get("door")?, person, position: row.try_get("changed")? })
+    };
+    rows.iter().map(change).collect()
 }
 
 fn read(row: &AnyRow) -> anyhow::Result<(String, Stored)> {
@@ -226,6 +306,9 @@ fn read(row: &AnyRow) -> anyhow::Result<(String, Stored)> {
         moved_out: number("moved_out")? != 0,
         erased: number("erased")? != 0,
         etag: number("version")?.to_string(),
+        building: text("building")?,
+        unit: text("unit")?,
+        room: text("room")?,
         ..Resident::default()
     };
     Ok((text("door")?, Stored { resident, person: sealed(&text("person")?)? }))

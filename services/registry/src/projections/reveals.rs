@@ -7,7 +7,7 @@ use chrono::DateTime;
 use proto::registry::v1::{Reveal, resident_event::Event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use super::{Asked, Page, Reach, SOURCES, event, statement};
+use super::{Asked, Page, Reach, SOURCES, event, position, statement};
 
 pub(crate) struct Reveals;
 
@@ -45,7 +45,7 @@ impl Projection for Reveals {
             "INSERT INTO registry_reveal (position, resident, neighbourhood, actor, reason, at)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (position) DO UPDATE SET at = excluded.at",
         )
-        .bind(i64::try_from(record.position).context("a position beyond the tables")?)
+        .bind(position(record)?)
         .bind(record.stream_id.clone())
         .bind(record.office.clone())
         .bind(record.actor.clone())
@@ -66,8 +66,6 @@ pub(crate) async fn list(
     asked: &Asked,
 ) -> anyhow::Result<Page<Reveal>> {
     let (within, own) = Reach::from(scope).people();
-    // Another list's token leads nowhere, never to the first page again.
-    let before: i64 = if asked.after.is_empty() { i64::MAX } else { asked.after.parse().unwrap_or(0) };
     let rows = statement(
         "SELECT position, actor, reason, at FROM registry_reveal
          WHERE ($1 = '' OR neighbourhood = $1) AND ($2 = '' OR resident = $2) AND resident = $3 AND position < $4
@@ -76,7 +74,7 @@ pub(crate) async fn list(
     .bind(within)
     .bind(own)
     .bind(resident.to_owned())
-    .bind(before)
+    .bind(asked.before())
     .bind(asked.size + 1)
     .fetch_all(db)
     .await

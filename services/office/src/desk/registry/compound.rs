@@ -6,7 +6,7 @@ use proto::registry::v1::{
 };
 
 use crate::desk::{
-    ask::{Act, Ask, Paging},
+    ask::{Act, Ask, Listing},
     typed,
 };
 
@@ -33,7 +33,7 @@ pub enum Command {
         #[arg(long, value_parser = typed::name("neighbourhoods"))]
         neighbourhood: Option<String>,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -88,7 +88,7 @@ impl Command {
                 });
                 act.show(&opened.await?)
             }
-            Self::List { neighbourhood, paging, ask } => list(neighbourhood.unwrap_or_default(), &paging, &ask).await,
+            Self::List { neighbourhood, listing, ask } => list(neighbourhood.unwrap_or_default(), &listing, &ask).await,
             Self::Show { compound, ask } => {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
                 ask.show(&client.get_compound(GetCompoundRequest { name: compound }).await?.into_inner())
@@ -112,12 +112,16 @@ impl Command {
     }
 }
 
-async fn list(parent: String, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn list(parent: String, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let mut client = RegistryServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListCompoundsRequest { parent: parent.clone(), page_size, page_token };
         let page = client.list_compounds(request).await?.into_inner();
         Ok((page.compounds, page.next_page_token))
     });
-    ask.list(&all.await?, &["name", "display_name", "neighbourhood", "management_group", "regime", "regime_from"])
+    listing.show(
+        ask,
+        &all.await?,
+        &["name", "display_name", "neighbourhood", "management_group", "regime", "regime_from"],
+    )
 }

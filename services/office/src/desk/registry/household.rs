@@ -7,7 +7,7 @@ use proto::registry::v1::{
 
 use super::import::Import;
 use crate::desk::{
-    ask::{Act, Ask, Paging},
+    ask::{Act, Ask, Listing},
     typed,
 };
 
@@ -26,13 +26,14 @@ pub enum Command {
         ask: Ask,
     },
     /// Households
-    #[command(after_help = "Example:\n  mifeng household list --compound 019c2f --limit 20")]
+    #[command(after_help = "Example:\n  mifeng household list --compound 019c2f --limit 20\n  mifeng household list \
+                            --export households.xlsx")]
     List {
         /// Only of this compound
         #[arg(long, value_parser = typed::name("compounds"))]
         compound: Option<String>,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -76,7 +77,7 @@ impl Command {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
                 ask.show(&client.get_household(GetHouseholdRequest { name: household }).await?.into_inner())
             }
-            Self::List { compound, paging, ask } => list(compound.unwrap_or_default(), &paging, &ask).await,
+            Self::List { compound, listing, ask } => list(compound.unwrap_or_default(), &listing, &ask).await,
             Self::Import(import) => import.run().await,
         }
     }
@@ -108,12 +109,12 @@ impl Create {
     }
 }
 
-async fn list(parent: String, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+async fn list(parent: String, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let mut client = RegistryServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListHouseholdsRequest { parent: parent.clone(), page_size, page_token };
         let page = client.list_households(request).await?.into_inner();
         Ok((page.households, page.next_page_token))
     });
-    ask.list(&all.await?, &["name", "compound", "building", "unit", "room", "tenure", "landlord", "residents"])
+    listing.show(ask, &all.await?, &["name", "compound", "building", "unit", "room", "tenure", "landlord", "residents"])
 }

@@ -4,7 +4,7 @@ use proto::registry::v1::{
     registry_service_client::RegistryServiceClient,
 };
 
-use crate::desk::ask::{Act, Ask, Paging};
+use crate::desk::ask::{Act, Ask, Listing};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -23,7 +23,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  mifeng neighbourhood list -o json")]
     List {
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -40,14 +40,14 @@ impl Command {
                 });
                 act.show(&opened.await?)
             }
-            Self::List { paging, ask } => {
+            Self::List { listing, ask } => {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
-                let all = paging.collect(async |page_size, page_token| {
+                let all = listing.collect(async |page_size, page_token| {
                     let request = ListNeighbourhoodsRequest { page_size, page_token };
                     let page = client.list_neighbourhoods(request).await?.into_inner();
                     Ok((page.neighbourhoods, page.next_page_token))
                 });
-                ask.list(&all.await?, &["name", "display_name", "code"])
+                listing.show(&ask, &all.await?, &["name", "display_name", "code"])
             }
         }
     }

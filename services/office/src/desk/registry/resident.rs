@@ -3,24 +3,24 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use proto::registry::v1::{
     CreateResidentRequest, EraseResidentRequest, FindResidentsRequest, GetResidentRequest, IdentityDocument,
     ListResidentsRequest, ListRevealsRequest, MoveOutResidentRequest, Person, RevealResidentRequest,
-    find_residents_request, identity_document::Kind, registry_service_client::RegistryServiceClient,
+    find_residents_request::Key as SoughtBy, identity_document::Kind, registry_service_client::RegistryServiceClient,
 };
 
 use crate::{
     desk::{
-        ask::{Act, Ask, Paging},
+        ask::{Act, Ask, Listing},
         typed,
     },
     output::print,
 };
 
-const COLUMNS: [&str; 7] =
-    ["name", "household", "masked_name", "masked_phones", "masked_document", "moved_out", "erased"];
+const COLUMNS: [&str; 9] =
+    ["name", "building", "unit", "room", "masked_name", "masked_phones", "masked_document", "moved_out", "erased"];
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -43,18 +43,16 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
-    /// Who has this number, exactly; masked
-    #[command(after_help = "Example:\n  mifeng resident find --phone 13800001234")]
-    Find {
-        #[command(flatten)]
-        key: Key,
-        #[command(flatten)]
-        ask: Ask,
-    },
+    /// Who has this number, this name or this room; masked
+    #[command(
+        after_help = "Example:\n  mifeng resident find --phone 13800001234\n  mifeng resident find --name zhangxh\n  \
+                            mifeng resident find --room 3-2-501 --compound 019c2f"
+    )]
+    Find(Find),
     /// Names and numbers in full; that you looked, and why, is put on record
     #[command(after_help = "Example:\n  mifeng resident reveal 019c31 --reason '送药上门，需要电话'")]
     Reveal {
@@ -72,7 +70,7 @@ pub enum Command {
         #[arg(value_parser = typed::name("residents"))]
         resident: String,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -135,14 +133,36 @@ pub struct Place {
 }
 
 #[derive(Args)]
+pub struct Find {
+    #[command(flatten)]
+    key: Key,
+    /// Only in this neighbourhood; a name is looked for in one
+    #[arg(long, value_parser = typed::name("neighbourhoods"), conflicts_with = "compound")]
+    neighbourhood: Option<String>,
+    /// Only in this compound
+    #[arg(long, value_parser = typed::name("compounds"))]
+    compound: Option<String>,
+    #[command(flatten)]
+    listing: Listing,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+#[derive(Args)]
 #[group(required = true, multiple = false)]
-pub struct Key {
+struct Key {
     /// A mobile number
     #[arg(long)]
     phone: Option<String>,
     /// The number of an identity document
     #[arg(long, value_name = "NUMBER")]
     document: Option<String>,
+    /// A part of the name, or its pinyin: whole, first letters, or mixed
+    #[arg(long)]
+    name: Option<String>,
+    /// A door, as 3幢2单元501室, 3-2-501 or 501
+    #[arg(long)]
+    room: Option<String>,
 }
 
 impl Command {
@@ -153,8 +173,8 @@ impl Command {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
                 ask.show(&client.get_resident(GetResidentRequest { name: resident }).await?.into_inner())
             }
-            Self::List { place, paging, ask } => list(place, &paging, &ask).await,
-            Self::Find { key, ask } => find(key, &ask).await,
+            Self::List { place, listing, ask } => list(place, &listing, &ask).await,
+            Self::Find(find) => find.run().await,
             Self::Reveal { resident, reason, act } => {
                 let revealed = act.send(async |connection, request_id| {
                     let request = RevealResidentRequest { request_id, name: resident, reason };
@@ -162,14 +182,14 @@ impl Command {
                 });
                 act.show(&revealed.await?.person.context("the answer holds no person")?)
             }
-            Self::WhoLooked { resident, paging, ask } => {
+            Self::WhoLooked { resident, listing, ask } => {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
-                let all = paging.collect(async |page_size, page_token| {
+                let all = listing.collect(async |page_size, page_token| {
                     let request = ListRevealsRequest { parent: resident.clone(), page_size, page_token };
                     let page = client.list_reveals(request).await?.into_inner();
                     Ok((page.reveals, page.next_page_token))
                 });
-                ask.list(&all.await?, &["time", "actor", "reason"])
+                listing.show(&ask, &all.await?, &["time", "actor", "reason"])
             }
             Self::MoveOut { resident, etag, act } => {
                 let gone = act.send(async |connection, request_id| {
@@ -201,26 +221,31 @@ impl Create {
     }
 }
 
-async fn list(place: Place, paging: &Paging, ask: &Ask) -> anyhow::Result<()> {
+impl Find {
+    async fn run(self) -> anyhow::Result<()> {
+        let Key { phone, document, name, room } = self.key;
+        let key = phone.map(SoughtBy::Phone).or(document.map(SoughtBy::DocumentNumber));
+        let key = key.or(name.map(SoughtBy::Name)).or(room.map(SoughtBy::Room));
+        let parent = self.neighbourhood.or(self.compound).unwrap_or_default();
+        let mut client = RegistryServiceClient::new(self.ask.connection()?);
+        let all = self.listing.collect(async |page_size, page_token| {
+            let request = FindResidentsRequest { key: key.clone(), parent: parent.clone(), page_size, page_token };
+            let page = client.find_residents(request).await?.into_inner();
+            Ok((page.residents, page.next_page_token))
+        });
+        self.listing.show(&self.ask, &all.await?, &COLUMNS)
+    }
+}
+
+async fn list(place: Place, listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
     let parent = place.household.or(place.compound).unwrap_or_default();
     let mut client = RegistryServiceClient::new(ask.connection()?);
-    let all = paging.collect(async |page_size, page_token| {
+    let all = listing.collect(async |page_size, page_token| {
         let request = ListResidentsRequest { parent: parent.clone(), page_size, page_token };
         let page = client.list_residents(request).await?.into_inner();
         Ok((page.residents, page.next_page_token))
     });
-    ask.list(&all.await?, &COLUMNS)
-}
-
-async fn find(key: Key, ask: &Ask) -> anyhow::Result<()> {
-    let key = match (key.phone, key.document) {
-        (Some(phone), _) => find_residents_request::Key::Phone(phone),
-        (None, Some(document)) => find_residents_request::Key::DocumentNumber(document),
-        (None, None) => bail!("give --phone or --document"),
-    };
-    let mut client = RegistryServiceClient::new(ask.connection()?);
-    let found = client.find_residents(FindResidentsRequest { key: Some(key) }).await?.into_inner();
-    ask.list(&found.residents, &COLUMNS)
+    listing.show(ask, &all.await?, &COLUMNS)
 }
 
 async fn erase(resident: String, yes: bool, act: &Act) -> anyhow::Result<()> {

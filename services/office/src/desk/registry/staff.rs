@@ -4,7 +4,7 @@ use proto::registry::v1::{
 };
 
 use crate::desk::{
-    ask::{Act, Ask, Paging},
+    ask::{Act, Ask, Listing},
     typed,
 };
 
@@ -27,13 +27,13 @@ pub enum Command {
         act: Act,
     },
     /// Who serves where
-    #[command(after_help = "Example:\n  mifeng staff list")]
+    #[command(after_help = "Example:\n  mifeng staff list --export staff.csv")]
     List {
         /// Only of this neighbourhood
         #[arg(long, value_parser = typed::name("neighbourhoods"))]
         neighbourhood: Option<String>,
         #[command(flatten)]
-        paging: Paging,
+        listing: Listing,
         #[command(flatten)]
         ask: Ask,
     },
@@ -51,15 +51,15 @@ impl Command {
                 });
                 act.show(&enrolled.await?)
             }
-            Self::List { neighbourhood, paging, ask } => {
+            Self::List { neighbourhood, listing, ask } => {
                 let parent = neighbourhood.unwrap_or_default();
                 let mut client = RegistryServiceClient::new(ask.connection()?);
-                let all = paging.collect(async |page_size, page_token| {
+                let all = listing.collect(async |page_size, page_token| {
                     let request = ListStaffRequest { parent: parent.clone(), page_size, page_token };
                     let page = client.list_staff(request).await?.into_inner();
                     Ok((page.staff, page.next_page_token))
                 });
-                ask.list(&all.await?, &["name", "kind", "neighbourhood", "masked_name"])
+                listing.show(&ask, &all.await?, &["name", "kind", "neighbourhood", "masked_name"])
             }
         }
     }
