@@ -137,10 +137,51 @@ impl Ledger {
         D: Fn(&A, u64) -> Result<Decision<A::Event>, X> + Send + Sync,
         F: Fn(&A, u64) -> R + Send + Sync,
     {
+        self.decided(call, stream_id, None, decide, reply).await
+    }
+
+    /// The same for a stream that this command alone can begin, since its id derives from the command's ([`Call::id`]): it
+    /// is taken to be empty, and read only where it turns out not to be.
+    pub async fn begin<A, R, X, D, F>(
+        &self,
+        call: &Call,
+        stream_id: &str,
+        decide: D,
+        reply: F,
+    ) -> Result<Done<R>, Failure>
+    where
+        A: Aggregate,
+        R: Message + Default,
+        X: Refuse,
+        D: Fn(&A, u64) -> Result<Decision<A::Event>, X> + Send + Sync,
+        F: Fn(&A, u64) -> R + Send + Sync,
+    {
+        self.decided(call, stream_id, Some(Arc::default()), decide, reply).await
+    }
+
+    /// `empty`: the state to decide on at first, where the stream is taken to be empty.
+    async fn decided<A, R, X, D, F>(
+        &self,
+        call: &Call,
+        stream_id: &str,
+        mut empty: Option<Arc<A>>,
+        decide: D,
+        reply: F,
+    ) -> Result<Done<R>, Failure>
+    where
+        A: Aggregate,
+        R: Message + Default,
+        X: Refuse,
+        D: Fn(&A, u64) -> Result<Decision<A::Event>, X> + Send + Sync,
+        F: Fn(&A, u64) -> R + Send + Sync,
+    {
         self.settle(&call.after).await;
         let _turn = self.turns.take(A::Event::CATEGORY, stream_id).await;
         for _ in 0..ATTEMPTS {
-            let (state, version) = self.load::<A>(stream_id).await?;
+            let (state, version) = match empty.take() {
+                Some(state) => (state, 0),
+                None => self.load::<A>(stream_id).await?,
+            };
             let decision = match decide(&state, version) {
                 Ok(decision) => decision,
                 // The command may have been done before, and its own effect be what stands in the way now.

@@ -219,7 +219,7 @@ impl Views {
         loop {
             let mut most = 0;
             for source in &self.inner.sources {
-                let taken = follow::catch_up(&self.inner, new, &**source, CAUGHT_UP).await?;
+                let taken = follow::catch_up(&self.inner, new, source, CAUGHT_UP).await?;
                 most = most.max(taken);
                 records += taken;
             }

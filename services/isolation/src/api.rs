@@ -52,7 +52,7 @@ impl IsolationService for Api {
         let key = filing::only_key(terms.kind());
         let decide =
             |order: &Order, _| order.propose(terms.clone(), &signature).map(|events| filing::file(order, events, key));
-        let done = self.ledger.transact(&call, &id, decide, shown(&id, call.now)).await?;
+        let done = self.ledger.begin(&call, &id, decide, shown(&id, call.now)).await?;
         Ok(done.into_response())
     }
 

@@ -223,6 +223,22 @@ impl Api {
     {
         self.ledger.transact::<A, R, Refusal, _, _>(call, id, decide, reply).await.map_err(clash)
     }
+
+    /// The same about something that the call itself brings into the register.
+    async fn begin<A, R, D>(
+        &self,
+        call: &Call,
+        id: &str,
+        decide: D,
+        reply: impl Fn(&A, u64) -> R + Send + Sync,
+    ) -> Result<Done<R>, Status>
+    where
+        A: Aggregate,
+        R: prost::Message + Default,
+        D: Fn(&A, u64) -> Result<Decision<A::Event>, Refusal> + Send + Sync,
+    {
+        self.ledger.begin::<A, R, Refusal, _, _>(call, id, decide, reply).await.map_err(clash)
+    }
 }
 
 /// An etag that is given must be the version that the decision was made on; one that changes nothing needs none.

@@ -111,7 +111,7 @@ async fn a_log_from_an_older_backup_takes_nothing_until_it_has_a_new_id() {
     let renewed = database::renew(&cluster.administrator(), &service.name).await.unwrap();
     match log.append(append()).await {
         Err(AppendError::Unknown(error)) => {
-            assert!(format!("{error:#}").contains("start this process anew"), "{error:#}")
+            assert!(format!("{error:#}").contains("start this process anew"), "{error:#}");
         }
         other => panic!("{other:?}"),
     }

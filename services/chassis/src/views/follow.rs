@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
 use proto::event::v1::consumer::State;
 use sqlx::{AnyConnection, Connection as _};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 use tracing::Instrument as _;
 
 use super::{
@@ -190,13 +190,13 @@ impl Pause {
 pub(super) async fn catch_up(
     views: &Inner,
     generation: &Generation,
-    source: &dyn Feed,
+    source: &Arc<dyn Feed>,
     behind: u64,
 ) -> anyhow::Result<u64> {
     let progress = Progress::aside(&views.service, source.source());
-    let mut records = 0;
+    let (mut records, mut ahead) = (0, Ahead::default());
     loop {
-        let taken = step(views, generation, source, &progress, true).await?;
+        let taken = step_with(views, generation, source, &progress, true, &mut ahead).await?;
         records += taken;
         let head = source.head().await.map_err(unreachable)?;
         if taken == 0 || head.position.saturating_sub(progress.standing().position) <= behind {
@@ -223,8 +223,54 @@ pub(super) async fn step(
     progress: &Progress,
     careful: bool,
 ) -> anyhow::Result<u64> {
+    let records = async |after| read(source, after, BATCH).await;
+    step_on(views, generation, source, progress, careful, records).await
+}
+
+/// The batch behind the one that is being applied, read meanwhile.
+#[derive(Default)]
+struct Ahead(Option<(u64, Reading)>);
+
+type Reading = JoinHandle<anyhow::Result<Vec<Arc<Record>>>>;
+
+impl Ahead {
+    /// The records behind a position; those behind them are read from now on.
+    async fn take(&mut self, source: &Arc<dyn Feed>, after: u64) -> anyhow::Result<Vec<Arc<Record>>> {
+        let records = match self.0.take() {
+            Some((begun, reading)) if begun == after => reading.await.context("reading ahead")??,
+            _ => read(&**source, after, BATCH).await?,
+        };
+        if let Some(last) = records.last().filter(|_| records.len() == BATCH) {
+            let (source, after) = (Arc::clone(source), last.position);
+            self.0 = Some((after, tokio::spawn(async move { read(&*source, after, BATCH).await })));
+        }
+        Ok(records)
+    }
+}
+
+async fn step_with(
+    views: &Inner,
+    generation: &Generation,
+    source: &Arc<dyn Feed>,
+    progress: &Progress,
+    careful: bool,
+    ahead: &mut Ahead,
+) -> anyhow::Result<u64> {
+    let records = async |after| ahead.take(source, after).await;
+    step_on(views, generation, &**source, progress, careful, records).await
+}
+
+/// `records`: those behind a position.
+async fn step_on(
+    views: &Inner,
+    generation: &Generation,
+    source: &dyn Feed,
+    progress: &Progress,
+    careful: bool,
+    records: impl AsyncFnOnce(u64) -> anyhow::Result<Vec<Arc<Record>>>,
+) -> anyhow::Result<u64> {
     let checkpoint = generation.checkpoint(source.source()).await?;
-    let records = read(source, checkpoint.position, BATCH).await?;
+    let records = records(checkpoint.position).await?;
     let Some(first) = records.first() else {
         let head = source.head().await.map_err(unreachable)?;
         // Restored from an older backup, a log may be shorter than what was seen of it.

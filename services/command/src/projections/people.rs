@@ -55,10 +55,10 @@ impl Projection for People {
                 tables.put("household", row).await?;
             }
             resident_event::Event::CATEGORY => {
-                resident(tables, id, resident_event::Event::from_payload(payload)?).await?
+                resident(tables, id, resident_event::Event::from_payload(payload)?).await?;
             }
             case_event::Event::CATEGORY => {
-                case(tables.now().await?, id, case_event::Event::from_payload(payload)?).await?
+                case(tables.now().await?, id, case_event::Event::from_payload(payload)?).await?;
             }
             method_event::Event::CATEGORY => {
                 if let method_event::Event::Published(event) = method_event::Event::from_payload(payload)? {

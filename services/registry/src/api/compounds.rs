@@ -34,7 +34,7 @@ pub(super) async fn create(api: &Api, request: Request<CreateCompoundRequest>) -
         let events = compound.open(&display_name, &neighbourhood, group).map_err(refused)?;
         Ok(Decision::new(events).office(&neighbourhood).reserve(keys::COMPOUND_NAME, &key))
     };
-    Ok(api.decide(&call, &id, decide, |after, version| shown(&id, after, version)).await?.into_response())
+    Ok(api.begin(&call, &id, decide, |after, version| shown(&id, after, version)).await?.into_response())
 }
 
 pub(super) async fn get(api: &Api, request: Request<GetCompoundRequest>) -> Answer<Compound> {

@@ -87,7 +87,7 @@ pub(super) async fn register(
         residents: 0,
         etag: version.to_string(),
     };
-    api.ledger.transact(call, &id, decide, reply).await
+    api.ledger.begin(call, &id, decide, reply).await
 }
 
 pub(super) async fn get(api: &Api, request: Request<GetHouseholdRequest>) -> Answer<Household> {

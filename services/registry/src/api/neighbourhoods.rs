@@ -42,7 +42,7 @@ pub(super) async fn create(api: &Api, request: Request<CreateNeighbourhoodReques
         code: after.code.clone(),
         etag: version.to_string(),
     };
-    Ok(api.decide(&call, &id, decide, reply).await?.into_response())
+    Ok(api.begin(&call, &id, decide, reply).await?.into_response())
 }
 
 pub(super) async fn list(api: &Api, request: Request<ListNeighbourhoodsRequest>) -> Answer<ListNeighbourhoodsResponse> {

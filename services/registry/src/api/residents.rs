@@ -60,7 +60,7 @@ pub(super) async fn register(
             None => decision,
         })
     };
-    api.ledger.transact(call, &id, decide, |after, version| bare(&id, after, version)).await
+    api.ledger.begin(call, &id, decide, |after, version| bare(&id, after, version)).await
 }
 
 pub(super) async fn get(api: &Api, request: Request<GetResidentRequest>) -> Answer<Resident> {

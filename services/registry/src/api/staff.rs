@@ -48,7 +48,7 @@ pub(super) async fn enrol(api: &Api, request: Request<EnrolStaffRequest>) -> Ans
         neighbourhood: given.neighbourhood.clone(),
         masked_name: String::new(),
     };
-    let done = api.decide(&call, &id, decide, reply).await?;
+    let done = api.begin(&call, &id, decide, reply).await?;
     let reply = Staff { masked_name: mask::name(&person.full_name), ..done.reply };
     Ok(Done { reply, log: done.log, position: done.position }.into_response())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, instant, timestamp};
+use chassis::{Projection, Record, Scope, Tables, instant, timestamp};
 use chrono::DateTime;
 use proto::{
     event::v1::Sealed,
@@ -52,7 +52,8 @@ impl Projection for KeyPersons {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+        let db = tables.now().await?;
         match event::<Event>(record)? {
             Some(Event::Flagged(flagged)) => return flag(db, record, flagged).await,
             Some(Event::Unflagged(_)) => return drop_flag(db, &record.stream_id).await,

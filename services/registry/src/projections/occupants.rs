@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, instant, timestamp};
+use chassis::{Projection, Record, Scope, Tables, instant, timestamp};
 use chrono::DateTime;
 use proto::{
     event::v1::Sealed,
@@ -58,7 +58,8 @@ impl Projection for Occupants {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+        let db = tables.now().await?;
         match event::<Event>(record)? {
             Some(Event::Visited(visit)) if visit.unknown_occupants > 0 => find(db, record, visit).await,
             Some(Event::OccupantsResolved(resolved)) => resolve(db, record, resolved).await,

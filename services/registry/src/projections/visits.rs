@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, instant, timestamp};
+use chassis::{Projection, Record, Scope, Tables, instant, timestamp};
 use chrono::DateTime;
 use proto::registry::v1::{Visit, VisitOutcome, visits_event::Event};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
@@ -52,7 +52,8 @@ impl Projection for VisitsMade {
         SOURCES
     }
 
-    async fn apply(&self, db: &mut AnyConnection, record: &Record) -> anyhow::Result<()> {
+    async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+        let db = tables.now().await?;
         let Some(Event::Visited(visit)) = event::<Event>(record)? else { return Ok(()) };
         let at = visit.visited_at.as_ref().and_then(instant).unwrap_or_default().timestamp_micros();
         let residence = visit.residence.clone().unwrap_or_default();
