@@ -73,9 +73,7 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
 async fn rebuilt(house: &House, options: &Options) -> anyhow::Result<f64> {
     let host = house.running().host();
     let log = Arc::clone(host.ledger("pass").await?.log());
-    while !matches!(*log.lead().borrow(), Lead::Here { .. }) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    log.lead().wait_for(|lead| matches!(lead, Lead::Here { .. })).await?;
     let before = log.head().await?.position;
     fill(&*log, options.events).await?;
     let head = log.head().await?.position;

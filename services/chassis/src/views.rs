@@ -22,6 +22,8 @@ use crate::{
 };
 use generation::Generation;
 
+/// From the beginning to the head.
+mod filling;
 /// From record to record.
 mod follow;
 /// The tables.
@@ -219,7 +221,7 @@ impl Views {
         loop {
             let mut most = 0;
             for source in &self.inner.sources {
-                let taken = follow::catch_up(&self.inner, new, source, CAUGHT_UP).await?;
+                let taken = filling::catch_up(&self.inner, new, source, CAUGHT_UP).await?;
                 most = most.max(taken);
                 records += taken;
             }

@@ -55,6 +55,24 @@ async fn a_command_that_is_sent_again_gets_its_answer_and_has_no_second_effect()
 }
 
 #[tokio::test]
+async fn what_begins_a_stream_reads_it_only_where_it_is_not_empty() {
+    let house = House::new();
+    let ledger = house.ledger().await;
+    let versions = std::sync::Mutex::new(Vec::new());
+    let decide = |state: &Compound, version| {
+        versions.lock().unwrap().push(version);
+        state.open("长丰二村").map(Decision::new)
+    };
+    let reply = |_: &Compound, version| Head { position: version, ..Head::default() };
+    let begun = ledger.begin(&call("1"), "c", decide, reply).await.unwrap();
+    let again = ledger.begin(&call("1"), "c", decide, reply).await.unwrap();
+    assert_eq!((begun.position, again.position, again.reply.position), (1, 1, 1), "once, with one answer");
+    let refused = another(&ledger).begin(&call("2"), "c", decide, reply).await;
+    assert!(matches!(refused, Err(Failure::Refused(_))), "another command finds what is there");
+    assert_eq!(*versions.lock().unwrap(), [0, 0, 0, 1]);
+}
+
+#[tokio::test]
 async fn a_request_id_is_good_for_one_content() {
     let house = House::new();
     let ledger = house.ledger().await;

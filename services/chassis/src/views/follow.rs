@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, bail};
 use futures::FutureExt as _;
 use proto::event::v1::consumer::State;
 use sqlx::{AnyConnection, Connection as _};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 use tracing::Instrument as _;
 
 use super::{
@@ -186,25 +186,6 @@ impl Pause {
     }
 }
 
-/// Fills a generation that nobody reads yet, until it is at most `behind` records away from the head.
-pub(super) async fn catch_up(
-    views: &Inner,
-    generation: &Generation,
-    source: &Arc<dyn Feed>,
-    behind: u64,
-) -> anyhow::Result<u64> {
-    let progress = Progress::aside(&views.service, source.source());
-    let (mut records, mut ahead) = (0, Ahead::default());
-    loop {
-        let taken = step_with(views, generation, source, &progress, true, &mut ahead).await?;
-        records += taken;
-        let head = source.head().await.map_err(unreachable)?;
-        if taken == 0 || head.position.saturating_sub(progress.standing().position) <= behind {
-            return Ok(records);
-        }
-    }
-}
-
 /// How a batch is applied.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Care {
@@ -227,41 +208,8 @@ pub(super) async fn step(
     step_on(views, generation, source, progress, careful, records).await
 }
 
-/// The batch behind the one that is being applied, read meanwhile.
-#[derive(Default)]
-struct Ahead(Option<(u64, Reading)>);
-
-type Reading = JoinHandle<anyhow::Result<Vec<Arc<Record>>>>;
-
-impl Ahead {
-    /// The records behind a position; those behind them are read from now on.
-    async fn take(&mut self, source: &Arc<dyn Feed>, after: u64) -> anyhow::Result<Vec<Arc<Record>>> {
-        let records = match self.0.take() {
-            Some((begun, reading)) if begun == after => reading.await.context("reading ahead")??,
-            _ => read(&**source, after, BATCH).await?,
-        };
-        if let Some(last) = records.last().filter(|_| records.len() == BATCH) {
-            let (source, after) = (Arc::clone(source), last.position);
-            self.0 = Some((after, tokio::spawn(async move { read(&*source, after, BATCH).await })));
-        }
-        Ok(records)
-    }
-}
-
-async fn step_with(
-    views: &Inner,
-    generation: &Generation,
-    source: &Arc<dyn Feed>,
-    progress: &Progress,
-    careful: bool,
-    ahead: &mut Ahead,
-) -> anyhow::Result<u64> {
-    let records = async |after| ahead.take(source, after).await;
-    step_on(views, generation, &**source, progress, careful, records).await
-}
-
 /// `records`: those behind a position.
-async fn step_on(
+pub(super) async fn step_on(
     views: &Inner,
     generation: &Generation,
     source: &dyn Feed,
