@@ -9,7 +9,7 @@ use prost::{Message, Name};
 use proto::access::v1::Role;
 use sha2::Sha256;
 use tonic::{Request, Status};
-use uuid::Uuid;
+use uuid::{Uuid, Version};
 
 use crate::{Fields, refusal};
 
@@ -212,15 +212,27 @@ impl Call {
         }
     }
 
-    /// The id of something that this command makes, the same on every retry.
+    /// The id of something that this command makes, the same on every retry. It begins with the time with which the
+    /// command's id begins, if that is one of a time: what is made together stands together in every index.
     pub fn id(&self, what: &str) -> String {
         let name = format!("{}\n{}\n{what}", self.principal.subject, self.command_id);
-        Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
+        let named = Uuid::new_v5(&NAMESPACE, name.as_bytes());
+        let command = self.command_id.get(..UUID).and_then(|id| Uuid::parse_str(id).ok());
+        let Some(command) = command.filter(|id| id.get_version() == Some(Version::SortRand)) else {
+            return named.to_string();
+        };
+        let mut bytes = named.into_bytes();
+        bytes[..TIME].copy_from_slice(&command.as_bytes()[..TIME]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
     }
 }
 
 /// A random UUID of our own, under which derived ids are named.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d69_6665_6e67_4a5d_9c3e_b1a8_0f52_77e4);
+
+/// Letters of a UUID, and bytes of the time with which one of version 7 begins.
+const UUID: usize = 36;
+const TIME: usize = 6;
 
 fn positions<T>(request: &Request<T>) -> Result<Positions, Status> {
     let Some(value) = request.metadata().get(MIN_POSITION) else { return Ok(Positions::new()) };

@@ -279,11 +279,9 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// An id for one intention, to be kept over all tries of it.
+/// An id for one intention, to be kept over all tries of it: a UUID of version 7, so that the log's indexes grow at their end.
 pub fn new_request_id() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system gives random bytes or nothing in it is safe");
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    crate::Clock::system().id().to_string()
 }
 
 /// Whether the server, or a proxy before it, says that the same request may be sent again.

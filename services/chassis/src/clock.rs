@@ -39,6 +39,11 @@ impl Clock {
         Self::reading(Reading::Shifted(start - system_time()))
     }
 
+    /// Showed `start` at a time that several processes know, so that they show the same.
+    pub fn since(start: DateTime<Utc>, then: DateTime<Utc>) -> Self {
+        Self::reading(Reading::Shifted(start - then))
+    }
+
     /// Stands still until its hand is moved.
     pub fn manual(start: DateTime<Utc>) -> (Self, Hand) {
         let shown = Arc::new(Mutex::new(start));

@@ -3,9 +3,9 @@
 //! it over under the next fence.
 //!
 //! Invariants:
-//! - A fence has one holder, ever. It changes only while the log's head is locked, and every append compares it under the
-//!   same lock: a replica that only believes it leads cannot write, however long it was stopped or cut off. So it may go
-//!   on believing until it learns otherwise.
+//! - A fence has one holder, ever. It changes together with the row of the log's head, and every append looks at both at
+//!   once and writes only while the head's row is the one that it saw: a replica that only believes it leads cannot write,
+//!   however long it was stopped or cut off. So it may go on believing until it learns otherwise.
 //! - What a leader remembers of streams it trusts only until its last renewal runs out by its own clock ([`Lease::sure`]):
 //!   before that nobody else can have written.
 
@@ -241,11 +241,11 @@ impl Contender {
         }
     }
 
-    /// Appends that know the old fence hold the head, which is waited for, or come later and find the new one.
+    /// An append that knows the old fence has written before this takes the head, or finds another row there.
     async fn take(&mut self) -> anyhow::Result<()> {
         let (holder, address) = (self.state.holder.clone(), self.address.clone());
         let db = self.connected().await?;
-        sqlx::raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT id FROM log.log_head WHERE id = 1 FOR UPDATE")
+        sqlx::raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED; UPDATE log.log_head SET position = position WHERE id = 1")
             .execute(&mut *db)
             .await
             .context("waiting for the last append of the one who led")?;

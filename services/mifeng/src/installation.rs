@@ -39,6 +39,9 @@ pub(crate) struct Prepare {
     owner: Option<u32>,
 }
 
+/// Tells a service's processes when the installation was made: a demonstration's time goes on from there in all of them.
+pub(crate) const PREPARED: &str = "prepared";
+
 /// The servers that show a certificate: each is reached under its own name inside, and from the machine itself.
 const SERVERS: [&str; 2] = ["nats", "proxy"];
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -80,11 +83,13 @@ impl Prepare {
         let names: BTreeSet<String> = self.names.iter().filter(|name| !name.is_empty()).cloned().collect();
         let authority = Authority::open_or_create(&private, clock.now(), &mut work)?;
         let root = self.root_secret()?;
+        let prepared = self.prepared(clock)?;
         let mut users = Vec::new();
         for service in Service::ALL {
             let folder = self.folder.join(service.name());
             work.folder(&folder)?;
             work.once(&folder.join(chassis::secrets::FILE), || Ok(root.clone()))?;
+            work.once(&folder.join(PREPARED), || Ok(prepared.clone()))?;
             work.once(&folder.join("postgres.password"), password)?;
             work.once(&folder.join("nats.password"), password)?;
             users.push((service.name(), read(&folder.join("nats.password"))?));
@@ -101,6 +106,16 @@ impl Prepare {
         work.always(&self.folder.join("nats/users.conf"), nats::users_conf(&users).as_bytes())?;
         authority.certify(&self.folder, &names, clock.now(), &mut work)?;
         Ok(work.made)
+    }
+
+    /// As a service has it already, or now.
+    fn prepared(&self, clock: &Clock) -> anyhow::Result<Vec<u8>> {
+        for service in Service::ALL {
+            if let Some(prepared) = there(&self.folder.join(service.name()).join(PREPARED))? {
+                return Ok(prepared);
+            }
+        }
+        Ok(clock.now().to_rfc3339().into_bytes())
     }
 
     /// The one that a service has already, or a new one.

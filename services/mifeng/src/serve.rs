@@ -15,6 +15,8 @@ use clap::Args;
 
 use mifeng::wiring::{Plan, Service};
 
+use crate::installation::PREPARED;
+
 #[derive(Args)]
 pub(crate) struct Serve {
     #[arg(value_enum)]
@@ -67,6 +69,7 @@ impl Serve {
             None => None,
         };
         let root = self.secrets.as_ref().map(|folder| folder.join(chassis::secrets::FILE));
+        let clock = self.clock()?;
         let plan = Plan {
             services: vec![self.service],
             listen: self.listen,
@@ -75,11 +78,7 @@ impl Serve {
             store,
             nats,
             advertise: self.advertise,
-            clock: if self.demo {
-                Clock::starting_at(crate::up::DEMONSTRATION.parse().context("the demonstration's time")?)
-            } else {
-                Clock::system()
-            },
+            clock,
             demonstration: self.demo,
             data: self.data,
         };
@@ -89,6 +88,19 @@ impl Serve {
             tracing::info!("the first administrator is waited for: {}/first-administrator#{code}", running.address);
         }
         running.until_told().await
+    }
+
+    /// All processes of one demonstration show the same time, also those that were started again: a token of another one is
+    /// never issued in the future.
+    fn clock(&self) -> anyhow::Result<Clock> {
+        if !self.demo {
+            return Ok(Clock::system());
+        }
+        let start = crate::up::DEMONSTRATION.parse().context("the demonstration's time")?;
+        Ok(match self.secret(PREPARED)? {
+            Some(prepared) => Clock::since(start, prepared.parse().context("reading when the installation was made")?),
+            None => Clock::starting_at(start),
+        })
     }
 
     /// One list does for all processes: the service's own rows are no peers.

@@ -218,6 +218,39 @@ async fn positions_have_no_hole_while_the_lead_goes_back_and_forth() {
     }
 }
 
+/// As a leader and one who leads no longer and does not know it: what one has looked up the other has changed meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_looked_up_before_somebody_else_wrote_is_not_written() {
+    let kept = Kept::empty().await;
+    let one = Replica::of(kept.service(), "http://one").await;
+    one.leads().await;
+    let other = PgLog::open(&kept.service().database, "registry", Clock::system(), one.lease.clone()).await.unwrap();
+    let two = Arc::new(Replica { lease: one.lease.clone(), log: Arc::new(other) });
+    let one = Arc::new(one);
+    let callers = (0..8_u64).map(|caller| {
+        let replica = Arc::clone(if caller % 2 == 0 { &one } else { &two });
+        tokio::spawn(async move {
+            for n in 0..50 {
+                // Two callers, one at each, have a stream together.
+                let (id, stream) = (format!("{caller}-{n}"), format!("h{}", caller / 2));
+                let append = command(&id, vec![write(&stream, Expected::Any, 1)]);
+                while let Err(error) = replica.log.append(append.clone()).await {
+                    assert!(matches!(error, AppendError::Unknown(_)), "{error:?}");
+                }
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    let found = two.log.verify().await.unwrap();
+    assert_eq!((found.records, found.broken_at), (400, None));
+    for stream in 0..4 {
+        let records = two.log.read_stream("household", &format!("h{stream}"), 0).await.unwrap();
+        assert!(records.iter().map(|record| record.version).eq(1..=100), "stream {stream}");
+    }
+}
+
 /// What these tests decide about.
 #[derive(Clone, Default)]
 struct Compound {

@@ -66,6 +66,19 @@ fn derived_commands_and_ids_are_the_same_on_every_retry_and_differ_from_each_oth
 }
 
 #[test]
+fn what_a_command_makes_begins_with_the_time_of_its_id() {
+    let id = "0170e8f1-8400-7abc-8def-0123456789ab";
+    let call = Call::by(worker("staff/1"), DateTime::UNIX_EPOCH, id);
+    let (household, resident) = (call.id("household"), call.derive("row 7").id("resident"));
+    for made in [&household, &resident] {
+        assert_eq!(made[..13], id[..13]);
+        assert_eq!(uuid::Uuid::parse_str(made).unwrap().get_version_num(), 8);
+    }
+    assert_eq!(household, call.id("household"));
+    assert_ne!(household[14..], resident[14..]);
+}
+
+#[test]
 fn ids_of_today_are_ids_of_tomorrow() {
     let call = Call::command(&admitted(household("h"), "staff/1"), "request-1").unwrap();
     assert_eq!(call.id("household"), "e93ecbb7-cb35-51e8-80e2-13a17b729b74");

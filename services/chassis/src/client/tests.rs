@@ -236,5 +236,5 @@ async fn an_address_needs_its_scheme() {
 fn request_ids_are_uuids_and_differ() {
     let (one, other) = (new_request_id(), new_request_id());
     assert_ne!(one, other);
-    assert_eq!(uuid::Uuid::parse_str(&one).unwrap().get_version_num(), 4);
+    assert_eq!(uuid::Uuid::parse_str(&one).unwrap().get_version_num(), 7);
 }

@@ -30,6 +30,8 @@ use crate::{
 
 /// What a replica that does not lead hears of the log.
 mod follower;
+/// Tells those replicas.
+mod herald;
 /// Questions to rows.
 mod reader;
 /// Plans to rows.
@@ -63,6 +65,9 @@ const CHANNEL: &str = "log";
 
 /// How long one step may take: a server that has gone silent must not keep anybody waiting for ever.
 const STEP: Duration = Duration::from_secs(5);
+
+/// Before the database is asked again that did not answer.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Connections that read.
 const READERS: u32 = 6;

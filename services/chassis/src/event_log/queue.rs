@@ -19,13 +19,20 @@ use crate::Clock;
 /// Where a log is written. `begin`, then `commit` or `roll_back`; never two at a time.
 #[async_trait]
 pub(super) trait Store: Send + 'static {
-    /// Begins a transaction that nobody else can write in, and looks up what the batch names.
+    /// How often others get a turn before a commit goes. Many commits of few requests keep callers and store busy at once;
+    /// where a commit costs much, few of many are better.
+    const TURNS: usize = usize::MAX;
+
+    /// Looks up what the batch names, and sees to it that a commit fails if anybody else writes before it.
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError>;
 
     /// Writes all of a plan, durably.
     async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError>;
 
-    /// Ends the transaction, if there is one still, without a trace. After an error the next `begin` trusts nothing that
+    /// Tells other processes how far the log goes, and keeps nobody waiting for it.
+    fn announce(&mut self, _position: u64) {}
+
+    /// Ends what was begun, if there is anything still, without a trace. After an error the next `begin` trusts nothing that
     /// was in memory.
     async fn roll_back(&mut self, after: Option<&StoreError>);
 
@@ -38,6 +45,9 @@ pub(super) trait Store: Send + 'static {
 pub(super) enum StoreError {
     #[error("the disk is full")]
     Full,
+    /// Somebody else has written since the look: nothing was done.
+    #[error("another process has written meanwhile")]
+    Moved,
     /// The store does not take a row: somebody's request is bad.
     #[error("the store refuses a row")]
     Refused(#[source] anyhow::Error),
@@ -53,6 +63,7 @@ impl StoreError {
     fn answer(&self) -> AppendError {
         match self {
             Self::Full => AppendError::Full,
+            Self::Moved => AppendError::Unknown(anyhow::anyhow!("{self}")),
             Self::Unknown(error) => AppendError::Unknown(anyhow::anyhow!("{error:#}")),
             Self::Refused(error) | Self::Fault(error) => AppendError::Fault(anyhow::anyhow!("{error:#}")),
         }
@@ -85,6 +96,9 @@ struct Load {
 
 /// More would make those wait who came first.
 const MOST: Load = Load { requests: 256, events: 1_024, bytes: 4 << 20 };
+
+/// Looks at a log that others write to before its callers are told to try again.
+const TRIES: u32 = 3;
 
 /// Forgotten per transaction, so that appends are not kept waiting.
 pub(super) const PRUNED_AT_ONCE: u32 = 1_000;
@@ -152,7 +166,7 @@ impl<S: Store> Appender<S> {
                 Order::Append(first) => {
                     let (batch, next) = self.gather(*first).await;
                     held = next;
-                    self.write(batch).await;
+                    self.write(batch, 0).await;
                 }
                 Order::Prune { before, answer } => {
                     let pruned = self.store.prune(before, PRUNED_AT_ONCE).await;
@@ -180,7 +194,7 @@ impl<S: Store> Appender<S> {
     async fn gather(&mut self, first: Waiting) -> (Vec<Waiting>, Option<Order>) {
         let mut load = first.load;
         let mut batch = vec![first];
-        loop {
+        for _ in 0..S::TURNS {
             // Those whom the last commit answered are about to send their next request: let them, as long as one does.
             tokio::task::yield_now().await;
             let before = batch.len();
@@ -195,12 +209,13 @@ impl<S: Store> Appender<S> {
                 }
             }
             if batch.len() == before || load.requests >= MOST.requests {
-                return (batch, None);
+                break;
             }
         }
+        (batch, None)
     }
 
-    async fn write(&mut self, batch: Vec<Waiting>) {
+    async fn write(&mut self, batch: Vec<Waiting>, tries: u32) {
         match self.commit(&batch).await {
             Ok(verdicts) => {
                 for (waiting, verdict) in batch.into_iter().zip(verdicts) {
@@ -208,10 +223,12 @@ impl<S: Store> Appender<S> {
                     drop(waiting.answer.send(verdict));
                 }
             }
+            // Who leads is soon known, here too.
+            Err(StoreError::Moved) if tries < TRIES => Box::pin(self.write(batch, tries + 1)).await,
             Err(StoreError::Refused(error)) if batch.len() > 1 => {
                 tracing::warn!(error = format!("{error:#}"), "the store refuses a batch: each request goes alone");
                 for waiting in batch {
-                    Box::pin(self.write(vec![waiting])).await;
+                    Box::pin(self.write(vec![waiting], 0)).await;
                 }
             }
             Err(error) => {
@@ -246,6 +263,9 @@ impl<S: Store> Appender<S> {
             return Err(error);
         }
         let records = mem::take(&mut plan.records);
+        if !records.is_empty() {
+            self.store.announce(plan.head.position);
+        }
         self.tail.publish(records.into_iter().map(|(_, record)| record), plan.head);
         Ok(plan.verdicts)
     }

@@ -32,7 +32,7 @@ fn all(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn what_is_made_once_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(prepare(dir.path(), &[], "2026-11-25").unwrap().len(), 6 * 4 + 1 + 2 * 3 + 1 + 2);
+    assert_eq!(prepare(dir.path(), &[], "2026-11-25").unwrap().len(), 6 * 5 + 1 + 2 * 3 + 1 + 2);
     let first = all(dir.path());
     assert!(prepare(dir.path(), &[], "2026-11-26").unwrap().is_empty());
     assert_eq!(all(dir.path()), first);
@@ -47,6 +47,7 @@ fn services_share_the_root_secret_and_no_password() {
     };
     assert_eq!(of("root.secret").len(), 1);
     assert_eq!(of("root.secret").first().unwrap().len(), 32);
+    assert_eq!(of("prepared").len(), 1, "the time at which a demonstration begins is the same for all");
     assert_eq!(of("postgres.password").union(&of("nats.password")).count(), 12);
     let users = fs::read_to_string(dir.path().join("nats/users.conf")).unwrap();
     for password in of("nats.password") {

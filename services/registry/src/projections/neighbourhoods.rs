@@ -35,20 +35,13 @@ impl Projection for Neighbourhoods {
 
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(Event::Opened(opened)) = event::<Event>(record)? else { return Ok(()) };
-        let db = tables.now().await?;
-        statement(
-            "INSERT INTO registry_neighbourhood (id, display_name, code, version) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (id) DO UPDATE SET
-                display_name = excluded.display_name, code = excluded.code, version = excluded.version",
-        )
-        .bind(record.stream_id.clone())
-        .bind(opened.display_name)
-        .bind(opened.code)
-        .bind(version(record))
-        .execute(db)
-        .await
-        .context("writing a neighbourhood")?;
-        Ok(())
+        let row = [
+            ("id", record.stream_id.clone().into()),
+            ("display_name", opened.display_name.into()),
+            ("code", opened.code.into()),
+            ("version", version(record).into()),
+        ];
+        tables.put("registry_neighbourhood", row).await
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{CHANNEL, STEP, follow};
+use super::{AGAIN, CHANNEL, STEP, follow};
 use crate::{Lead, Lease, event_log::tail::Tail, museum::Bug, postgres::Database};
 
 pub(super) struct Follower {
@@ -21,9 +21,6 @@ pub(super) struct Follower {
 
 /// Whatever was heard: a notification is a hint, and a silent connection tells nothing.
 const POLL: Duration = Duration::from_secs(1);
-
-/// Before the database is asked again that did not answer.
-const AGAIN: Duration = Duration::from_millis(250);
 
 impl Follower {
     /// `lead` is what was known before the tail was read.

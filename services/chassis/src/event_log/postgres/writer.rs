@@ -1,22 +1,27 @@
-//! The one connection that writes. A commit takes four messages there and back, however many requests it holds: lock the
-//! head, look up, write, commit. The statements' texts do not depend on the number of rows, so that each is planned once.
+//! The one connection that writes. A commit takes two messages there and back, however many requests it holds: look up,
+//! and write all if the head is still the row that was seen then. Nobody holds the head while a message is under way. The
+//! statements' texts do not depend on the number of rows, so that each is planned once.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection, postgres::PgRow};
+use sqlx::{PgConnection, postgres::PgRow};
 use tokio::time::timeout;
 
 use super::{
     super::{
+        KnownCommand,
         batch::{Batch, Known, Plan, Stream},
+        chain,
         queue::{Store, StoreError},
-        rows::{self, Columns as _},
-        tail::Tail,
+        rows::Columns as _,
+        tail::{Standing, Tail},
     },
-    CHANNEL, STEP, classified, same_log,
+    STEP, classified,
+    herald::Herald,
+    same_log,
 };
 use crate::{
     Lead, Lease,
@@ -31,79 +36,87 @@ pub(super) struct Writer {
     tail: Arc<Tail>,
     /// None before the first batch and after the connection broke.
     db: Option<PgConnection>,
+    /// Which version of the head's row the last look saw.
+    seen: String,
+    herald: Herald,
 }
 
 /// Limits of this connection, all shorter than [`STEP`]: a head that stays locked by a process that was stopped is let go
 /// by the server. And how it plans: each statement once, by the keys, whatever the statistics of a table that was empty a
 /// minute ago say.
 const SESSION: &str = "SET statement_timeout = '4500ms'; SET lock_timeout = '4000ms'; \
-    SET idle_in_transaction_session_timeout = '3000ms'; SET plan_cache_mode = force_generic_plan; SET jit = off; \
+    SET plan_cache_mode = force_generic_plan; SET jit = off; \
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; \
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// READ COMMITTED, so that the statements behind this one see what was committed before the lock.
-const LOCK: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-    SELECT log_id, position, chain FROM log.log_head WHERE id = 1 FOR UPDATE";
-
-/// What was found (0: the lease and the last stream, 1: a command, 2: a stream, 3: a key), and by which name.
+/// What was found (0: the head, 1: the lease and the last stream, 2: a command, 3: a stream, 4: a key), and by which name.
+/// One statement sees one state: whoever writes or takes over later changes the head's row, which `xmin` tells.
 const LOOK_UP: &str = "
-    SELECT 0::bigint, 0::bigint, l.fence, (SELECT COALESCE(MAX(stream_no), 0) FROM log.stream),
-        NULL::bytea, NULL::bytea, l.holder FROM replica.lease l WHERE l.id = 1
+    SELECT 0::bigint, 0::bigint, h.position, 0::bigint, h.chain, NULL::bytea, h.log_id, h.xmin::text
+    FROM log.log_head h WHERE h.id = 1
     UNION ALL
-    SELECT 1, n.place, c.first_position, c.last_position, c.fingerprint, c.reply, NULL
+    SELECT 1, 0, l.fence, (SELECT COALESCE(MAX(stream_no), 0) FROM log.stream), NULL, NULL, l.holder, NULL
+    FROM replica.lease l WHERE l.id = 1
+    UNION ALL
+    SELECT 2, n.place, c.first_position, c.last_position, c.fingerprint, c.reply, NULL, NULL
     FROM UNNEST($1::text[]) WITH ORDINALITY n (id, place) JOIN log.command c ON c.command_id = n.id
     UNION ALL
-    SELECT 2, n.place, s.stream_no, s.version, NULL, NULL, NULL
+    SELECT 3, n.place, s.stream_no, s.version, NULL, NULL, NULL, NULL
     FROM UNNEST($2::text[], $3::text[]) WITH ORDINALITY n (category, id, place)
     JOIN log.stream s ON s.category = n.category AND s.stream_id = n.id
     UNION ALL
-    SELECT 3, n.place, NULL, NULL, NULL, NULL, r.stream_id
+    SELECT 4, n.place, NULL, NULL, NULL, NULL, r.stream_id, NULL
     FROM UNNEST($4::text[], $5::bytea[]) WITH ORDINALITY n (scope, key, place)
     JOIN log.reservation r ON r.scope = n.scope AND r.key = n.key";
 
-/// Answers with how many rows of each kind were written.
+/// Answers with how many rows of each kind were written: all, or none where the head is no longer the row that was seen.
+/// Its lock comes first, since all others wait for what it finds.
 const WRITE: &str = "
-    WITH opened AS (
+    WITH moved AS (
+        UPDATE log.log_head SET position = $34, chain = $35 WHERE id = 1 AND xmin::text = $36 RETURNING 1
+    ), opened AS (
         INSERT INTO log.stream (stream_no, category, stream_id, version)
-        SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[]) RETURNING 1
+        SELECT n.* FROM moved, UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[]) n RETURNING 1
     ), went_on AS (
         UPDATE log.stream s SET version = n.version
-        FROM UNNEST($5::bigint[], $6::bigint[]) n (stream_no, version) WHERE s.stream_no = n.stream_no RETURNING 1
+        FROM moved, UNNEST($5::bigint[], $6::bigint[]) n (stream_no, version)
+        WHERE s.stream_no = n.stream_no RETURNING 1
     ), happened AS (
         INSERT INTO log.event (position, stream_no, version, event_id, type, schema_version, payload, command_id,
             correlation_id, causation_id, actor, office, subject_id, traceparent, occurred_at, recorded_at, chain)
         SELECT n.position, n.stream_no, n.version, n.event_id, n.type, n.schema_version, n.payload, n.command_id,
             n.correlation_id, n.causation_id, n.actor, n.office, n.subject_id, n.traceparent, n.occurred_at, $22, n.chain
-        FROM UNNEST($7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bytea[],
-            $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[],
-            $23::bytea[])
+        FROM moved, UNNEST($7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[],
+            $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],
+            $21::bigint[], $23::bytea[])
             n (position, stream_no, version, event_id, type, schema_version, payload, command_id, correlation_id,
             causation_id, actor, office, subject_id, traceparent, occurred_at, chain) RETURNING 1
     ), done AS (
         INSERT INTO log.command (command_id, fingerprint, first_position, last_position, reply, recorded_at)
-        SELECT n.*, $22 FROM UNNEST($24::text[], $25::bytea[], $26::bigint[], $27::bigint[], $28::bytea[]) n RETURNING 1
+        SELECT n.*, $22 FROM moved, UNNEST($24::text[], $25::bytea[], $26::bigint[], $27::bigint[], $28::bytea[]) n
+        RETURNING 1
     ), released AS (
-        DELETE FROM log.reservation r USING UNNEST($29::text[], $30::bytea[]) n (scope, key)
+        DELETE FROM log.reservation r USING moved, UNNEST($29::text[], $30::bytea[]) n (scope, key)
         WHERE r.scope = n.scope AND r.key = n.key RETURNING 1
     ), reserved AS (
         INSERT INTO log.reservation (scope, key, stream_id)
-        SELECT * FROM UNNEST($31::text[], $32::bytea[], $33::text[])
+        SELECT n.* FROM moved, UNNEST($31::text[], $32::bytea[], $33::text[]) n
         ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id RETURNING 1
-    ), moved AS (
-        UPDATE log.log_head SET position = $34, chain = $35 WHERE id = 1 RETURNING 1
     )
-    SELECT (SELECT COUNT(*) FROM opened), (SELECT COUNT(*) FROM went_on), (SELECT COUNT(*) FROM happened),
-        (SELECT COUNT(*) FROM done), (SELECT COUNT(*) FROM reserved), (SELECT COUNT(*) FROM moved)";
+    SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM opened), (SELECT COUNT(*) FROM went_on),
+        (SELECT COUNT(*) FROM happened), (SELECT COUNT(*) FROM done), (SELECT COUNT(*) FROM reserved)";
 
 impl Writer {
     pub(super) fn new(database: Database, lease: Lease, tail: Arc<Tail>) -> Self {
-        Self { database, lease, tail, db: None }
+        let herald = Herald::sent(database.clone());
+        Self { database, lease, tail, db: None, seen: String::new(), herald }
     }
 
     pub(super) async fn close(mut self) {
         if let Some(db) = self.db.take() {
             leave(db).await;
         }
+        self.herald.end().await;
     }
 
     async fn connected(&mut self) -> Result<&mut PgConnection, StoreError> {
@@ -129,9 +142,6 @@ impl Writer {
 #[async_trait]
 impl Store for Writer {
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
-        let locked = answered(sqlx::raw_sql(LOCK).fetch_one(self.connected().await?)).await?;
-        let head = rows::standing(&locked, 1).map_err(StoreError::Fault)?;
-        same_log(&self.tail, &locked.text(0).map_err(StoreError::Fault)?, head).map_err(StoreError::Unknown)?;
         let (categories, streams): (Vec<&str>, Vec<&str>) = batch.streams.list.iter().copied().unzip();
         let (scopes, keys): (Vec<&str>, Vec<&[u8]>) = batch.keys.list.iter().copied().unzip();
         let query = sqlx::query(LOOK_UP)
@@ -142,45 +152,32 @@ impl Store for Writer {
             .bind(keys)
             .fetch_all(self.connected().await?);
         let rows = answered(query).await?;
-        let mut found = Found {
-            lease: None,
-            known: Known {
-                head,
-                last_stream_no: 0,
-                commands: batch.commands.list.iter().map(|_| None).collect(),
-                streams: vec![None; batch.streams.list.len()],
-                keys: vec![None; batch.keys.list.len()],
-            },
-        };
+        let mut found = Found::nothing_of(batch);
         for row in rows {
             found.take(&row).map_err(StoreError::Fault)?;
         }
-        let (fence, holder) = found.lease.ok_or_else(|| StoreError::Fault(anyhow!("the database has no lease")))?;
+        let strange = || StoreError::Fault(anyhow!("the database has no head or no lease"));
+        let (head, (fence, holder)) = found.head.zip(found.lease).ok_or_else(strange)?;
+        same_log(&self.tail, &head.log_id, found.known.head).map_err(StoreError::Unknown)?;
         self.leads(fence, &holder)?;
+        self.seen = head.version;
         Ok(found.known)
     }
 
     async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
-        let written = write(self.connected().await?, plan);
-        timeout(STEP, written).await.map_err(late)??;
-        // The notification goes behind the commit: at its own commit it locks out every other one that notifies on this
-        // server, and must not do so while this one waits for the disk. Whom it does not reach asks each second.
-        let position = plan.head.position;
-        let channel = if Bug::NotifyMissed.is_back() { "nobody_listens" } else { CHANNEL };
-        let commit = AssertSqlSafe(format!("COMMIT; NOTIFY {channel}, '{position}'"));
-        answered(sqlx::raw_sql(commit).execute(self.connected().await?)).await?;
-        Ok(())
+        let seen = std::mem::take(&mut self.seen);
+        let written = write(self.connected().await?, plan, &seen);
+        timeout(STEP, written).await.map_err(late)?
+    }
+
+    fn announce(&mut self, position: u64) {
+        self.herald.tell(position);
     }
 
     async fn roll_back(&mut self, after: Option<&StoreError>) {
-        // What became of a connection that did not answer is not waited for: the server rolls back when it is gone.
-        let sound = match (&mut self.db, after) {
-            (Some(db), None | Some(StoreError::Refused(_) | StoreError::Full)) => {
-                answered(sqlx::raw_sql("ROLLBACK").execute(db)).await.is_ok()
-            }
-            _ => false,
-        };
-        if !sound {
+        // Nothing is open between two statements. A connection that did not answer may be in the middle of one: the server
+        // ends it when the connection is gone.
+        if !matches!(after, None | Some(StoreError::Refused(_) | StoreError::Full | StoreError::Moved)) {
             self.db = None;
         }
     }
@@ -199,12 +196,29 @@ impl Store for Writer {
 
 /// What the rows of [`LOOK_UP`] say.
 struct Found {
+    head: Option<HeadRow>,
     /// Fence and holder.
     lease: Option<(i64, String)>,
     known: Known,
 }
 
+struct HeadRow {
+    log_id: String,
+    version: String,
+}
+
 impl Found {
+    fn nothing_of(batch: &Batch<'_>) -> Self {
+        let known = Known {
+            head: Standing { position: 0, chain: chain::START },
+            last_stream_no: 0,
+            commands: batch.commands.list.iter().map(|_| None).collect(),
+            streams: vec![None; batch.streams.list.len()],
+            keys: vec![None; batch.keys.list.len()],
+        };
+        Self { head: None, lease: None, known }
+    }
+
     fn take(&mut self, row: &PgRow) -> anyhow::Result<()> {
         let kind = row.number(0)?;
         // Names are counted from 1.
@@ -212,11 +226,15 @@ impl Found {
         let strange = "a row that was not asked for";
         match kind {
             0 => {
+                self.known.head = Standing { position: row.position(2)?, chain: row.hash(4)? };
+                self.head = Some(HeadRow { log_id: row.text(6)?, version: row.text(7)? });
+            }
+            1 => {
                 self.lease = Some((row.number(2)?, row.text(6)?));
                 self.known.last_stream_no = row.number(3)?;
             }
-            1 => {
-                let known = super::super::KnownCommand {
+            2 => {
+                let known = KnownCommand {
                     fingerprint: row.hash(4)?,
                     first_position: row.position(2)?,
                     last_position: row.position(3)?,
@@ -224,7 +242,7 @@ impl Found {
                 };
                 *self.known.commands.get_mut(place).context(strange)? = Some(known);
             }
-            2 => {
+            3 => {
                 let stream = Stream { number: row.number(2)?, version: row.position(3)?, new: false };
                 *self.known.streams.get_mut(place).context(strange)? = Some(stream);
             }
@@ -235,7 +253,7 @@ impl Found {
 }
 
 /// Writes all rows of a plan, and counts them: an insert that loses one without a word is a fault.
-async fn write(db: &mut PgConnection, plan: &Plan<'_>) -> Result<(), StoreError> {
+async fn write(db: &mut PgConnection, plan: &Plan<'_>, seen: &str) -> Result<(), StoreError> {
     let records = &plan.records;
     let (opened, went_on): (Vec<_>, Vec<_>) = plan.streams.iter().partition(|(_, stream)| stream.new);
     let (reserved, released): (Vec<_>, Vec<_>) = plan.keys.iter().partition(|(_, holder)| holder.is_some());
@@ -285,9 +303,13 @@ async fn write(db: &mut PgConnection, plan: &Plan<'_>) -> Result<(), StoreError>
         .bind(reserved.iter().map(|((_, key), _)| *key).collect::<Vec<_>>())
         .bind(reserved.iter().map(|(_, holder)| holder.as_deref()).collect::<Vec<_>>())
         .bind(plan.head.position.cast_signed())
-        .bind(&plan.head.chain[..]);
+        .bind(&plan.head.chain[..])
+        .bind(seen);
     let row = query.fetch_one(db).await.map_err(classified)?;
-    let planned = [opened.len(), went_on.len(), records.len(), plan.commands.len(), reserved.len(), 1];
+    if row.position(0).map_err(StoreError::Fault)? == 0 {
+        return Err(StoreError::Moved);
+    }
+    let planned = [1, opened.len(), went_on.len(), records.len(), plan.commands.len(), reserved.len()];
     for (column, planned) in planned.into_iter().enumerate() {
         let written = row.position(column).map_err(StoreError::Fault)?;
         if written != planned as u64 {

@@ -197,6 +197,8 @@ impl Writer {
 
 #[async_trait]
 impl Store for Writer {
+    const TURNS: usize = 1;
+
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(self.connected().await?).await.map_err(classified)?;
         let Left { head, last_stream_no } = self.left().await?;
