@@ -133,13 +133,18 @@ impl Desk {
     }
 
     async fn import(&self, id: &str, parent: &Neighbourhood, workbook: Vec<u8>, validate_only: bool) -> ImportOutcome {
-        let request =
-            ImportHouseholdsRequest { request_id: id.into(), parent: parent.name.clone(), workbook, validate_only };
+        let request = ImportHouseholdsRequest {
+            request_id: id.into(),
+            parent: parent.name.clone(),
+            workbook,
+            validate_only,
+            partial: true,
+        };
         let stream = self.api.import_households(self.ask(request)).await.unwrap().into_inner();
         let answers: Vec<_> = stream.collect().await;
         let outcome = answers.last().unwrap().as_ref().unwrap().outcome.clone().unwrap();
         assert_eq!(outcome.rows, outcome.taken + outcome.refused);
-        assert_eq!(outcome.taken, outcome.rows_new + outcome.rows_same);
+        assert_eq!(outcome.taken, outcome.rows_new + outcome.rows_changed + outcome.rows_same);
         assert_eq!(usize::try_from(outcome.refused).unwrap(), outcome.refused_rows.len());
         outcome
     }

@@ -28,6 +28,9 @@ pub enum Command {
     /// Workers, guards and whoever else serves
     #[command(subcommand)]
     Staff(staff::Command),
+    /// Workbooks: the template, residents, places
+    #[command(subcommand)]
+    Import(import::Command),
     /// From door to door (走访): visits, coverage, people whom nobody knows
     #[command(subcommand)]
     Visit(visit::Command),
@@ -44,6 +47,7 @@ impl Command {
             Self::Household(command) => command.run().await,
             Self::Resident(command) => command.run().await,
             Self::Staff(command) => command.run().await,
+            Self::Import(command) => command.run().await,
             Self::Visit(command) => command.run().await,
             Self::KeyPerson(command) => command.run().await,
         }

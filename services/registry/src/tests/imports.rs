@@ -75,6 +75,7 @@ async fn an_import_goes_on_when_its_client_has_gone_away() {
         parent: parent.name.clone(),
         workbook: many(200),
         validate_only: false,
+        partial: false,
     };
     drop(desk.api.import_households(desk.ask(request)).await.unwrap());
     desk.host.tracker().close();
@@ -99,6 +100,7 @@ async fn an_import_under_a_used_request_id_is_refused_whole() {
         parent: parent.name.clone(),
         workbook: many(4),
         validate_only: false,
+        partial: false,
     };
     let refused = desk.api.import_households(desk.ask(request)).await.err().unwrap();
     assert_eq!(refused.code(), Code::AlreadyExists);
@@ -107,6 +109,7 @@ async fn an_import_under_a_used_request_id_is_refused_whole() {
         parent: parent.name.clone(),
         workbook: b"PK\x03\x04 and nothing else".to_vec(),
         validate_only: false,
+        partial: false,
     };
     let refused = desk.api.import_households(desk.ask(request)).await.err().unwrap();
     assert_eq!(refused.code(), Code::InvalidArgument);
