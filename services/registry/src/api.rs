@@ -6,6 +6,8 @@
 mod compounds;
 /// The two full coverages.
 mod coverage;
+/// Two records of one person.
+mod duplicates;
 /// Residents by what somebody knows of them.
 mod finding;
 /// Grids and buildings.

@@ -10,6 +10,8 @@ pub mod domain;
 pub mod identity;
 /// What is there only once, and how somebody is found.
 mod keys;
+/// Who may stand in the register twice.
+mod likeness;
 /// What a screen shows of a person.
 pub mod mask;
 /// How a name sounds.
@@ -37,8 +39,9 @@ use std::sync::Arc;
 
 use chassis::Host;
 use proto::registry::v1::{
-    grid_service_server::GridServiceServer, import_service_server::ImportServiceServer,
-    registry_service_server::RegistryServiceServer, visit_service_server::VisitServiceServer,
+    duplicate_service_server::DuplicateServiceServer, grid_service_server::GridServiceServer,
+    import_service_server::ImportServiceServer, registry_service_server::RegistryServiceServer,
+    visit_service_server::VisitServiceServer,
 };
 use tonic::service::RoutesBuilder;
 
@@ -50,6 +53,7 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
     let api = open(host).await?;
     routes.add_service(VisitServiceServer::new(api.clone()));
     routes.add_service(GridServiceServer::new(api.clone()));
+    routes.add_service(DuplicateServiceServer::new(api.clone()));
     routes.add_service(ImportServiceServer::new(api.clone()).max_decoding_message_size(LARGEST_REQUEST));
     routes.add_service(RegistryServiceServer::new(api).max_decoding_message_size(LARGEST_REQUEST));
     Ok(())

@@ -161,6 +161,11 @@ impl Act {
 }
 
 impl Listing {
+    /// Whether it goes into a file.
+    pub const fn exports(&self) -> bool {
+        self.export.is_some()
+    }
+
     /// Follows the pages to the end, or to the limit.
     pub async fn collect<T>(
         &self,

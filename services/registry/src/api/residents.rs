@@ -207,7 +207,7 @@ fn id(name: &str, field: &str) -> Result<String, Status> {
 }
 
 /// As it is kept with the command: nothing of the person.
-fn bare(id: &str, resident: &resident::Resident, version: u64) -> Resident {
+pub(super) fn bare(id: &str, resident: &resident::Resident, version: u64) -> Resident {
     let home = resident.residence().cloned().unwrap_or_default();
     Resident {
         name: format!("residents/{id}"),
@@ -223,7 +223,7 @@ fn bare(id: &str, resident: &resident::Resident, version: u64) -> Resident {
 }
 
 /// The reply with its masks put on.
-async fn answer(api: &Api, done: Done<Resident>) -> Answer<Resident> {
+pub(super) async fn answer(api: &Api, done: Done<Resident>) -> Answer<Resident> {
     let id = done.reply.name.trim_start_matches("residents/");
     let (resident, _) = api.ledger.load::<resident::Resident>(id).await?;
     let person = opened(api, resident.person()).await?;

@@ -1,7 +1,10 @@
+/// What PITFALLS says about files from people.
+mod from_people;
+
 use std::io::{Cursor, Write as _};
 
 use proptest::prelude::*;
-use proto::registry::v1::identity_document::Kind;
+use proto::registry::v1::identity_document::Kind as Document;
 use rust_xlsxwriter::{Format, Workbook as Writer, Worksheet};
 
 use super::{headings::*, *};
@@ -71,7 +74,7 @@ fn rows_of_one_room_make_a_household() {
     assert_eq!((rented.tenure, rented.occupants.len()), (Tenure::Rented, 2));
     assert_eq!(rented.landlord.as_ref().unwrap().phone, "13911112222");
     assert_eq!(rented.occupants[0].person.phones, ["13800001234", "13900005678"]);
-    assert_eq!(rented.occupants[1].person.document.as_ref().unwrap().kind(), Kind::None);
+    assert_eq!(rented.occupants[1].person.document.as_ref().unwrap().kind(), Document::None);
     assert_eq!(workbook.rooms[1].occupants[0].person.full_name, "𠮷㐂");
 }
 
