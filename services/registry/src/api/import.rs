@@ -101,7 +101,7 @@ type Sender = mpsc::Sender<Result<ImportHouseholdsResponse, Status>>;
 impl Import {
     async fn take(self: &Arc<Self>, workbook: Workbook, sender: &Sender) -> Result<ImportOutcome, Status> {
         if self.mode == Mode::Again
-            && let Some(outcome) = outcome::finished(&self.api, &self.call).await?
+            && let Some(outcome) = outcome::finished(&self.api, &self.call, &workbook.warnings).await?
         {
             return outcome::with_workbook(vec![workbook.sheet], outcome, false).await;
         }

@@ -9,7 +9,7 @@ use rust_xlsxwriter::{
 use super::{
     Column, Sheet,
     headings::{DOCUMENT_KINDS, Kind, OWNED, REGIMES, RENTED},
-    sheet::{MOST_ROWS, Row},
+    sheet::{Cell, MOST_ROWS, Row},
 };
 
 /// What an example's first cell begins with.
@@ -65,12 +65,18 @@ pub(super) fn choices(page: &mut Worksheet, at: u16, column: Column) -> anyhow::
     Ok(())
 }
 
-/// Whether a row is the template's example, untouched.
+/// Whether a row is the template's example, untouched. One of its cells says so: a grid may well be called 第一网格.
 pub(super) fn is_example(sheet: &Sheet, row: &Row) -> bool {
-    sheet.kind.columns().iter().all(|column| {
-        let text = sheet.cell(row, *column).map(super::sheet::Cell::text).unwrap_or_default();
-        sheet.column_of(*column).is_none() || text == example(sheet.kind, *column)
-    })
+    let columns = sheet.kind.columns().iter().filter(|column| sheet.column_of(**column).is_some());
+    let mut says_so = false;
+    for column in columns {
+        let text = sheet.cell(row, *column).map(Cell::text).unwrap_or_default();
+        if text != example(sheet.kind, *column) {
+            return false;
+        }
+        says_so |= text.starts_with(EXAMPLE);
+    }
+    says_so
 }
 
 const fn example(kind: Kind, column: Column) -> &'static str {

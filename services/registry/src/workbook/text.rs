@@ -21,14 +21,16 @@ pub(super) fn grid(bytes: &[u8]) -> Result<Grid, Unreadable> {
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter(&text)).from_reader(text.as_bytes());
     let mut grid = Grid::default();
     let mut line = csv::StringRecord::new();
-    let mut row = 0;
+    let (mut seen, mut row) = (0, 0);
     while reader.read_record(&mut line).map_err(|_| Unreadable(NOT_XLSX))? {
-        // The line of the file, where a cell holds no line break: people look for it there.
-        row = line.position().map_or(row, |position| u32::try_from(position.line()).unwrap_or(u32::MAX) - 1);
+        // The reader's own count of lines lags behind; people look for the line that their program shows.
+        let begin = line.position().map_or(seen, |position| usize::try_from(position.byte()).unwrap_or(seen));
+        let begin = begin + text.as_bytes()[begin..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        row += text.as_bytes()[seen..begin].iter().filter(|byte| **byte == b'\n').count();
+        seen = begin;
         for (column, cell) in (0u32..).zip(&line) {
-            grid.put(row, column, &DataRef::String(cell.to_owned()), false)?;
+            grid.put(u32::try_from(row).unwrap_or(u32::MAX), column, &DataRef::String(cell.to_owned()), false)?;
         }
-        row += 1;
     }
     Ok(grid)
 }

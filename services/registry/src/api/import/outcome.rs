@@ -145,18 +145,25 @@ pub(super) fn tell(sender: &Sender, tally: &Tally) {
 }
 
 /// Keeps the outcome with the request: sent again, it is answered alike, whatever has changed in the register since. Its
-/// sentences name rows and columns, and nothing of a person.
+/// sentences name rows and columns, and nothing of a person; what is said about sheets names their titles, which people
+/// chose, and is left out.
 pub(super) async fn finish(api: &Api, call: &Call, office: &str, outcome: &ImportOutcome) -> Result<(), Failure> {
-    if outcome.encoded_len() > MOST_KEPT {
+    let mut kept = outcome.clone();
+    kept.warnings.retain(|warning| warning.row != 0);
+    if kept.encoded_len() > MOST_KEPT {
         return Ok(());
     }
     let nothing = Decision::<neighbourhood::Event>::new(Vec::new()).office(office);
-    api.ledger.collect(&call.derive(FINISHED), office, nothing, outcome.clone()).await.map(drop)
+    api.ledger.collect(&call.derive(FINISHED), office, nothing, kept).await.map(drop)
 }
 
-/// The outcome of the time before, if it came to one.
-pub(super) async fn finished(api: &Api, call: &Call) -> Result<Option<ImportOutcome>, Failure> {
-    Ok(api.ledger.done_before::<ImportOutcome>(&call.derive(FINISHED)).await?.map(|done| done.reply))
+/// The outcome of the time before, if it came to one; with what is said about the file's sheets.
+pub(super) async fn finished(api: &Api, call: &Call, said: &[Warning]) -> Result<Option<ImportOutcome>, Failure> {
+    let Some(done) = api.ledger.done_before::<ImportOutcome>(&call.derive(FINISHED)).await? else { return Ok(None) };
+    let mut outcome = done.reply;
+    let mut warnings: Vec<RowWarning> = said.iter().filter(|warning| warning.row == 0).map(RowWarning::from).collect();
+    warnings.append(&mut outcome.warnings);
+    Ok(Some(ImportOutcome { warnings, ..outcome }))
 }
 
 const FINISHED: &str = "finished";

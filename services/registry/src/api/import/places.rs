@@ -53,7 +53,7 @@ struct Import {
 impl Import {
     async fn take(self, places: Places, sender: &Sender) -> Result<ImportOutcome, Status> {
         if self.mode == Mode::Again
-            && let Some(outcome) = outcome::finished(&self.api, &self.call).await?
+            && let Some(outcome) = outcome::finished(&self.api, &self.call, &places.warnings).await?
         {
             return outcome::with_workbook(places.sheets, outcome, false).await;
         }

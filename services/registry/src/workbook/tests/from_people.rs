@@ -48,7 +48,8 @@ fn a_template_has_text_columns_drop_downs_and_an_example_that_is_no_row() {
     for choice in ["\"自住,租住\"", "\"身份证,居住证,护照,无\""] {
         assert!(page.contains(choice), "{choice}");
     }
-    assert!(part(&template, "xl/styles.xml").contains("numFmtId=\"49\""), "49 is text");
+    let styles = part(&template, "xl/styles.xml");
+    assert!(styles.contains("numFmtId=\"49\"") || styles.contains("formatCode=\"@\""), "columns of text");
 }
 
 #[test]
@@ -58,6 +59,14 @@ fn an_example_that_was_changed_is_no_example_any_more() {
     let workbook = whole(&meddled);
     assert_eq!(workbook.refused.len(), 1);
     assert!(RefusedRow::from(&workbook.refused[0]).message_en.contains("example row, and it was changed"));
+}
+
+#[test]
+fn what_only_equals_the_example_by_chance_is_a_row() {
+    let mut workbook = Writer::new();
+    lines(workbook.add_worksheet().set_name("网格").unwrap(), 0, &[&["网格"], &["第一网格"]]);
+    let places = read_places(&workbook.save_to_buffer().unwrap()).unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!(places.entries.len(), 1);
 }
 
 #[test]
@@ -113,6 +122,15 @@ fn a_file_of_text_is_read_in_each_encoding_that_excel_writes() {
         assert_eq!(workbook.rooms[0].occupants[0].person.full_name, "张三丰", "file {at}");
         assert_eq!(workbook.rooms[0].occupants[0].row, 2, "file {at}");
     }
+}
+
+#[test]
+fn a_row_of_a_file_of_text_has_the_number_of_its_line_whatever_stands_before_it() {
+    let note = "\"登记表\n二月\",,,\n\n";
+    let text = [note, &lines_of(&[&owner("张三", CARD, ""), &[], &owner("李四5", "", "")], ",")].concat();
+    let workbook = whole(text.as_bytes());
+    assert_eq!(workbook.rooms[0].occupants[0].row, 5);
+    assert_eq!(workbook.refused[0].row, 7);
 }
 
 #[test]
