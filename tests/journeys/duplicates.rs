@@ -16,7 +16,7 @@ const CLEAN: &[(&str, &str, &str)] = &[("宁波", "2020-01-01", "2020-02-10")];
 const WUHAN: &[(&str, &str, &str)] = &[("武汉", "2020-01-20", "2020-01-22"), ("宁波", "2020-01-23", "2020-02-10")];
 
 async fn holder(house: &House, village: &Village, resident: &Resident) -> Holder {
-    let request = GetHolderRequest { name: resident.name.clone(), ..GetHolderRequest::default() };
+    let request = GetHolderRequest { name: resident.name.clone() };
     PassServiceClient::new(village.worker(house)).get_holder(request).await.unwrap().into_inner()
 }
 

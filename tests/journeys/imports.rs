@@ -4,11 +4,12 @@
 use std::{fs, path::Path, process::Command};
 
 use chassis::Clock;
+use mifeng::wiring::Service;
 use proto::access::v1::Role;
 use registry::workbook::{self, Kind};
 use rust_xlsxwriter::{Workbook, XlsxError};
 use serde_json::Value;
-use tests::{House, binary, village::Village};
+use tests::{House, Peers, binary, postgres::Cluster, village::Village};
 
 /// What `mifeng` says to these words, in somebody's name: whether it was done, its answer, and what it says beside it.
 fn mifeng(house: &House, token: &str, words: &[&str]) -> (bool, String, String) {
@@ -124,11 +125,24 @@ async fn a_workbook_is_previewed_held_back_corrected_and_taken_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_neighbourhood_joins_with_one_workbook_of_places() {
     let house = House::new().await;
+    join(&house);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_holds_over_postgresql() {
+    let cluster = Cluster::own().unwrap();
+    let service = cluster.service_named("registry").await.unwrap();
+    let house = House::of_one(Service::Registry, service.database, None, Peers::new()).await;
+    join(&house);
+    house.end().await;
+}
+
+fn join(house: &House) {
     let token = house.token("staff/officer", Role::Officer, "subdistrict", "", "");
     let folder = house.folder().join("imports");
     fs::create_dir(&folder).unwrap();
     let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let (done, said, _) = mifeng(&house, &token, &["import", "template", &at("places.xlsx"), "--kind", "places"]);
+    let (done, said, _) = mifeng(house, &token, &["import", "template", &at("places.xlsx"), "--kind", "places"]);
     assert!(done, "{said}");
     let template = workbook::read_places(&fs::read(folder.join("places.xlsx")).unwrap());
     let sheets = template.unwrap_or_else(|error| panic!("{error:?}")).sheets;
@@ -161,21 +175,44 @@ async fn a_neighbourhood_joins_with_one_workbook_of_places() {
         let path = at("join.xlsx");
         let mut all = vec!["import", "places", path.as_str(), "-o", "json"];
         all.extend(words);
-        let (done, said, why) = mifeng(&house, &token, &all);
+        let (done, said, why) = mifeng(house, &token, &all);
         assert!(done, "{said}{why}");
         counts(&said)
     };
     assert_eq!(import(&["--preview"]), [6, 0, 0, 0]);
     assert_eq!(import(&[]), [6, 0, 0, 0]);
     assert_eq!(import(&[]), [0, 0, 6, 0]);
-    let compound = json(&mifeng(&house, &token, &["compound", "list", "-o", "json"]).1);
+    let compound = json(&mifeng(house, &token, &["compound", "list", "-o", "json"]).1);
     assert_eq!(
         (compound["regime"].as_str(), compound["regime_from"].as_str()),
         (Some("REGIME_CLOSED"), Some("2020-01-30"))
     );
     assert_eq!(compound["gates"].as_array().unwrap().len(), 2);
-    let buildings = mifeng(&house, &token, &["grid", "buildings", "-o", "json"]).1;
+    let buildings = mifeng(house, &token, &["grid", "buildings", "-o", "json"]).1;
     assert_eq!(buildings.lines().count(), 2, "the compound as a whole and its building: {buildings}");
-    let grid = json(&mifeng(&house, &token, &["grid", "list", "-o", "json"]).1);
+    let grid = json(&mifeng(house, &token, &["grid", "list", "-o", "json"]).1);
     assert_eq!((grid["display_name"].as_str(), grid["households"].as_i64()), (Some("第一网格"), Some(0)));
+
+    // Its own people come with the next workbook; two of them may be one.
+    let neighbourhood = compound["neighbourhood"].as_str().unwrap();
+    let worker = house.token("staff/worker", Role::Worker, neighbourhood, neighbourhood, "");
+    let twice = ["长丰二村", "10幢", "101", "自住", "", "张三", "", ""];
+    write(&folder.join("people.xlsx"), &[HEADINGS, ZHANG, LI, &twice]).unwrap();
+    let people = ["import", "residents", &at("people.xlsx"), "-o", "json"];
+    assert_eq!(counts(&mifeng(house, &worker, &people).1), [3, 0, 0, 0]);
+    let grid = json(&mifeng(house, &token, &["grid", "list", "-o", "json"]).1);
+    assert_eq!(grid["households"].as_i64(), Some(3), "those of its compound");
+    let pair = json(&mifeng(house, &worker, &["resident", "duplicates", "-o", "json"]).1);
+    let [one, other] = ["one", "other"].map(|which| pair[which]["name"].as_str().unwrap().to_owned());
+    let merge = ["resident", "merge", &one, "--into", &other, "--reason", "证件核对，同一人", "-o", "json"];
+    let (done, merged, why) = mifeng(house, &worker, &merge);
+    assert!(done && json(&merged)["merged_into"].as_str() == Some(&other), "{merged}{why}");
+    let undo = ["resident", "unmerge", &one, "--reason", "核对后是两个人", "-o", "json"];
+    assert!(mifeng(house, &worker, &undo).0);
+    // Another process asks, which has not seen what this one wrote.
+    let parted = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        json(&mifeng(house, &worker, &["resident", "show", &one, "-o", "json"]).1)["merged_into"] == ""
+    });
+    assert!(parted);
 }

@@ -51,11 +51,15 @@ impl Record {
 
 /// The pairs that somebody should look at, the likeliest first.
 pub(crate) fn pairs(records: &[Record]) -> Vec<Pair> {
-    let mut buckets: HashMap<(u8, &str), Vec<usize>> = HashMap::new();
+    // By name, by name and birthday, by phone: where a name is too common to compare all who have it, the others find them.
+    let mut buckets: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     for (at, record) in records.iter().enumerate() {
-        buckets.entry((0, &record.sound)).or_default().push(at);
+        buckets.entry((&record.sound, "")).or_default().push(at);
+        if let Some(birth) = &record.birth {
+            buckets.entry((&record.sound, birth)).or_default().push(at);
+        }
         for phone in &record.phones {
-            buckets.entry((1, phone)).or_default().push(at);
+            buckets.entry(("", phone)).or_default().push(at);
         }
     }
     let mut met = BTreeSet::new();
@@ -148,6 +152,16 @@ mod tests {
     fn a_family_with_one_phone_and_people_of_one_birthday_are_nobodys_duplicates() {
         let known = record("1", "张小明", "13800001234", CARD);
         assert_eq!(alike(&known, &record("2", "李红", "13800001234", TWIN)), None);
+    }
+
+    #[test]
+    fn a_name_that_is_too_common_is_compared_by_birthday_and_phone() {
+        let mut records: Vec<Record> = (0..100).map(|at| record(&format!("{at:03}"), "王伟", "", "")).collect();
+        records.push(record("x", "王伟", "", CARD));
+        records.push(record("y", "王玮", "", TWIN));
+        let found = pairs(&records);
+        let ids: Vec<(&str, &str)> = found.iter().map(|pair| (pair.one.as_str(), pair.other.as_str())).collect();
+        assert_eq!(ids, [("x", "y")]);
     }
 
     #[test]

@@ -118,7 +118,9 @@ impl Import {
             if round == 1 && self.mode != Mode::Again {
                 let faultless = tally.refused.is_empty() || self.partial;
                 if self.mode == Mode::Rehearsal {
-                    planned.iter().for_each(|room| tally.foresee(room));
+                    for room in &planned {
+                        tally.foresee(room);
+                    }
                     return outcome::with_workbook(vec![sheet], tally.outcome(false), !self.partial).await;
                 }
                 if !faultless {

@@ -26,7 +26,7 @@ pub(super) fn grid(bytes: &[u8]) -> Result<Grid, Unreadable> {
         // The reader's own count of lines lags behind; people look for the line that their program shows.
         let begin = line.position().map_or(seen, |position| usize::try_from(position.byte()).unwrap_or(seen));
         let begin = begin + text.as_bytes()[begin..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        row += text.as_bytes()[seen..begin].iter().filter(|byte| **byte == b'\n').count();
+        row += text[seen..begin].matches('\n').count();
         seen = begin;
         for (column, cell) in (0u32..).zip(&line) {
             grid.put(u32::try_from(row).unwrap_or(u32::MAX), column, &DataRef::String(cell.to_owned()), false)?;

@@ -73,7 +73,9 @@ impl Import {
             }
         }
         if self.mode == Mode::Rehearsal {
-            planned.iter().for_each(|(_, deed)| tally.count_place(deed.kind));
+            for (_, deed) in &planned {
+                tally.count_place(deed.kind);
+            }
             return outcome::with_workbook(sheets, tally.outcome(false), !self.partial).await;
         }
         if self.mode == Mode::First && !tally.refused.is_empty() && !self.partial {

@@ -207,7 +207,7 @@ fn print_rows(outcome: &ImportOutcome) -> anyhow::Result<()> {
     }
     if !outcome.warnings.is_empty() {
         let mut doubtful = table();
-        doubtful.set_header(["taken row", "column", "please check"]);
+        doubtful.set_header(["row", "column", "please check"]);
         for row in &outcome.warnings {
             doubtful.add_row([
                 place(&row.sheet, row.row),

@@ -278,7 +278,9 @@ fn tried(acts: Vec<Act>, mut state: Compound) -> Result<(Vec<Act>, Compound), co
     let mut kept = Vec::with_capacity(acts.len());
     for act in acts {
         let events = act.decide(&state)?;
-        events.iter().for_each(|event| state.evolve(event));
+        for event in &events {
+            state.evolve(event);
+        }
         if !events.is_empty() {
             kept.push(act);
         }
