@@ -180,17 +180,13 @@ fn counts(outcome: &ImportOutcome, preview: bool) -> String {
         0 => String::new(),
         rows => format!(" ({rows} of them held back by the others)"),
     };
+    let made = match (outcome.households_new, outcome.residents_new) {
+        (0, 0) => String::new(),
+        (households, residents) => format!("\n{households} new households, {residents} new residents"),
+    };
     format!(
-        "{heading}{} rows: {} taken ({} new, {} changed, {} the same as before), {} refused{held}\n\
-         {} new households, {} new residents",
-        outcome.rows,
-        outcome.taken,
-        outcome.rows_new,
-        outcome.rows_changed,
-        outcome.rows_same,
-        outcome.refused,
-        outcome.households_new,
-        outcome.residents_new
+        "{heading}{} rows: {} taken ({} new, {} changed, {} the same as before), {} refused{held}{made}",
+        outcome.rows, outcome.taken, outcome.rows_new, outcome.rows_changed, outcome.rows_same, outcome.refused
     )
 }
 
