@@ -123,6 +123,7 @@ redacted!(
     registry::v1::find_residents_request::Key,
     registry::v1::IdentityDocument,
     registry::v1::ImportHouseholdsRequest,
+    registry::v1::ImportPlacesRequest,
     registry::v1::KeyPerson,
     registry::v1::KeyReasons,
     registry::v1::Landlord,

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a journey that cannot go on has failed")]
 
 mod apart;
+mod duplicates;
 mod erasure;
 mod exports;
 mod first_administrator;
+mod imports;
 mod offices;
 mod orders;
 mod passes;

@@ -84,6 +84,7 @@ async fn an_oversized_message_and_a_file_that_is_no_workbook_are_refused_with_th
         parent: neighbourhood,
         workbook: b"this is not a workbook".to_vec(),
         validate_only: false,
+        partial: false,
     };
     let refused = match worker.import_households(import).await {
         Err(status) => status,

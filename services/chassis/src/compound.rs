@@ -78,7 +78,7 @@ impl Aggregate for Compound {
         match event {
             Event::Opened(opened) => self.name = Some(opened.display_name.clone()),
             Event::GateAdded(added) => self.gates.push(added.gate_id.clone()),
-            Event::RegimeSet(_) => {}
+            Event::RegimeSet(_) | Event::BuildingAdded(_) | Event::GridAssigned(_) => {}
         }
     }
 }

@@ -101,7 +101,7 @@ impl Recount {
     }
 
     fn household(&mut self, record: &Record, event: household_event::Event) {
-        let household_event::Event::Registered(event) = event;
+        let household_event::Event::Registered(event) = event else { return };
         let rented = event.tenure() == Tenure::Rented;
         let household = Household { neighbourhood: event.neighbourhood_id, rented };
         self.households.insert(record.stream_id.clone(), household);
@@ -116,8 +116,11 @@ impl Recount {
                 resident.household = residence.household_id;
                 resident.present = true;
             }
-            resident_event::Event::MovedOut(_) => resident.present = false,
-            resident_event::Event::Revealed(_) | resident_event::Event::Erased(_) => {}
+            resident_event::Event::MovedOut(_) | resident_event::Event::Merged(_) => resident.present = false,
+            resident_event::Event::Unmerged(_) => resident.present = true,
+            resident_event::Event::Revealed(_)
+            | resident_event::Event::Erased(_)
+            | resident_event::Event::Corrected(_) => {}
         }
     }
 

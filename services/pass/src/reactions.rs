@@ -18,6 +18,9 @@ pub(crate) struct Reactions {
     pub(crate) ledger: Ledger,
 }
 
+/// Of one person, each merged into the next.
+const MOST_RECORDS: usize = 8;
+
 #[async_trait]
 impl Reaction for Reactions {
     fn sources(&self) -> &'static [&'static str] {
@@ -93,9 +96,23 @@ impl Reactions {
 
     /// Nothing personal is kept here, so an erasure leaves nothing to do.
     async fn of_resident(&self, record: &Record, call: &Call, event: &resident_event::Event) -> Result<(), Failure> {
-        let resident_event::Event::MovedOut(_) = event else { return Ok(()) };
         let home = Residence { neighbourhood_id: record.office.clone(), ..Residence::default() };
-        self.decide(call, &record.stream_id, &home, Holder::move_out).await
+        let resident = &record.stream_id;
+        match event {
+            resident_event::Event::MovedOut(_) => self.decide(call, resident, &home, Holder::move_out).await,
+            resident_event::Event::Merged(merged) => {
+                let there = merged.into_residence.clone().unwrap_or_default();
+                self.decide(call, resident, &home, |holder| holder.join(&merged.into_resident_id, &there)).await
+            }
+            resident_event::Event::Unmerged(unmerged) => {
+                self.decide(call, resident, &home, Holder::part).await?;
+                self.hand_on(call, resident, &unmerged.from_resident_id, &home).await
+            }
+            resident_event::Event::Registered(_)
+            | resident_event::Event::Revealed(_)
+            | resident_event::Event::Erased(_)
+            | resident_event::Event::Corrected(_) => Ok(()),
+        }
     }
 
     async fn decide(
@@ -109,6 +126,29 @@ impl Reactions {
             Ok(Decision::new(decide(holder)).office(home.neighbourhood_id.as_str()).subject(resident))
         };
         self.ledger.transact::<Holder, (), _, _, _>(call, resident, decision, |_, _| ()).await?;
+        let (holder, _) = self.ledger.load::<Holder>(resident).await?;
+        match &holder.joined {
+            Some((into, there)) => self.hand_on(call, resident, into, there).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What bars one record of a person bars the record that goes on in its place, and those that go on in the place of
+    /// that one. Nobody has so many records that the end of the chain is not reached.
+    async fn hand_on(&self, call: &Call, from: &str, into: &str, home: &Residence) -> Result<(), Failure> {
+        let (mut from, mut into, mut home) = (from.to_owned(), into.to_owned(), home.clone());
+        for link in 0..MOST_RECORDS {
+            let (other, _) = self.ledger.load::<Holder>(&from).await?;
+            let decision = |holder: &Holder, _| -> Result<_, Never> {
+                let events = holder.inherit(&from, &into, &other);
+                Ok(Decision::new(events).office(home.neighbourhood_id.as_str()).subject(&into))
+            };
+            let call = call.derive(format!("joined/{link}"));
+            self.ledger.transact::<Holder, (), _, _, _>(&call, &into, decision, |_, _| ()).await?;
+            let (next, _) = self.ledger.load::<Holder>(&into).await?;
+            let Some((further, there)) = next.joined.clone() else { return Ok(()) };
+            (from, into, home) = (into, further, there);
+        }
         Ok(())
     }
 }

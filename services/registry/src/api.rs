@@ -6,11 +6,15 @@
 mod compounds;
 /// The two full coverages.
 mod coverage;
+/// Two records of one person.
+mod duplicates;
 /// Residents by what somebody knows of them.
 mod finding;
+/// Grids and buildings.
+mod grids;
 /// Households and landlords.
 mod households;
-/// A workbook of residents, row by row.
+/// Workbooks of residents and of places, row by row.
 mod import;
 /// Residents who are to be watched.
 mod key_persons;
@@ -34,12 +38,13 @@ use futures::Stream;
 use proto::registry::v1::{
     self as contract, AddGateRequest, Compound, CreateCompoundRequest, CreateHouseholdRequest,
     CreateNeighbourhoodRequest, CreateResidentRequest, EnrolStaffRequest, EraseResidentRequest, FindResidentsRequest,
-    GetCompoundRequest, GetHouseholdRequest, GetResidentRequest, Household, ImportHouseholdsRequest,
-    ImportHouseholdsResponse, ListCompoundsRequest, ListCompoundsResponse, ListHouseholdsRequest,
-    ListHouseholdsResponse, ListNeighbourhoodsRequest, ListNeighbourhoodsResponse, ListResidentsRequest,
-    ListResidentsResponse, ListRevealsRequest, ListRevealsResponse, ListStaffRequest, ListStaffResponse,
-    MoveOutResidentRequest, Neighbourhood, Residence, Resident, RevealResidentRequest, RevealResidentResponse,
-    SetRegimeRequest, Staff, registry_service_server::RegistryService,
+    GetCompoundRequest, GetHouseholdRequest, GetImportTemplateRequest, GetResidentRequest, Household,
+    ImportHouseholdsRequest, ImportHouseholdsResponse, ImportPlacesRequest, ImportTemplate, ListCompoundsRequest,
+    ListCompoundsResponse, ListHouseholdsRequest, ListHouseholdsResponse, ListNeighbourhoodsRequest,
+    ListNeighbourhoodsResponse, ListResidentsRequest, ListResidentsResponse, ListRevealsRequest, ListRevealsResponse,
+    ListStaffRequest, ListStaffResponse, MoveOutResidentRequest, Neighbourhood, Residence, Resident,
+    RevealResidentRequest, RevealResidentResponse, SetRegimeRequest, Staff, import_service_server::ImportService,
+    registry_service_server::RegistryService,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
@@ -158,6 +163,19 @@ impl RegistryService for Api {
     }
 }
 
+#[tonic::async_trait]
+impl ImportService for Api {
+    async fn get_import_template(&self, request: Request<GetImportTemplateRequest>) -> Answer<ImportTemplate> {
+        import::template::get(request).await
+    }
+
+    type ImportPlacesStream = Progress;
+
+    async fn import_places(&self, request: Request<ImportPlacesRequest>) -> Answer<Progress> {
+        import::places::start(self, request).await
+    }
+}
+
 impl Api {
     async fn neighbourhood(&self, call: &Call, id: &str) -> Result<Arc<neighbourhood::Neighbourhood>, Status> {
         let (neighbourhood, _) = self.ledger.load::<neighbourhood::Neighbourhood>(id).await?;
@@ -264,6 +282,10 @@ fn clash(failure: Failure) -> Status {
         keys::COMPOUND_NAME => (
             "本社区已有同名小区：请使用已有的小区，或换一个名称",
             "the neighbourhood has a compound of this name: use that one, or give this one another name",
+        ),
+        keys::GRID_NAME => (
+            "本社区已有同名网格：请使用已有的网格，或换一个名称",
+            "the neighbourhood has a grid of this name: use that one, or give this one another name",
         ),
         keys::HOUSEHOLD_DOOR => (
             "该小区的这一室已经登记：请使用已有的户",

@@ -2,6 +2,8 @@
 
 /// Gates and regime.
 pub mod compound;
+/// A part of a neighbourhood that one worker looks after.
+pub mod grid;
 /// A room, its tenure, its landlord.
 pub mod household;
 /// A resident who is to be watched.

@@ -1,7 +1,7 @@
 //! The keys by which something is there only once, and the blind indexes by which somebody is found. Personal ones leave
 //! this module only as an HMAC.
 
-use chassis::{Failure, Ledger, Vault};
+use chassis::Vault;
 use proto::registry::v1::{IdentityDocument, Person};
 
 use crate::{identity, place};
@@ -9,12 +9,18 @@ use crate::{identity, place};
 /// Scopes of reservations.
 pub(crate) const NEIGHBOURHOOD_CODE: &str = "neighbourhood-code";
 pub(crate) const COMPOUND_NAME: &str = "compound-name";
+pub(crate) const GRID_NAME: &str = "grid-name";
 pub(crate) const HOUSEHOLD_DOOR: &str = "household-door";
 pub(crate) const RESIDENT_DOCUMENT: &str = "resident-document";
 pub(crate) const RESIDENT_NAME: &str = "resident-name";
 
 /// A compound's name, once in a neighbourhood.
 pub(crate) fn compound(neighbourhood_id: &str, display_name: &str) -> String {
+    format!("{neighbourhood_id}|{display_name}")
+}
+
+/// A grid's name, once in a neighbourhood.
+pub(crate) fn grid(neighbourhood_id: &str, display_name: &str) -> String {
     format!("{neighbourhood_id}|{display_name}")
 }
 
@@ -37,15 +43,6 @@ impl ResidentKeys {
         let document = document.map(|key| vault.blind(RESIDENT_DOCUMENT, &format!("{neighbourhood_id}|{key}")));
         let name = vault.blind(RESIDENT_NAME, &format!("{household_id}|{}", person.full_name));
         Self { document, name }
-    }
-
-    /// The residents who hold these keys now: by document, by name.
-    pub(crate) async fn holders(&self, ledger: &Ledger) -> Result<(Option<String>, Option<String>), Failure> {
-        let by_document = match self.document {
-            Some(document) => ledger.reserved(RESIDENT_DOCUMENT, document).await?,
-            None => None,
-        };
-        Ok((by_document, ledger.reserved(RESIDENT_NAME, self.name).await?))
     }
 }
 

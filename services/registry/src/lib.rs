@@ -10,6 +10,8 @@ pub mod domain;
 pub mod identity;
 /// What is there only once, and how somebody is found.
 mod keys;
+/// Who may stand in the register twice.
+mod likeness;
 /// What a screen shows of a person.
 pub mod mask;
 /// How a name sounds.
@@ -36,7 +38,11 @@ pub mod workbook;
 use std::sync::Arc;
 
 use chassis::Host;
-use proto::registry::v1::{registry_service_server::RegistryServiceServer, visit_service_server::VisitServiceServer};
+use proto::registry::v1::{
+    duplicate_service_server::DuplicateServiceServer, grid_service_server::GridServiceServer,
+    import_service_server::ImportServiceServer, registry_service_server::RegistryServiceServer,
+    visit_service_server::VisitServiceServer,
+};
 use tonic::service::RoutesBuilder;
 
 /// The largest request is a workbook of 8 MiB with what is around it; the largest answer brings one back.
@@ -46,6 +52,9 @@ const LARGEST_REQUEST: usize = 9 << 20;
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
     routes.add_service(VisitServiceServer::new(api.clone()));
+    routes.add_service(GridServiceServer::new(api.clone()));
+    routes.add_service(DuplicateServiceServer::new(api.clone()));
+    routes.add_service(ImportServiceServer::new(api.clone()).max_decoding_message_size(LARGEST_REQUEST));
     routes.add_service(RegistryServiceServer::new(api).max_decoding_message_size(LARGEST_REQUEST));
     Ok(())
 }

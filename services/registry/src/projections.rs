@@ -5,6 +5,8 @@
 pub(crate) mod compounds;
 /// How many households were visited, which wait.
 pub(crate) mod coverage;
+/// Grids and the buildings in them.
+pub(crate) mod grids;
 /// Households in the order of their doors.
 pub(crate) mod households;
 /// Who is to be watched.
@@ -13,6 +15,8 @@ pub(crate) mod key_persons;
 pub(crate) mod neighbourhoods;
 /// People found at a door whom nobody knew.
 pub(crate) mod occupants;
+/// A whole neighbourhood in one go.
+pub(crate) mod register;
 /// Residents in the order of their doors, and by blind index.
 pub(crate) mod residents;
 /// Who looked at whom.
@@ -40,6 +44,7 @@ pub(crate) fn all(vault: &Vault) -> Vec<Box<dyn Projection>> {
     vec![
         Box::new(neighbourhoods::Neighbourhoods),
         Box::new(compounds::Compounds),
+        Box::new(grids::Grids),
         // Residents look up where their household stands in the order of the doors.
         Box::new(households::Households),
         Box::new(residents::Residents { vault: vault.clone() }),

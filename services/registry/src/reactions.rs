@@ -37,7 +37,12 @@ impl Reaction for Erasure {
                 self.names.forget(&record.stream_id).await;
                 Ok(())
             }
-            Event::Registered(_) | Event::MovedOut(_) | Event::Revealed(_) => Ok(()),
+            Event::Registered(_)
+            | Event::MovedOut(_)
+            | Event::Revealed(_)
+            | Event::Corrected(_)
+            | Event::Merged(_)
+            | Event::Unmerged(_) => Ok(()),
         }
     }
 }

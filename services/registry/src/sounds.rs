@@ -79,6 +79,20 @@ impl Sounds {
     }
 }
 
+/// A name as it is usually read, in one word: equal for 张晓明 and 张小明. Characters that nobody can read stand for themselves.
+pub(crate) fn usual(name: &str) -> String {
+    let letters: Vec<char> = name.to_lowercase().chars().filter(|letter| letter.is_alphanumeric()).collect();
+    let surname: String = surname(&letters).iter().filter_map(|readings| readings.first()).map(Cow::as_ref).collect();
+    let behind = if surname.is_empty() { 0 } else { self::surname(&letters).len() };
+    letters[behind..].iter().fold(surname, |mut usual, letter| {
+        match letter.to_pinyin() {
+            Some(reading) => usual.push_str(reading.plain()),
+            None => usual.push(*letter),
+        }
+        usual
+    })
+}
+
 /// Whether the letters spell the beginning of these characters. All the ways to take the letters apart are followed at once:
 /// one after the other they could be more than anybody can wait for.
 fn spell(letters: &str, units: &[Vec<Cow<'static, str>>]) -> bool {

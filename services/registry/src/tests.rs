@@ -4,6 +4,8 @@
 mod finding;
 /// Workbooks.
 mod imports;
+/// Workbooks of places.
+mod places;
 /// Residents, compounds, lists.
 mod people;
 /// From door to door.
@@ -132,15 +134,37 @@ impl Desk {
         Ok(self.done(Ok(response)))
     }
 
+    /// With the good rows where others are refused.
     async fn import(&self, id: &str, parent: &Neighbourhood, workbook: Vec<u8>, validate_only: bool) -> ImportOutcome {
-        let request =
-            ImportHouseholdsRequest { request_id: id.into(), parent: parent.name.clone(), workbook, validate_only };
+        self.imported(id, parent, workbook, validate_only, true).await
+    }
+
+    /// All or nothing.
+    async fn whole(&self, id: &str, parent: &Neighbourhood, workbook: Vec<u8>, validate_only: bool) -> ImportOutcome {
+        self.imported(id, parent, workbook, validate_only, false).await
+    }
+
+    async fn imported(
+        &self,
+        id: &str,
+        parent: &Neighbourhood,
+        workbook: Vec<u8>,
+        validate_only: bool,
+        partial: bool,
+    ) -> ImportOutcome {
+        let request = ImportHouseholdsRequest {
+            request_id: id.into(),
+            parent: parent.name.clone(),
+            workbook,
+            validate_only,
+            partial,
+        };
         let stream = self.api.import_households(self.ask(request)).await.unwrap().into_inner();
         let answers: Vec<_> = stream.collect().await;
         let outcome = answers.last().unwrap().as_ref().unwrap().outcome.clone().unwrap();
         assert_eq!(outcome.rows, outcome.taken + outcome.refused);
-        assert_eq!(outcome.taken, outcome.rows_new + outcome.rows_same);
-        assert_eq!(usize::try_from(outcome.refused).unwrap(), outcome.refused_rows.len());
+        assert_eq!(outcome.taken, outcome.rows_new + outcome.rows_changed + outcome.rows_same);
+        assert_eq!(usize::try_from(outcome.refused - outcome.rows_held).unwrap(), outcome.refused_rows.len());
         outcome
     }
 

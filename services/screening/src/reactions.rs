@@ -53,7 +53,11 @@ impl Reaction for Reactions {
         match Event::from_payload(&record.payload).map_err(anyhow::Error::from)? {
             Event::Registered(registered) => self.open_case(&record.stream_id, registered, call).await,
             Event::Erased(_) => self.vault.destroy(&record.stream_id).await,
-            Event::MovedOut(_) | Event::Revealed(_) => Ok(()),
+            // A case goes on under the number of phones with which it was opened (R5), and under the record that it was
+            // opened for.
+            Event::MovedOut(_) | Event::Revealed(_) | Event::Corrected(_) | Event::Merged(_) | Event::Unmerged(_) => {
+                Ok(())
+            }
         }
     }
 }

@@ -282,7 +282,7 @@ impl Aggregate for Compound {
         match event {
             Event::Opened(_) => self.open = true,
             Event::GateAdded(added) => self.gates.push(added.gate_id.clone()),
-            Event::RegimeSet(_) => {}
+            Event::RegimeSet(_) | Event::BuildingAdded(_) | Event::GridAssigned(_) => {}
         }
     }
 }

@@ -76,9 +76,11 @@ async fn holder(db: &mut AnyConnection, id: String, event: holder_event::Event) 
             sqlx::query("UPDATE pass SET suspended = 0 WHERE resident_id = $1").bind(id)
         }
         holder_event::Event::Revoked(_) => sqlx::query("UPDATE pass SET revoked = 1 WHERE resident_id = $1").bind(id),
-        holder_event::Event::Qualified(_) | holder_event::Event::Barred(_) | holder_event::Event::BarLifted(_) => {
-            return Ok(());
-        }
+        holder_event::Event::Qualified(_)
+        | holder_event::Event::Barred(_)
+        | holder_event::Event::BarLifted(_)
+        | holder_event::Event::Joined(_)
+        | holder_event::Event::Parted(_) => return Ok(()),
     };
     change.execute(db).await.context("noting a pass")?;
     Ok(())

@@ -45,7 +45,9 @@ impl Projection for People {
                 tables.put("neighbourhood", row).await?;
             }
             household_event::Event::CATEGORY => {
-                let household_event::Event::Registered(event) = household_event::Event::from_payload(payload)?;
+                let household_event::Event::Registered(event) = household_event::Event::from_payload(payload)? else {
+                    return Ok(());
+                };
                 let rented = i64::from(event.tenure() == Tenure::Rented);
                 let row = [
                     ("household_id", id.into()),
@@ -88,14 +90,18 @@ async fn resident(tables: &mut Tables<'_>, id: String, event: resident_event::Ev
             ];
             tables.put("resident", row).await?;
         }
-        resident_event::Event::MovedOut(_) => {
-            sqlx::query("UPDATE resident SET present = 0 WHERE resident_id = $1")
+        // A person who stands in the register twice is counted once.
+        resident_event::Event::MovedOut(_) | resident_event::Event::Merged(_) | resident_event::Event::Unmerged(_) => {
+            let present = i64::from(matches!(event, resident_event::Event::Unmerged(_)));
+            sqlx::query("UPDATE resident SET present = $2 WHERE resident_id = $1")
                 .bind(id)
+                .bind(present)
                 .execute(tables.now().await?)
                 .await
                 .context("moving a resident out")?;
         }
-        resident_event::Event::Revealed(_) | resident_event::Event::Erased(_) => {}
+        resident_event::Event::Revealed(_) | resident_event::Event::Erased(_) | resident_event::Event::Corrected(_) => {
+        }
     }
     Ok(())
 }

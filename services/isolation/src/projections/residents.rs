@@ -5,7 +5,10 @@ use async_trait::async_trait;
 use chassis::{Projection, Record, Scope, Tables};
 use proto::{
     Fact as _,
-    registry::v1::{Residence, resident_event},
+    registry::v1::{
+        Residence,
+        resident_event::{self, Registered, Unmerged},
+    },
 };
 use sqlx::{AnyConnection, Row as _};
 
@@ -58,8 +61,9 @@ impl Projection for Residents {
         }
         let db = tables.now().await?;
         match resident_event::Event::from_payload(&record.payload)? {
-            resident_event::Event::Registered(registered) => {
-                let residence = registered.residence.unwrap_or_default();
+            resident_event::Event::Registered(Registered { residence, .. })
+            | resident_event::Event::Unmerged(Unmerged { residence, .. }) => {
+                let residence = residence.unwrap_or_default();
                 sqlx::query(
                     "INSERT INTO resident (resident_id, neighbourhood_id, compound_id, household_id)
                      VALUES ($1, $2, $3, $4)
@@ -74,14 +78,16 @@ impl Projection for Residents {
                 .await
                 .context("noting a resident")?;
             }
-            resident_event::Event::MovedOut(_) | resident_event::Event::Erased(_) => {
+            resident_event::Event::MovedOut(_)
+            | resident_event::Event::Erased(_)
+            | resident_event::Event::Merged(_) => {
                 sqlx::query("DELETE FROM resident WHERE resident_id = $1")
                     .bind(record.stream_id.clone())
                     .execute(db)
                     .await
                     .context("forgetting a resident")?;
             }
-            resident_event::Event::Revealed(_) => {}
+            resident_event::Event::Revealed(_) | resident_event::Event::Corrected(_) => {}
         }
         Ok(())
     }

@@ -113,6 +113,14 @@ impl Ask {
         Ok(own)
     }
 
+    /// The same, and nothing for whoever acts for the whole subdistrict.
+    pub async fn own_neighbourhood(&self, named: Option<String>) -> anyhow::Result<String> {
+        match named {
+            Some(name) => Ok(name),
+            None => Ok(self.principal().await?.neighbourhood),
+        }
+    }
+
     /// The gate that was named, or the one of a guard's token.
     pub async fn gate(&self, named: Option<String>) -> anyhow::Result<String> {
         if let Some(name) = named {
@@ -153,6 +161,11 @@ impl Act {
 }
 
 impl Listing {
+    /// Whether it goes into a file.
+    pub const fn exports(&self) -> bool {
+        self.export.is_some()
+    }
+
     /// Follows the pages to the end, or to the limit.
     pub async fn collect<T>(
         &self,

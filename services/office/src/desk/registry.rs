@@ -3,6 +3,8 @@
 use clap::Subcommand;
 
 mod compound;
+mod duplicate;
+mod grid;
 mod household;
 mod import;
 mod key_person;
@@ -19,6 +21,9 @@ pub enum Command {
     /// Compounds (小区), their gates and their regime
     #[command(subcommand)]
     Compound(compound::Command),
+    /// Grids (网格) and buildings (楼幢)
+    #[command(subcommand)]
+    Grid(grid::Command),
     /// Households (户), one by one or from a workbook
     #[command(subcommand)]
     Household(household::Command),
@@ -28,6 +33,9 @@ pub enum Command {
     /// Workers, guards and whoever else serves
     #[command(subcommand)]
     Staff(staff::Command),
+    /// Workbooks: the template, residents, places
+    #[command(subcommand)]
+    Import(import::Command),
     /// From door to door (走访): visits, coverage, people whom nobody knows
     #[command(subcommand)]
     Visit(visit::Command),
@@ -41,9 +49,11 @@ impl Command {
         match self {
             Self::Neighbourhood(command) => command.run().await,
             Self::Compound(command) => command.run().await,
+            Self::Grid(command) => command.run().await,
             Self::Household(command) => command.run().await,
             Self::Resident(command) => command.run().await,
             Self::Staff(command) => command.run().await,
+            Self::Import(command) => command.run().await,
             Self::Visit(command) => command.run().await,
             Self::KeyPerson(command) => command.run().await,
         }

@@ -223,6 +223,8 @@ async fn send(
             parent: unit.to_owned(),
             workbook,
             validate_only: false,
+            // The rows that Excel spoilt come back, the others are taken.
+            partial: true,
         })
         .await
         .context("importing the workbook")?

@@ -8,7 +8,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use proto::{
     pass::v1::{
         Reason,
-        holder_event::{BarLifted, Barred, Event, Issued, Qualified, Reinstated, Revoked, Suspended},
+        holder_event::{BarLifted, Barred, Event, Issued, Joined, Parted, Qualified, Reinstated, Revoked, Suspended},
     },
     registry::v1::Residence,
 };
@@ -32,6 +32,8 @@ pub struct Holder {
     /// In order of issue; the last one counts.
     passes: Vec<Pass>,
     pub moved_out: bool,
+    /// The resident who is the same person by the register's word, and where they live.
+    pub joined: Option<(String, Residence)>,
 }
 
 /// What stands behind a pass: a clear case or a release.
@@ -85,7 +87,7 @@ impl Holder {
     }
 
     pub fn eligible(&self) -> bool {
-        self.qualification.is_some() && self.bars.is_empty()
+        self.qualification.is_some() && self.bars.is_empty() && self.joined.is_none()
     }
 }
 
@@ -97,6 +99,9 @@ mod refused;
 pub use refused::Refused;
 
 // --- Decisions ---
+
+/// Two records of one person: what bars the one bars the other.
+mod joined;
 
 /// What an issue needs to know besides the holder.
 #[derive(Clone, Copy, Debug)]
@@ -195,7 +200,8 @@ impl Holder {
 
     /// A pass in order is not issued twice: the one there is stays.
     pub fn issue(&self, issue: Issue) -> Result<Events, Refused> {
-        let qualification = self.qualification.as_ref().ok_or(Refused::NotEligible)?;
+        let qualification =
+            self.qualification.as_ref().filter(|_| self.joined.is_none()).ok_or(Refused::NotEligible)?;
         self.check_bars()?;
         let days = issue.pass_days.filter(|days| *days > 0).ok_or(Refused::NoMethod)?;
         if let Some(pass) = self.pass() {
@@ -345,6 +351,10 @@ impl Aggregate for Holder {
                 self.stand(&suspended.number, Standing::Suspended(suspended.reason()));
             }
             Event::Reinstated(reinstated) => self.stand(&reinstated.number, Standing::Active),
+            Event::Joined(Joined { into_resident_id, into_residence }) => {
+                self.joined = Some((into_resident_id.clone(), into_residence.clone().unwrap_or_default()));
+            }
+            Event::Parted(Parted {}) => self.joined = None,
             Event::Revoked(revoked) => {
                 self.stand(&revoked.number, Standing::Revoked(revoked.reason()));
                 if revoked.reason() == Reason::MovedOut {

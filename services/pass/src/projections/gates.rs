@@ -53,7 +53,7 @@ impl Projection for Gates {
                 .execute(db)
                 .await?;
             }
-            Some(Event::RegimeSet(_)) | None => {}
+            Some(Event::RegimeSet(_) | Event::BuildingAdded(_) | Event::GridAssigned(_)) | None => {}
         }
         Ok(())
     }

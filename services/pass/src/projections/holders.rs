@@ -19,7 +19,7 @@ impl Projection for Holders {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -28,7 +28,8 @@ impl Projection for Holders {
            pass_number TEXT NOT NULL, issued BIGINT NOT NULL, expires BIGINT NOT NULL, standing TEXT NOT NULL,
            version BIGINT NOT NULL);
          CREATE INDEX holder_by_index ON holder (status_index);
-         CREATE TABLE holder_bar (resident_id TEXT NOT NULL, bar TEXT NOT NULL, PRIMARY KEY (resident_id, bar))"
+         CREATE TABLE holder_bar (resident_id TEXT NOT NULL, bar TEXT NOT NULL, PRIMARY KEY (resident_id, bar));
+         CREATE TABLE holder_joined (resident_id TEXT PRIMARY KEY)"
     }
 
     fn sources(&self) -> &'static [&'static str] {
@@ -81,6 +82,13 @@ impl Projection for Holders {
             }
             Event::Reinstated(reinstated) => {
                 stand(db, resident, reinstated.number, "active").await?;
+            }
+            Event::Joined(_) => {
+                let join = "INSERT INTO holder_joined (resident_id) VALUES ($1) ON CONFLICT (resident_id) DO NOTHING";
+                update(db, resident, join).await?;
+            }
+            Event::Parted(_) => {
+                update(db, resident, "DELETE FROM holder_joined WHERE resident_id = $1").await?;
             }
             Event::Revoked(revoked) => {
                 if revoked.reason() == Reason::MovedOut {
@@ -149,7 +157,9 @@ pub(crate) async fn list(
     limit: i64,
 ) -> Result<Vec<Holder>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT resident_id, compound_id, household_id, qualified, pass_number, issued, expires, standing, version
+        "SELECT resident_id, compound_id, household_id,
+           CASE WHEN resident_id IN (SELECT resident_id FROM holder_joined) THEN 0 ELSE qualified END,
+           pass_number, issued, expires, standing, version
          FROM holder WHERE resident_id > $1 AND ($2 = '' OR compound_id = $2) AND ($3 = '' OR neighbourhood_id = $3)
          ORDER BY resident_id LIMIT $4",
     )

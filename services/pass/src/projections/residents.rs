@@ -44,13 +44,15 @@ impl Projection for Residents {
                 .execute(db)
                 .await?;
             }
-            Some(Event::MovedOut(_)) => {
-                sqlx::query("UPDATE resident SET moved_out = 1 WHERE resident_id = $1")
+            Some(event @ (Event::MovedOut(_) | Event::Merged(_) | Event::Unmerged(_))) => {
+                let gone = i64::from(!matches!(event, Event::Unmerged(_)));
+                sqlx::query("UPDATE resident SET moved_out = $2 WHERE resident_id = $1")
                     .bind(record.stream_id.clone())
+                    .bind(gone)
                     .execute(db)
                     .await?;
             }
-            Some(Event::Revealed(_) | Event::Erased(_)) | None => {}
+            Some(Event::Revealed(_) | Event::Erased(_) | Event::Corrected(_)) | None => {}
         }
         Ok(())
     }

@@ -90,6 +90,28 @@ pub(super) async fn register(
     api.ledger.begin(call, &id, decide, reply).await
 }
 
+/// Another landlord of a rented household, or another number of theirs.
+pub(super) async fn change_landlord(
+    api: &Api,
+    call: &Call,
+    id: &str,
+    neighbourhood_id: &str,
+    landlord: &Landlord,
+) -> Result<Done<Household>, Failure> {
+    let sealed = api.vault.seal(id, landlord).await?;
+    let change = call.id("landlord");
+    let decide = |household: &household::Household, _| {
+        let events = household.change_landlord(&change, sealed.clone())?;
+        Ok::<_, household::Refusal>(Decision::new(events).office(neighbourhood_id))
+    };
+    let reply = |_: &household::Household, version: u64| Household {
+        name: format!("households/{id}"),
+        etag: version.to_string(),
+        ..Household::default()
+    };
+    api.ledger.transact(call, id, decide, reply).await
+}
+
 pub(super) async fn get(api: &Api, request: Request<GetHouseholdRequest>) -> Answer<Household> {
     let call = Call::query(&request)?;
     let mut fields = Fields::new();

@@ -1,57 +1,64 @@
-//! An import: a workbook in, progress out, the outcome in the last message. Each row is a command of its own whose id
-//! derives from the request's, so an import that broke off goes on where it was when it is sent again, and one that was
-//! finished gives the same outcome. It runs in a task of its own: a client that goes away does not stop it half-way.
+//! An import: a workbook in, progress out, the outcome in the last message. Everything is compared with the register before
+//! anything is written, and where a row is refused nothing is, unless the good rows were asked for. Each row is a command of
+//! its own whose id derives from the request's, so an import that broke off goes on where it was when it is sent again, and
+//! one that was finished gives the same outcome. It runs in a task of its own: a client that goes away does not stop it
+//! half-way.
 
-/// One room: its household, then who lives there.
-mod room;
+/// What the register holds, looked up in one go.
+mod known;
+/// What came of the rows.
+mod outcome;
+/// A workbook of places.
+pub(super) mod places;
+/// What is to be done about each row.
+mod plan;
+/// What an interrupted import did before.
+mod resumed;
+/// Workbooks to be filled in.
+pub(super) mod template;
+/// Doing it.
+mod writing;
 
 use std::{collections::HashMap, sync::Arc};
 
 use chassis::{Call, Decision, Failure, Fields, Kind, Refusal, day_of, reason};
-use futures::StreamExt as _;
-use proto::registry::v1::{
-    self as contract, ImportHouseholdsRequest, ImportHouseholdsResponse, ImportOutcome, RefusedRow, RowWarning,
-};
+use proto::registry::v1::{self as contract, ImportHouseholdsRequest, ImportHouseholdsResponse, ImportOutcome};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Answer, Api, Progress, fault};
+use self::{known::Known, outcome::Tally, resumed::Earlier};
+use super::{Answer, Api, Progress};
 use crate::{
     domain::neighbourhood,
     keys,
     sentence::Sentence,
-    workbook::{self, Column, Refused, Room, Sheet, Unreadable, Warning, Workbook},
+    workbook::{self, Column, Room, Unreadable, Workbook},
 };
 
-/// Rooms that wait for the log at once: enough to fill its batches.
-const IN_FLIGHT: usize = 64;
+/// How often others may be faster with the same rooms or people.
+const TRIES: usize = 3;
 
 pub(super) async fn start(api: &Api, request: Request<ImportHouseholdsRequest>) -> Answer<Progress> {
     let call = Call::command(&request, &request.get_ref().request_id)?;
-    let ImportHouseholdsRequest { parent, workbook: bytes, validate_only, .. } = request.into_inner();
+    let ImportHouseholdsRequest { parent, workbook: bytes, validate_only, partial, .. } = request.into_inner();
     let mut fields = Fields::new();
     let neighbourhood_id = fields.name("parent", "neighbourhoods", &parent);
     let neighbourhood_id = fields.read(neighbourhood_id)?;
     api.neighbourhood(&call, &neighbourhood_id).await?;
     let today = day_of(call.now);
-    let workbook = tokio::task::spawn_blocking(move || workbook::read(&bytes, today)).await;
-    let workbook = workbook.unwrap_or(Err(Unreadable(BROKEN))).map_err(unreadable)?;
-    let mode = if validate_only { Mode::Rehearsal } else { begin(api, &call, &neighbourhood_id).await? };
+    let workbook = read(move || workbook::read(&bytes, today)).await?;
+    let mode = Mode::of(api, &call, validate_only).await?;
     let (sender, receiver) = mpsc::channel(64);
-    let import = Import { api: api.clone(), call, neighbourhood_id, mode };
-    api.tracker.spawn(async move { Arc::new(import).run(workbook, sender).await });
+    let import = Import { api: api.clone(), call, neighbourhood_id, mode, partial };
+    api.tracker.spawn(async move { tell_end(&sender, Arc::new(import).take(workbook, &sender).await).await });
     Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
 }
 
-/// Takes the request id for this content before anything is done under it.
-async fn begin(api: &Api, call: &Call, neighbourhood_id: &str) -> Result<Mode, Status> {
-    if api.ledger.done_before::<()>(call).await?.is_some() {
-        return Ok(Mode::Again);
-    }
-    let decide = |_: &neighbourhood::Neighbourhood, _| Ok(Decision::new(Vec::new()).office(neighbourhood_id));
-    api.decide(call, neighbourhood_id, decide, |_, _| ()).await?;
-    Ok(Mode::First)
+/// Reads a workbook where it holds nobody up.
+async fn read<W: Send + 'static>(read: impl FnOnce() -> Result<W, Unreadable> + Send + 'static) -> Result<W, Status> {
+    let workbook = tokio::task::spawn_blocking(read).await;
+    workbook.unwrap_or(Err(Unreadable(BROKEN))).map_err(unreadable)
 }
 
 fn unreadable(Unreadable(sentence): Unreadable) -> Status {
@@ -65,6 +72,8 @@ struct Import {
     call: Call,
     neighbourhood_id: String,
     mode: Mode,
+    /// Good rows are taken though others are refused.
+    partial: bool,
 }
 
 /// How an import came about.
@@ -77,60 +86,60 @@ enum Mode {
     Again,
 }
 
-/// What came of some rows.
-#[derive(Default)]
-struct Tally {
-    rows_new: usize,
-    rows_same: usize,
-    households_new: usize,
-    refused: Vec<Refused>,
-    warnings: Vec<Warning>,
+impl Mode {
+    async fn of(api: &Api, call: &Call, validate_only: bool) -> Result<Self, Failure> {
+        if validate_only {
+            return Ok(Self::Rehearsal);
+        }
+        let begun = api.ledger.done_before::<()>(call).await?.is_some();
+        Ok(if begun { Self::Again } else { Self::First })
+    }
 }
 
 type Sender = mpsc::Sender<Result<ImportHouseholdsResponse, Status>>;
 
 impl Import {
-    async fn run(self: Arc<Self>, workbook: Workbook, sender: Sender) {
-        let last = match self.take(workbook, &sender).await {
-            Ok(outcome) => {
-                Ok(ImportHouseholdsResponse { rows_done: outcome.rows, rows: outcome.rows, outcome: Some(outcome) })
-            }
-            Err(status) => Err(status),
-        };
-        if sender.send(last).await.is_err() {
-            tracing::info!("an import ended after its client had gone away");
-        }
-    }
-
     async fn take(self: &Arc<Self>, workbook: Workbook, sender: &Sender) -> Result<ImportOutcome, Status> {
+        if self.mode == Mode::Again
+            && let Some(outcome) = outcome::finished(&self.api, &self.call, &workbook.warnings).await?
+        {
+            return outcome::with_workbook(vec![workbook.sheet], outcome, false).await;
+        }
         let Workbook { sheet, rooms, refused, warnings } = workbook;
-        let rows = sheet.rows.len();
-        let mut tally = Tally { refused, warnings, ..Tally::default() };
-        let rooms = self.in_compounds(rooms, &mut tally).await?;
-        tell(sender, &tally, rows);
-        let mut taken = futures::stream::iter(rooms)
-            .map(|(compound_id, room)| {
-                let import = Arc::clone(self);
-                // In tasks of their own, so that all cores seal and decide.
-                let room = tokio::spawn(async move { import.room(&compound_id, &room).await });
-                async move { room.await.unwrap_or_else(|died| Err(Failure::Fault(died.into()))) }
-            })
-            .buffer_unordered(IN_FLIGHT);
-        let step = (rows / 100).max(1);
-        let mut told = 0;
-        while let Some(room) = taken.next().await {
-            tally.add(room?);
-            if self.api.stop.is_cancelled() {
-                return Err(stopping());
+        let mut tally = Tally::new(sheet.rows.len(), refused, warnings);
+        let earlier = if self.mode == Mode::Again { Earlier::of(self, &rooms).await? } else { Earlier::default() };
+        let mut rooms = self.in_compounds(rooms, &mut tally).await?;
+        outcome::tell(sender, &tally);
+        for round in 1.. {
+            seen(&self.api, &self.call).await?;
+            let known = Known::look(self, &rooms).await?;
+            let planned = rooms.into_iter().map(|(id, room)| plan::room(&known, &earlier, id, room, &mut tally));
+            let planned: Vec<plan::Planned> = planned.flatten().collect();
+            if round == 1 && self.mode != Mode::Again {
+                let faultless = tally.refused.is_empty() || self.partial;
+                if self.mode == Mode::Rehearsal {
+                    for room in &planned {
+                        tally.foresee(room);
+                    }
+                    return outcome::with_workbook(vec![sheet], tally.outcome(false), !self.partial).await;
+                }
+                if !faultless {
+                    return outcome::with_workbook(vec![sheet], tally.held(), true).await;
+                }
+                begin(&self.api, &self.call, &self.neighbourhood_id).await?;
             }
-            if tally.rows() >= told + step {
-                told = tally.rows();
-                tell(sender, &tally, rows);
+            rooms = self.write(planned, &mut tally, sender).await?;
+            if rooms.is_empty() {
+                break;
+            }
+            if round == TRIES {
+                return Err(Failure::Contended.into());
             }
         }
-        drop(taken);
-        self.seen().await?;
-        outcome(sheet, tally).await
+        seen(&self.api, &self.call).await?;
+        let outcome = tally.outcome(true);
+        outcome::finish(&self.api, &self.call, &self.neighbourhood_id, &outcome).await?;
+        outcome::with_workbook(vec![sheet], outcome, false).await
     }
 
     /// The rooms with the ids of their compounds; rows in a compound that is not there are refused.
@@ -150,73 +159,37 @@ impl Import {
         }
         Ok(found)
     }
+}
 
-    /// Waits until the lists show what was taken, so that whoever reads the outcome can look.
-    async fn seen(&self) -> Result<(), Failure> {
-        let head = self.api.ledger.log().head().await?;
-        let mut call = self.call.clone();
-        call.after.insert(self.api.ledger.log().name().to_owned(), head.position);
-        for _ in 0..10 {
-            if self.api.views.read(&call).await.is_ok() {
-                break;
-            }
+/// Takes the request id for this content before anything is done under it.
+async fn begin(api: &Api, call: &Call, office: &str) -> Result<(), Failure> {
+    let nothing = Decision::<neighbourhood::Event>::new(Vec::new()).office(office);
+    api.ledger.collect(call, office, nothing, ()).await.map(drop)
+}
+
+/// Waits until the lists show all that the log holds: what is compared with, and in the end what was taken, so that whoever
+/// reads the outcome can look.
+async fn seen(api: &Api, call: &Call) -> Result<(), Failure> {
+    let head = api.ledger.log().head().await?;
+    let mut call = call.clone();
+    call.after.insert(api.ledger.log().name().to_owned(), head.position);
+    for _ in 0..10 {
+        if api.views.read(&call).await.is_ok() {
+            break;
         }
-        Ok(())
     }
+    Ok(())
 }
 
-impl Tally {
-    fn rows(&self) -> usize {
-        self.rows_new + self.rows_same + self.refused.len()
+async fn tell_end(sender: &Sender, outcome: Result<ImportOutcome, Status>) {
+    let last = outcome.map(|outcome| ImportHouseholdsResponse {
+        rows_done: outcome.rows,
+        rows: outcome.rows,
+        outcome: Some(outcome),
+    });
+    if sender.send(last).await.is_err() {
+        tracing::info!("an import ended after its client had gone away");
     }
-
-    fn add(&mut self, other: Self) {
-        self.rows_new += other.rows_new;
-        self.rows_same += other.rows_same;
-        self.households_new += other.households_new;
-        self.refused.extend(other.refused);
-        self.warnings.extend(other.warnings);
-    }
-
-    /// Refuses every row of a room.
-    fn refuse(&mut self, room: &Room, reason: &'static str, column: Column, sentence: &Sentence) {
-        let rows = room.occupants.iter();
-        self.refused.extend(rows.map(|row| Refused::new(row.row, reason, Some(column), sentence.clone())));
-    }
-}
-
-/// Progress is a courtesy: a slow client misses some of it.
-fn tell(sender: &Sender, tally: &Tally, rows: usize) {
-    let progress = ImportHouseholdsResponse { rows_done: count(tally.rows()), rows: count(rows), outcome: None };
-    if sender.try_send(Ok(progress)).is_err() {
-        tracing::trace!("progress was not wanted");
-    }
-}
-
-async fn outcome(sheet: Sheet, mut tally: Tally) -> Result<ImportOutcome, Status> {
-    let rows = sheet.rows.len();
-    tally.refused.sort_by_key(|refused| refused.row);
-    tally.warnings.sort_by_key(|warning| warning.row);
-    let refused = tally.refused;
-    let refused_rows: Vec<RefusedRow> = refused.iter().map(RefusedRow::from).collect();
-    let back = tokio::task::spawn_blocking(move || workbook::refused_workbook(&sheet, &refused)).await;
-    let refused_workbook = back.map_err(|error| fault(error.into()))?.map_err(fault)?;
-    Ok(ImportOutcome {
-        rows: count(rows),
-        taken: count(tally.rows_new + tally.rows_same),
-        refused: count(refused_rows.len()),
-        rows_new: count(tally.rows_new),
-        rows_same: count(tally.rows_same),
-        households_new: count(tally.households_new),
-        residents_new: count(tally.rows_new),
-        refused_rows,
-        refused_workbook,
-        warnings: tally.warnings.iter().map(RowWarning::from).collect(),
-    })
-}
-
-fn count(rows: usize) -> i32 {
-    i32::try_from(rows).unwrap_or(i32::MAX)
 }
 
 fn stopping() -> Status {

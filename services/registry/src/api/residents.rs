@@ -63,6 +63,30 @@ pub(super) async fn register(
     api.ledger.begin(call, &id, decide, |after, version| bare(&id, after, version)).await
 }
 
+/// Puts right what is known of a resident whose name stays. A document that was missing is held from now on.
+pub(super) async fn correct(
+    api: &Api,
+    call: &Call,
+    id: &str,
+    residence: &Residence,
+    person: &Person,
+) -> Result<Done<Resident>, Failure> {
+    let Residence { neighbourhood_id, household_id, .. } = residence;
+    let keys = ResidentKeys::of(&api.vault, neighbourhood_id, household_id, person);
+    let sealed = api.vault.seal(id, person).await?;
+    let phones = i32::try_from(person.phones.len()).unwrap_or(i32::MAX);
+    let correction = call.id("correction");
+    let decide = |resident: &resident::Resident, _| {
+        let events = resident.correct(&correction, sealed.clone(), phones)?;
+        let decision = Decision::new(events).office(neighbourhood_id).subject(id);
+        Ok::<_, resident::Refusal>(match keys.document {
+            Some(document) => decision.reserve(keys::RESIDENT_DOCUMENT, document),
+            None => decision,
+        })
+    };
+    api.ledger.transact(call, id, decide, |after, version| bare(id, after, version)).await
+}
+
 pub(super) async fn get(api: &Api, request: Request<GetResidentRequest>) -> Answer<Resident> {
     let call = Call::query(&request)?;
     let id = id(&request.get_ref().name, "name")?;
@@ -183,7 +207,7 @@ fn id(name: &str, field: &str) -> Result<String, Status> {
 }
 
 /// As it is kept with the command: nothing of the person.
-fn bare(id: &str, resident: &resident::Resident, version: u64) -> Resident {
+pub(super) fn bare(id: &str, resident: &resident::Resident, version: u64) -> Resident {
     let home = resident.residence().cloned().unwrap_or_default();
     Resident {
         name: format!("residents/{id}"),
@@ -193,12 +217,13 @@ fn bare(id: &str, resident: &resident::Resident, version: u64) -> Resident {
         moved_out: resident.moved_out,
         erased: resident.erased,
         etag: version.to_string(),
+        merged_into: resident.merged_into.as_ref().map_or_else(String::new, |into| format!("residents/{into}")),
         ..Resident::default()
     }
 }
 
 /// The reply with its masks put on.
-async fn answer(api: &Api, done: Done<Resident>) -> Answer<Resident> {
+pub(super) async fn answer(api: &Api, done: Done<Resident>) -> Answer<Resident> {
     let id = done.reply.name.trim_start_matches("residents/");
     let (resident, _) = api.ledger.load::<resident::Resident>(id).await?;
     let person = opened(api, resident.person()).await?;

@@ -1,10 +1,12 @@
 //! A compound 小区 with its gates and its regime: what is guarded, and how strictly.
 
+use std::collections::BTreeMap;
+
 use chassis::{Aggregate, Kind, Refuse, reason};
 use chrono::NaiveDate;
 use proto::registry::v1::{
     self as contract, Regime,
-    compound_event::{GateAdded, Opened, RegimeSet},
+    compound_event::{BuildingAdded, GateAdded, GridAssigned, Opened, RegimeSet},
 };
 
 // State
@@ -19,6 +21,10 @@ pub struct Compound {
     pub regime: Regime,
     /// ISO date; empty for a compound that has been open all along.
     pub regime_from: String,
+    /// By their name; the number of units of each, 0 where nobody counted.
+    pub buildings: BTreeMap<String, i32>,
+    /// The grid of each building that has one of its own; under the empty name that of the others.
+    pub grids: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +53,10 @@ pub enum Refusal {
     OpenedOtherwise,
     #[error("the compound has a gate of this name")]
     GateExists,
+    #[error("the building is there with another number of units")]
+    BuildingOtherwise,
+    #[error("the compound has no such building")]
+    NoBuilding,
 }
 
 impl Refuse for Refusal {
@@ -65,6 +75,13 @@ impl Refuse for Refusal {
                 "该小区已有同名门岗：请换一个名称，或直接使用已有的门岗",
                 "the compound has a gate of this name: use that one, or give this one another name",
             ),
+            Self::BuildingOtherwise => chassis::Refusal::new(
+                Kind::AlreadyExists,
+                reason(contract::Refusal::AlreadyExists.as_str_name()),
+                "该幢已登记，单元数不同：请核实",
+                "this building is there with another number of units: find out which is right",
+            ),
+            Self::NoBuilding => crate::domain::not_found("building"),
         }
     }
 }
@@ -96,6 +113,34 @@ impl Compound {
             Some(gate) if gate.id == id => Ok(Vec::new()),
             Some(_) => Err(Refusal::GateExists),
         }
+    }
+
+    /// A building, with how many units it has; 0 says nothing about them.
+    pub fn add_building(&self, building: &str, units: i32) -> Result<Vec<Event>, Refusal> {
+        if !self.opened {
+            return Err(Refusal::Unknown);
+        }
+        match self.buildings.get(building) {
+            Some(known) if *known == units || units == 0 => Ok(Vec::new()),
+            // Nobody had counted them yet.
+            None | Some(0) => Ok(vec![Event::BuildingAdded(BuildingAdded { building: building.to_owned(), units })]),
+            Some(_) => Err(Refusal::BuildingOtherwise),
+        }
+    }
+
+    /// The compound, or one of its buildings, belongs to a grid of the neighbourhood.
+    pub fn assign_grid(&self, grid_id: &str, building: &str) -> Result<Vec<Event>, Refusal> {
+        if !self.opened {
+            return Err(Refusal::Unknown);
+        }
+        if !building.is_empty() && !self.buildings.contains_key(building) {
+            return Err(Refusal::NoBuilding);
+        }
+        if self.grids.get(building).is_some_and(|known| known == grid_id) {
+            return Ok(Vec::new());
+        }
+        let (grid_id, building) = (grid_id.to_owned(), building.to_owned());
+        Ok(vec![Event::GridAssigned(GridAssigned { grid_id, building })])
     }
 
     pub fn set_regime(&self, regime: Regime, from: NaiveDate) -> Result<Vec<Event>, Refusal> {
@@ -130,6 +175,12 @@ impl Aggregate for Compound {
             Event::RegimeSet(set) => {
                 self.regime = set.regime();
                 self.regime_from.clone_from(&set.from);
+            }
+            Event::BuildingAdded(added) => {
+                self.buildings.insert(added.building.clone(), added.units);
+            }
+            Event::GridAssigned(assigned) => {
+                self.grids.insert(assigned.building.clone(), assigned.grid_id.clone());
             }
         }
     }
@@ -171,6 +222,26 @@ mod tests {
         let history = [opened(), set].concat();
         let compound: Compound = given(&history).then();
         assert_eq!((compound.regime, compound.regime_from.as_str()), (Regime::Closed, "2020-01-30"));
+    }
+
+    #[test]
+    fn a_building_is_there_once_and_its_units_are_counted_once() {
+        let mut history = opened();
+        history.extend(given(&history).when(|c: &Compound| c.add_building("3", 0)).unwrap());
+        history.extend(given(&history).when(|c: &Compound| c.add_building("3", 4)).unwrap());
+        assert_eq!(given(&history).when(|c: &Compound| c.add_building("3", 0)), Ok(vec![]));
+        let other = given(&history).when(|c: &Compound| c.add_building("3", 5));
+        assert_eq!(other, Err(Refusal::BuildingOtherwise));
+    }
+
+    #[test]
+    fn a_compound_or_one_of_its_buildings_belongs_to_a_grid() {
+        let mut history = opened();
+        history.extend(given(&history).when(|c: &Compound| c.assign_grid("g1", "")).unwrap());
+        let missing = given(&history).when(|c: &Compound| c.assign_grid("g2", "3"));
+        assert_eq!(missing, Err(Refusal::NoBuilding));
+        history.extend(given(&history).when(|c: &Compound| c.add_building("3", 0)).unwrap());
+        assert_eq!(given(&history).when(|c: &Compound| c.assign_grid("g2", "3")).unwrap().len(), 1);
     }
 
     #[test]

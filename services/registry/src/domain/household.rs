@@ -3,7 +3,10 @@
 use chassis::{Aggregate, Kind, Refuse, reason};
 use proto::{
     event::v1::Sealed,
-    registry::v1::{self as contract, Tenure, household_event::Registered},
+    registry::v1::{
+        self as contract, Tenure,
+        household_event::{LandlordChanged, Registered},
+    },
 };
 
 // State
@@ -11,6 +14,8 @@ use proto::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Household {
     registered: Option<Registered>,
+    /// The command that last changed the landlord.
+    changed_by: String,
 }
 
 impl Household {
@@ -31,6 +36,8 @@ pub enum Refusal {
     LandlordMissing,
     #[error("this household is registered already with other data")]
     RegisteredOtherwise,
+    #[error("no such rented household")]
+    NotRented,
 }
 
 impl Refuse for Refusal {
@@ -48,6 +55,7 @@ impl Refuse for Refusal {
                 "该户已以其他内容登记：请核对",
                 "this household is registered already with other data: compare the two",
             ),
+            Self::NotRented => crate::domain::not_found("household"),
         }
     }
 }
@@ -85,6 +93,17 @@ impl Household {
             Some(_) => Err(Refusal::RegisteredOtherwise),
         }
     }
+
+    /// Another landlord, or another number of theirs. Sealed anew each time, so the command's own id says what was done.
+    pub fn change_landlord(&self, change_id: &str, landlord: Sealed) -> Result<Vec<Event>, Refusal> {
+        if self.registered.as_ref().is_none_or(|home| home.tenure() != Tenure::Rented) {
+            return Err(Refusal::NotRented);
+        }
+        if self.changed_by == change_id {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::LandlordChanged(LandlordChanged { change_id: change_id.to_owned(), landlord: Some(landlord) })])
+    }
 }
 
 // Evolve
@@ -95,6 +114,12 @@ impl Aggregate for Household {
     fn evolve(&mut self, event: &Event) {
         match event {
             Event::Registered(registered) => self.registered = Some(registered.clone()),
+            Event::LandlordChanged(changed) => {
+                self.changed_by.clone_from(&changed.change_id);
+                if let Some(registered) = &mut self.registered {
+                    registered.landlord.clone_from(&changed.landlord);
+                }
+            }
         }
     }
 }
@@ -121,6 +146,18 @@ mod tests {
         assert_eq!(refused, Err(Refusal::LandlordMissing));
         let sealed = Some(Sealed { subject_id: "h1".into(), ..Sealed::default() });
         assert!(given(&[]).when(|h: &Household| h.register(DOOR, Tenure::Rented, sealed.clone())).is_ok());
+    }
+
+    #[test]
+    fn a_rented_household_may_get_another_landlord_and_an_owner_none() {
+        let sealed = |nonce: u8| Sealed { subject_id: "h1".into(), nonce: vec![nonce], ..Sealed::default() };
+        let history = given(&[]).when(|h: &Household| h.register(DOOR, Tenure::Rented, Some(sealed(1)))).unwrap();
+        let changed = given(&history).when(|h: &Household| h.change_landlord("c1", sealed(2))).unwrap();
+        let after: Household = given(&[history, changed].concat()).then();
+        assert_eq!(after.registered().unwrap().landlord, Some(sealed(2)));
+        let owned = given(&[]).when(|h: &Household| h.register(DOOR, Tenure::Owned, None)).unwrap();
+        let refused = given(&owned).when(|h: &Household| h.change_landlord("c1", sealed(2)));
+        assert_eq!(refused, Err(Refusal::NotRented));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use proto::{
     event::v1::Sealed,
     registry::v1::{
         self as contract, Residence,
-        resident_event::{Erased, MovedOut, Registered, Revealed},
+        resident_event::{Corrected, Erased, Merged, MovedOut, Registered, Revealed, Unmerged},
     },
 };
 
@@ -17,6 +17,12 @@ pub struct Resident {
     registered: Option<Registered>,
     pub moved_out: bool,
     pub erased: bool,
+    /// The resident whose record goes on in the place of this one.
+    pub merged_into: Option<String>,
+    /// The command that last corrected the person.
+    corrected_by: String,
+    /// It was merged once, and that was undone.
+    unmerged: bool,
 }
 
 impl Resident {
@@ -47,6 +53,12 @@ pub enum Refusal {
     Erased,
     #[error("the resident has moved out")]
     MovedOut,
+    #[error("the record was merged into another one")]
+    Merged,
+    #[error("a record cannot go on in its own place")]
+    IntoItself,
+    #[error("the record was not merged")]
+    NotMerged,
 }
 
 impl Refuse for Refusal {
@@ -70,6 +82,24 @@ impl Refuse for Refusal {
                 reason(contract::Refusal::MovedOut.as_str_name()),
                 "该住户已迁出：请核对，或先重新登记",
                 "the resident has moved out: check who it is, or register them anew",
+            ),
+            Self::Merged => chassis::Refusal::new(
+                Kind::Precondition,
+                reason(contract::Refusal::Merged.as_str_name()),
+                "该记录已并入另一条记录：请使用那一条，或先撤销合并",
+                "this record was merged into another one: use that one, or undo the merge first",
+            ),
+            Self::IntoItself => chassis::Refusal::new(
+                Kind::Invalid,
+                reason(contract::Refusal::FieldInvalid.as_str_name()),
+                "不能把一条记录并入它自己：请指明另一条",
+                "a record cannot be merged into itself: name the other one",
+            ),
+            Self::NotMerged => chassis::Refusal::new(
+                Kind::Invalid,
+                reason(contract::Refusal::FieldInvalid.as_str_name()),
+                "该记录没有被合并过：请核对",
+                "this record was not merged into another one: check which one was",
             ),
         }
     }
@@ -109,14 +139,55 @@ impl Resident {
         Ok(if self.erased { Vec::new() } else { vec![Event::Erased(Erased {})] })
     }
 
-    /// Whether they still live there, and anything is known of them.
+    /// What is known of them, put right. Sealed anew each time, so the command's own id says what was done.
+    pub fn correct(&self, correction_id: &str, person: Sealed, phones: i32) -> Result<Vec<Event>, Refusal> {
+        self.is_present()?;
+        if self.corrected_by == correction_id {
+            return Ok(Vec::new());
+        }
+        let correction_id = correction_id.to_owned();
+        Ok(vec![Event::Corrected(Corrected { correction_id, person: Some(person), phones })])
+    }
+
+    /// The same person as another resident of the neighbourhood, whose record goes on.
+    pub fn merge(&self, into: &str, residence: &Residence, own: &str, reason: &str) -> Result<Vec<Event>, Refusal> {
+        if into == own {
+            return Err(Refusal::IntoItself);
+        }
+        if self.merged_into.as_deref() == Some(into) {
+            return Ok(Vec::new());
+        }
+        self.is_present()?;
+        Ok(vec![Event::Merged(Merged {
+            into_resident_id: into.to_owned(),
+            into_residence: Some(residence.clone()),
+            reason: reason.to_owned(),
+        })])
+    }
+
+    /// They are two people after all; said twice it changes nothing.
+    pub fn unmerge(&self, reason: &str) -> Result<Vec<Event>, Refusal> {
+        let residence = self.residence().ok_or(Refusal::Unknown)?;
+        let Some(from) = &self.merged_into else {
+            return if self.unmerged { Ok(Vec::new()) } else { Err(Refusal::NotMerged) };
+        };
+        Ok(vec![Event::Unmerged(Unmerged {
+            from_resident_id: from.clone(),
+            residence: Some(residence.clone()),
+            reason: reason.to_owned(),
+        })])
+    }
+
+    /// Whether they still live there, anything is known of them, and this is the record that counts.
     pub fn is_present(&self) -> Result<(), Refusal> {
         self.there()?;
-        match (self.erased, self.moved_out) {
-            (true, _) => Err(Refusal::Erased),
-            (false, true) => Err(Refusal::MovedOut),
-            (false, false) => Ok(()),
+        if self.erased {
+            return Err(Refusal::Erased);
         }
+        if self.moved_out {
+            return Err(Refusal::MovedOut);
+        }
+        if self.merged_into.is_some() { Err(Refusal::Merged) } else { Ok(()) }
     }
 
     fn there(&self) -> Result<(), Refusal> {
@@ -135,6 +206,21 @@ impl Aggregate for Resident {
             Event::MovedOut(MovedOut {}) => self.moved_out = true,
             Event::Revealed(Revealed { .. }) => {}
             Event::Erased(Erased {}) => self.erased = true,
+            Event::Corrected(corrected) => {
+                self.corrected_by.clone_from(&corrected.correction_id);
+                if let Some(registered) = &mut self.registered {
+                    registered.person.clone_from(&corrected.person);
+                    registered.phones = corrected.phones;
+                }
+            }
+            Event::Merged(merged) => {
+                self.merged_into = Some(merged.into_resident_id.clone());
+                self.unmerged = false;
+            }
+            Event::Unmerged(Unmerged { .. }) => {
+                self.merged_into = None;
+                self.unmerged = true;
+            }
         }
     }
 }
@@ -204,6 +290,32 @@ mod tests {
         assert_eq!(resident.person(), None);
         assert_eq!(resident.residence(), Some(&residence("h1")));
         assert_eq!(given(&history).when(Resident::erase), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_known_of_somebody_present_can_be_put_right() {
+        let sealed = Sealed { nonce: vec![7], ..sealed() };
+        let history = registered_and(|r: &Resident| r.correct("c1", sealed.clone(), 3));
+        let resident: Resident = given(&history).then();
+        assert_eq!(resident.person(), Some(&sealed));
+        let gone = registered_and(Resident::move_out);
+        assert_eq!(given(&gone).when(|r: &Resident| r.correct("c1", sealed.clone(), 3)), Err(Refusal::MovedOut));
+    }
+
+    #[test]
+    fn a_record_is_merged_into_another_one_and_stands_by_itself_again() {
+        let into = residence("h2");
+        let history = registered_and(|r: &Resident| r.merge("r2", &into, "r1", "同一人"));
+        assert_eq!(given(&history).when(|r: &Resident| r.merge("r3", &into, "r1", "同一人")), Err(Refusal::Merged));
+        assert_eq!(given(&history).then::<Resident>().is_present(), Err(Refusal::Merged));
+        let undone = given(&history).when(|r: &Resident| r.unmerge("是两个人")).unwrap();
+        let again: Resident = given(&[history, undone].concat()).then();
+        assert_eq!(again.is_present(), Ok(()));
+        assert_eq!(
+            given(&registered()).when(|r: &Resident| r.merge("r1", &into, "r1", "同一人")),
+            Err(Refusal::IntoItself)
+        );
+        assert_eq!(given(&registered()).when(|r: &Resident| r.unmerge("是两个人")), Err(Refusal::NotMerged));
     }
 
     #[test]

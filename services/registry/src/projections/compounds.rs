@@ -5,11 +5,12 @@ use async_trait::async_trait;
 use chassis::{Projection, Record, Scope, Tables};
 use proto::registry::v1::{
     Compound, Gate, Regime,
-    compound_event::{Event, GateAdded, Opened, RegimeSet},
+    compound_event::{BuildingAdded, Event, GateAdded, GridAssigned, Opened, RegimeSet},
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{Asked, Page, Reach, SOURCES, event, statement, version};
+use crate::place;
 
 pub(crate) struct Compounds;
 
@@ -20,7 +21,7 @@ impl Projection for Compounds {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -40,6 +41,14 @@ impl Projection for Compounds {
             display_name TEXT NOT NULL,
             added BIGINT NOT NULL,
             PRIMARY KEY (compound, id)
+        );
+        CREATE TABLE registry_building (
+            compound TEXT NOT NULL,
+            building TEXT NOT NULL,
+            units BIGINT NOT NULL,
+            grid TEXT NOT NULL,
+            door TEXT NOT NULL,
+            PRIMARY KEY (compound, building)
         )"
     }
 
@@ -54,6 +63,8 @@ impl Projection for Compounds {
             Some(Event::Opened(opened)) => open(db, record, opened).await,
             Some(Event::GateAdded(added)) => add_gate(db, record, added).await,
             Some(Event::RegimeSet(set)) => set_regime(db, record, set).await,
+            Some(Event::BuildingAdded(added)) => add_building(db, record, added).await,
+            Some(Event::GridAssigned(assigned)) => assign_grid(db, record, assigned).await,
         }
         .context("writing a compound")
     }
@@ -88,6 +99,39 @@ async fn add_gate(db: &mut AnyConnection, record: &Record, added: GateAdded) -> 
     .bind(version(record))
     .execute(&mut *db)
     .await?;
+    touched(db, record).await
+}
+
+/// The compound as a whole stands among its buildings under the empty name.
+async fn add_building(db: &mut AnyConnection, record: &Record, added: BuildingAdded) -> Result<(), sqlx::Error> {
+    statement(
+        "INSERT INTO registry_building (compound, building, units, grid, door) VALUES ($1, $2, $3, '', $4)
+         ON CONFLICT (compound, building) DO UPDATE SET units = excluded.units",
+    )
+    .bind(record.stream_id.clone())
+    .bind(added.building.clone())
+    .bind(i64::from(added.units))
+    .bind(format!("{}/{}", record.stream_id, place::building_order(&added.building)))
+    .execute(&mut *db)
+    .await?;
+    touched(db, record).await
+}
+
+async fn assign_grid(db: &mut AnyConnection, record: &Record, assigned: GridAssigned) -> Result<(), sqlx::Error> {
+    statement(
+        "INSERT INTO registry_building (compound, building, units, grid, door) VALUES ($1, $2, 0, $3, $4)
+         ON CONFLICT (compound, building) DO UPDATE SET grid = excluded.grid",
+    )
+    .bind(record.stream_id.clone())
+    .bind(assigned.building.clone())
+    .bind(assigned.grid_id)
+    .bind(format!("{}/{}", record.stream_id, place::building_order(&assigned.building)))
+    .execute(&mut *db)
+    .await?;
+    touched(db, record).await
+}
+
+async fn touched(db: &mut AnyConnection, record: &Record) -> Result<(), sqlx::Error> {
     statement("UPDATE registry_compound SET version = $2 WHERE id = $1")
         .bind(record.stream_id.clone())
         .bind(version(record))

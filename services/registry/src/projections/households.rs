@@ -27,7 +27,7 @@ impl Projection for Households {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn schema(&self) -> &'static str {
@@ -54,7 +54,20 @@ impl Projection for Households {
     }
 
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-        let Some(Event::Registered(registered)) = event::<Event>(record)? else { return Ok(()) };
+        let registered = match event::<Event>(record)? {
+            None => return Ok(()),
+            Some(Event::Registered(registered)) => registered,
+            Some(Event::LandlordChanged(changed)) => {
+                statement("UPDATE registry_household SET landlord = $2, version = $3 WHERE id = $1")
+                    .bind(record.stream_id.clone())
+                    .bind(written(changed.landlord.as_ref()))
+                    .bind(version(record))
+                    .execute(tables.now().await?)
+                    .await
+                    .context("changing a landlord")?;
+                return Ok(());
+            }
+        };
         let db = tables.now().await?;
         let order = place::order(&registered.building, &registered.unit, &registered.room);
         let door = format!("{}/{order}/{}", registered.compound_id, record.stream_id);

@@ -63,7 +63,15 @@ impl Projection for KeyPersons {
             Some(resident_event::Event::MovedOut(_) | resident_event::Event::Erased(_)) => {
                 drop_flag(db, &record.stream_id).await
             }
-            None | Some(resident_event::Event::Registered(_) | resident_event::Event::Revealed(_)) => Ok(()),
+            // Who is watched under one record goes on being watched, whatever becomes of the record.
+            None
+            | Some(
+                resident_event::Event::Registered(_)
+                | resident_event::Event::Revealed(_)
+                | resident_event::Event::Corrected(_)
+                | resident_event::Event::Merged(_)
+                | resident_event::Event::Unmerged(_),
+            ) => Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use proto::{
     event::v1::Sealed,
     registry::v1::{
         Person, Resident,
-        resident_event::{Event, Registered},
+        resident_event::{Corrected, Event, Registered},
     },
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
@@ -33,7 +33,7 @@ impl Projection for Residents {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self) -> &'static str {
@@ -45,6 +45,7 @@ impl Projection for Residents {
             person TEXT NOT NULL,
             document_index TEXT NOT NULL,
             moved_out BIGINT NOT NULL,
+            merged_into TEXT NOT NULL,
             erased BIGINT NOT NULL,
             door TEXT NOT NULL,
             version BIGINT NOT NULL,
@@ -76,6 +77,20 @@ impl Projection for Residents {
                 change(db, "UPDATE registry_resident SET moved_out = 1 WHERE id = $1", record).await?;
             }
             Some(Event::Revealed(_)) => {}
+            Some(Event::Corrected(corrected)) => self.correct(db, record, &corrected).await?,
+            // For every list they are as good as moved out.
+            Some(Event::Merged(merged)) => {
+                statement("UPDATE registry_resident SET moved_out = 1, merged_into = $2 WHERE id = $1")
+                    .bind(record.stream_id.clone())
+                    .bind(merged.into_resident_id)
+                    .execute(&mut *db)
+                    .await
+                    .context("merging a resident")?;
+            }
+            Some(Event::Unmerged(_)) => {
+                change(db, "UPDATE registry_resident SET moved_out = 0, merged_into = '' WHERE id = $1", record)
+                    .await?;
+            }
             Some(Event::Erased(_)) => {
                 let erase = "UPDATE registry_resident SET erased = 1, person = '', document_index = '' WHERE id = $1";
                 change(db, erase, record).await?;
@@ -94,19 +109,50 @@ impl Projection for Residents {
 }
 
 impl Residents {
+    async fn correct(&self, db: &mut AnyConnection, record: &Record, corrected: &Corrected) -> anyhow::Result<()> {
+        let person = self.opened(corrected.person.as_ref()).await?;
+        let document = person.document.as_ref().and_then(|document| keys::document_index(&self.vault, document));
+        statement("UPDATE registry_resident SET person = $2, document_index = $3 WHERE id = $1")
+            .bind(record.stream_id.clone())
+            .bind(written(corrected.person.as_ref()))
+            .bind(document.map(index).unwrap_or_default())
+            .execute(&mut *db)
+            .await
+            .context("correcting a resident")?;
+        change(db, "DELETE FROM registry_phone WHERE resident = $1", record).await?;
+        self.phones(db, record, &person).await
+    }
+
+    /// Without a key the person was erased later on: there is nothing to find them by.
+    async fn opened(&self, sealed: Option<&Sealed>) -> anyhow::Result<Person> {
+        match sealed {
+            Some(sealed) => Ok(self.vault.reveal::<Person>(sealed).await?.unwrap_or_default()),
+            None => Ok(Person::default()),
+        }
+    }
+
+    async fn phones(&self, db: &mut AnyConnection, record: &Record, person: &Person) -> anyhow::Result<()> {
+        for phone in &person.phones {
+            statement("INSERT INTO registry_phone (resident, phone_index) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(record.stream_id.clone())
+                .bind(index(keys::phone_index(&self.vault, phone)))
+                .execute(&mut *db)
+                .await
+                .context("writing a resident's phone")?;
+        }
+        Ok(())
+    }
+
     async fn register(&self, db: &mut AnyConnection, record: &Record, registered: Registered) -> anyhow::Result<()> {
         let residence = registered.residence.unwrap_or_default();
-        let person = match &registered.person {
-            // Without a key the person was erased later on: there is nothing to find them by.
-            Some(sealed) => self.vault.reveal::<Person>(sealed).await?.unwrap_or_default(),
-            None => Person::default(),
-        };
+        let person = self.opened(registered.person.as_ref()).await?;
         let document = person.document.as_ref().and_then(|document| keys::document_index(&self.vault, document));
         let door = door(db, &residence.household_id).await?;
         statement(
             "INSERT INTO registry_resident
-                (id, neighbourhood, compound, household, person, document_index, moved_out, erased, door, version, changed)
-             VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8, $9)
+                (id, neighbourhood, compound, household, person, document_index, moved_out, merged_into, erased, door,
+                 version, changed)
+             VALUES ($1, $2, $3, $4, $5, $6, 0, '', 0, $7, $8, $9)
              ON CONFLICT (id) DO UPDATE SET version = excluded.version",
         )
         .bind(record.stream_id.clone())
@@ -121,15 +167,7 @@ impl Residents {
         .execute(&mut *db)
         .await
         .context("writing a resident")?;
-        for phone in &person.phones {
-            statement("INSERT INTO registry_phone (resident, phone_index) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-                .bind(record.stream_id.clone())
-                .bind(index(keys::phone_index(&self.vault, phone)))
-                .execute(&mut *db)
-                .await
-                .context("writing a resident's phone")?;
-        }
-        Ok(())
+        self.phones(db, record, &person).await
     }
 }
 
@@ -151,7 +189,8 @@ async fn door(db: &mut AnyConnection, household: &str) -> anyhow::Result<String>
 macro_rules! select {
     ($condition:literal) => {
         concat!(
-            "SELECT r.id, r.neighbourhood, r.compound, r.household, r.person, r.moved_out, r.erased, r.door, r.version,
+            "SELECT r.id, r.neighbourhood, r.compound, r.household, r.person, r.moved_out, r.merged_into, r.erased, r.door,
+                r.version,
                 h.building, h.unit, h.room
              FROM registry_resident r JOIN registry_household h ON h.id = r.household ",
             $condition
@@ -298,17 +337,19 @@ pub(crate) async fn changed(
 fn read(row: &AnyRow) -> anyhow::Result<(String, Stored)> {
     let text = |column: &str| row.try_get::<String, _>(column);
     let number = |column: &str| row.try_get::<i64, _>(column);
+    let merged_into = text("merged_into")?;
     let resident = Resident {
         name: format!("residents/{}", text("id")?),
         household: format!("households/{}", text("household")?),
         compound: format!("compounds/{}", text("compound")?),
         neighbourhood: format!("neighbourhoods/{}", text("neighbourhood")?),
-        moved_out: number("moved_out")? != 0,
+        moved_out: number("moved_out")? != 0 && merged_into.is_empty(),
         erased: number("erased")? != 0,
         etag: number("version")?.to_string(),
         building: text("building")?,
         unit: text("unit")?,
         room: text("room")?,
+        merged_into: if merged_into.is_empty() { merged_into } else { format!("residents/{merged_into}") },
         ..Resident::default()
     };
     Ok((text("door")?, Stored { resident, person: sealed(&text("person")?)? }))

@@ -78,8 +78,12 @@ async fn nothing_of_a_person_stands_in_any_file() {
                 folders.push(path);
                 continue;
             }
+            // SQLite takes its own files away with its last connection, which may be now.
+            let bytes = match std::fs::read(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                read => read.unwrap(),
+            };
             files += 1;
-            let bytes = std::fs::read(&path).unwrap();
             for canary in ["金丝雀", "金**", "房东甲", "13800001234", "138****1234", "11010519491231002", "13911112222"]
             {
                 let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());

@@ -6,11 +6,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use calamine::{Reader as _, SheetType, Xlsx, XlsxError};
+use calamine::{Dimensions, Reader as _, SheetType, SheetVisible, Xlsx, XlsxError};
 
 use super::{
     Sheet, Unreadable, Warning,
+    headings::Kind,
     sheet::{self, Grid},
+    text,
 };
 use crate::sentence::Sentence;
 
@@ -25,8 +27,79 @@ const MOST_UNPACKED_ASIDE: u64 = 4 << 20;
 
 type Package<'a> = Xlsx<Cursor<&'a [u8]>>;
 
+/// A sheet as it stands in a file.
+struct Page {
+    title: String,
+    hidden: bool,
+    grid: Grid,
+    merged: Vec<Dimensions>,
+}
+
 /// The one sheet with residents, and what is said about the others.
-pub(super) fn open(bytes: &[u8]) -> Result<(Sheet, Vec<Warning>), Unreadable> {
+pub(super) fn residents(bytes: &[u8]) -> Result<(Sheet, Vec<Warning>), Unreadable> {
+    let mut found: Option<Sheet> = None;
+    let mut warnings = Vec::new();
+    let mut hidden = Vec::new();
+    for page in pages(bytes)? {
+        match sheet::heading(Kind::Residents, &page.grid) {
+            Some(_) if page.hidden => hidden.push(page.title),
+            Some(_) if found.is_some() => return Err(Unreadable(TWO_SHEETS)),
+            Some(heading) => {
+                found = Some(sheet::under(Kind::Residents, page.title, heading, page.grid, &page.merged)?);
+            }
+            // A list for a drop-down, more often than not.
+            None if page.hidden => {}
+            None => warnings.push(not_read(&page.title)),
+        }
+    }
+    warnings.extend(hidden.iter().map(|title| hidden_sheet(title)));
+    match found {
+        Some(sheet) => Ok((sheet, warnings)),
+        None if hidden.is_empty() => Err(Unreadable(NO_HEADING)),
+        None => Err(Unreadable(ALL_HIDDEN)),
+    }
+}
+
+/// The sheets with places, in the order in which they are taken, and what is said about the others.
+pub(super) fn places(bytes: &[u8]) -> Result<(Vec<Sheet>, Vec<Warning>), Unreadable> {
+    let mut found: Vec<Sheet> = Vec::new();
+    let mut warnings = Vec::new();
+    for page in pages(bytes)? {
+        let Some(kind) = Kind::of_title(&page.title) else {
+            if !page.hidden {
+                warnings.push(other_title(&page.title));
+            }
+            continue;
+        };
+        if page.hidden {
+            warnings.push(hidden_sheet(&page.title));
+            continue;
+        }
+        if found.iter().any(|sheet| sheet.kind == kind) {
+            return Err(Unreadable(TWO_SHEETS));
+        }
+        let heading = sheet::heading(kind, &page.grid).ok_or_else(|| no_heading(kind))?;
+        found.push(sheet::under(kind, page.title, heading, page.grid, &page.merged)?);
+    }
+    if found.is_empty() {
+        return Err(Unreadable(NO_PLACES));
+    }
+    found.sort_by_key(|sheet| sheet.kind);
+    Ok((found, warnings))
+}
+
+/// Every sheet that holds anything.
+fn pages(bytes: &[u8]) -> Result<Vec<Page>, Unreadable> {
+    if bytes.is_empty() {
+        return Err(Unreadable(EMPTY));
+    }
+    if bytes.len() > MOST_BYTES {
+        return Err(Unreadable(TOO_LARGE));
+    }
+    if text::is_text(bytes) {
+        let grid = text::grid(bytes)?;
+        return Ok(vec![Page { title: String::new(), hidden: false, grid, merged: Vec::new() }]);
+    }
     bound(bytes)?;
     // The readers of packages and sheets are others' code, and the files are hostile: a panic in them is one more way of
     // being unreadable.
@@ -35,12 +108,6 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Sheet, Vec<Warning>), Unreadable> {
 
 /// Unpacks every part and counts, since the sizes in a package's directory may lie.
 fn bound(bytes: &[u8]) -> Result<(), Unreadable> {
-    if bytes.is_empty() {
-        return Err(Unreadable(EMPTY));
-    }
-    if bytes.len() > MOST_BYTES {
-        return Err(Unreadable(TOO_LARGE));
-    }
     if bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
         return Err(Unreadable(OLD_OR_LOCKED));
     }
@@ -77,38 +144,29 @@ fn unpacked(bytes: &[u8]) -> Result<(), Unreadable> {
     Ok(())
 }
 
-fn read(bytes: &[u8]) -> Result<(Sheet, Vec<Warning>), Unreadable> {
+fn read(bytes: &[u8]) -> Result<Vec<Page>, Unreadable> {
     let mut package: Package<'_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
-    let names = package.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
-    let names: Vec<String> = names.map(|sheet| sheet.name.clone()).collect();
-    let mut found: Option<Sheet> = None;
-    let mut without = Vec::new();
-    for name in names {
-        let grid = grid(&mut package, &name)?;
+    let sheets = package.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
+    let sheets: Vec<(String, bool)> =
+        sheets.map(|sheet| (sheet.name.clone(), sheet.visible != SheetVisible::Visible)).collect();
+    let mut pages = Vec::new();
+    for (title, hidden) in sheets {
+        let grid = grid(&mut package, &title)?;
         if grid.is_empty() {
             continue;
         }
-        let Some(heading) = sheet::heading(&grid) else {
-            without.push(name);
-            continue;
-        };
-        if found.is_some() {
-            return Err(Unreadable(TWO_SHEETS));
-        }
-        let merged = package.merge_cells_by_sheet_name(&name).unwrap_or_default();
-        found = Some(sheet::under(heading, grid, &merged)?);
+        let merged = package.merge_cells_by_sheet_name(&title).unwrap_or_default();
+        pages.push(Page { title, hidden, grid, merged });
     }
-    let sheet = found.ok_or(Unreadable(NO_HEADING))?;
-    let warnings = without.iter().map(|name| not_read(name)).collect();
-    Ok((sheet, warnings))
+    Ok(pages)
 }
 
 fn grid(package: &mut Package<'_>, name: &str) -> Result<Grid, Unreadable> {
     let mut cells = package.worksheet_cells_reader(name).map_err(|error| broken(&error))?;
     let mut grid = Grid::default();
-    while let Some(cell) = cells.next_cell().map_err(|error| broken(&error))? {
-        let (row, column) = cell.get_position();
-        grid.put(row, column, cell.get_value())?;
+    while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(|error| broken(&error))? {
+        let (row, column) = cell.pos;
+        grid.put(row, column, &cell.value, cell.formula.is_some())?;
     }
     Ok(grid)
 }
@@ -120,14 +178,42 @@ fn broken(error: &XlsxError) -> Unreadable {
     }
 }
 
-fn not_read(name: &str) -> Warning {
-    let sentence = Sentence::made(
-        format!("工作表“{name}”没有表头，未读取：如果其中有住户，请加上表头后另行导入"),
+fn not_read(title: &str) -> Warning {
+    about(Sentence::made(
+        format!("工作表“{title}”没有表头，未读取：如果其中有住户，请加上表头后另行导入"),
         format!(
-            "the sheet “{name}” has no headings and was not read: if it holds residents, add the headings and import it by itself"
+            "the sheet “{title}” has no headings and was not read: if it holds residents, add the headings and import it by itself"
         ),
-    );
-    Warning { row: 0, column: None, sentence }
+    ))
+}
+
+fn hidden_sheet(title: &str) -> Warning {
+    about(Sentence::made(
+        format!("工作表“{title}”是隐藏的，未读取：如需导入，请先取消隐藏"),
+        format!("the sheet “{title}” is hidden and was not read: to import it, show it first"),
+    ))
+}
+
+fn other_title(title: &str) -> Warning {
+    about(Sentence::made(
+        format!("工作表“{title}”不是 社区、网格、小区、楼幢、门岗 之一，未读取：如需导入，请改用这些名称"),
+        format!(
+            "the sheet “{title}” is none of 社区, 网格, 小区, 楼幢, 门岗 and was not read: to import it, call it so"
+        ),
+    ))
+}
+
+fn about(sentence: Sentence) -> Warning {
+    Warning { sheet: String::new(), row: 0, column: None, sentence }
+}
+
+fn no_heading(kind: Kind) -> Unreadable {
+    let (title, columns) = (kind.title(), kind.required().iter().map(|column| column.heading()));
+    let columns: Vec<&str> = columns.collect();
+    Unreadable(Sentence::made(
+        format!("工作表“{title}”没有表头：前 20 行中应有一行写着 {}", columns.join("、")),
+        format!("the sheet “{title}” has no headings: one of the first 20 rows must read {}", columns.join(", ")),
+    ))
 }
 
 const EMPTY: Sentence = Sentence::new("文件是空的：请重新选择文件", "the file is empty: choose it again");
@@ -139,9 +225,17 @@ const OLD_OR_LOCKED: Sentence = Sentence::new(
     "文件是旧的 .xls 格式或者设了密码：请另存为不带密码的 .xlsx 后再导入",
     "the file is an old .xls or has a password: save it as .xlsx without one",
 );
-const NOT_XLSX: Sentence = Sentence::new(
-    "文件不是 .xlsx 工作簿：请用 Excel 或 WPS 另存为 .xlsx 后再导入",
-    "the file is no .xlsx workbook: save it as .xlsx",
+pub(super) const NOT_XLSX: Sentence = Sentence::new(
+    "文件既不是 .xlsx 工作簿，也不是 .csv 文本：请用 Excel 或 WPS 另存为 .xlsx 后再导入",
+    "the file is neither an .xlsx workbook nor a .csv text: save it as .xlsx",
+);
+const ALL_HIDDEN: Sentence = Sentence::new(
+    "带表头的工作表都是隐藏的：请先取消隐藏再导入",
+    "every sheet with headings is hidden: show the one to be imported first",
+);
+const NO_PLACES: Sentence = Sentence::new(
+    "没有找到 社区、网格、小区、楼幢、门岗 中的任何一张工作表：请使用模板（mifeng import template）",
+    "none of the sheets 社区, 网格, 小区, 楼幢, 门岗 is there: begin with the template (mifeng import template)",
 );
 const DAMAGED: Sentence = Sentence::new(
     "文件已损坏或不完整：请用 Excel 或 WPS 打开并另存为 .xlsx 后再导入",

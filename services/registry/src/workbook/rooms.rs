@@ -22,7 +22,12 @@ pub(super) fn merge(entries: Vec<Entry>, refused: &mut Vec<Refused>, warnings: &
                 let occupants: Vec<Occupant> = occupants.collect();
                 if tenure == Tenure::Owned && landlord.is_some() {
                     let row = occupants.first().map_or(0, |occupant| occupant.row);
-                    warnings.push(Warning { row, column: Some(Column::LandlordName), sentence: NOT_KEPT });
+                    warnings.push(Warning {
+                        sheet: String::new(),
+                        row,
+                        column: Some(Column::LandlordName),
+                        sentence: NOT_KEPT,
+                    });
                 }
                 let landlord = landlord.filter(|_| tenure == Tenure::Rented);
                 rooms.push(Room { place, tenure, landlord, occupants });

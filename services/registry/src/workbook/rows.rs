@@ -1,11 +1,12 @@
 //! One row into a resident and a room. Everything that is wrong with a row is said at once.
 
 use chrono::NaiveDate;
-use proto::registry::v1::{IdentityDocument, Landlord, Person, Refusal, Tenure};
+use proto::registry::v1::{IdentityDocument, Landlord, Person, Refusal, Tenure, identity_document::Kind};
 
 use super::{
     Column, Place, Refused, Sheet, Warning,
     sheet::{Cell, Row},
+    template::EXAMPLE,
 };
 use crate::{
     identity::{self, Doubt, Fault},
@@ -26,6 +27,9 @@ pub(super) struct Entry {
 
 pub(super) fn read(sheet: &Sheet, row: &Row, today: NaiveDate) -> Result<(Entry, Option<Warning>), Refused> {
     let mut reader = Reader { sheet, row, troubles: Vec::new() };
+    if reader.text(Column::Compound).starts_with(EXAMPLE) {
+        reader.refuse(Column::Compound, CHANGED_EXAMPLE);
+    }
     let place = Place {
         compound: reader.required(Column::Compound),
         building: place::building(&reader.required(Column::Building)),
@@ -42,10 +46,14 @@ pub(super) fn read(sheet: &Sheet, row: &Row, today: NaiveDate) -> Result<(Entry,
     let phones = reader.phones(Column::Phones);
     if !reader.troubles.is_empty() {
         let reason = chassis::reason(Refusal::FieldInvalid.as_str_name());
-        return Err(Refused { row: row.number, reason, troubles: reader.troubles });
+        return Err(Refused { sheet: String::new(), row: row.number, reason, troubles: reader.troubles });
     }
-    let warning =
-        doubt.map(|doubt| Warning { row: row.number, column: Some(Column::Document), sentence: doubt.sentence() });
+    let warning = doubt.map(|doubt| Warning {
+        sheet: String::new(),
+        row: row.number,
+        column: Some(Column::Document),
+        sentence: doubt.sentence(),
+    });
     let person = Person { full_name, phones, document: Some(document) };
     Ok((Entry { row: row.number, place, tenure, landlord, person }, warning))
 }
@@ -65,8 +73,16 @@ impl Reader<'_> {
 
     fn text(&mut self, column: Column) -> String {
         match self.sheet.cell(self.row, column) {
-            Some(Cell::Date) => {
+            Some(Cell::Date(_)) => {
                 self.refuse(column, DATE);
+                String::new()
+            }
+            Some(cell) if matches!(column, Column::Building | Column::Unit) && cell.may_be_a_day() => {
+                self.refuse(column, DATE);
+                String::new()
+            }
+            Some(Cell::Formula) => {
+                self.refuse(column, FORMULA);
                 String::new()
             }
             Some(Cell::Error) => {
@@ -127,7 +143,19 @@ impl Reader<'_> {
     fn document(&mut self, today: NaiveDate) -> (IdentityDocument, Option<Doubt>) {
         let cut = self.sheet.cell(self.row, Column::Document).is_some_and(Cell::cut);
         let text = self.text(Column::Document);
-        match if cut { Err(Fault::CutByExcel) } else { identity::recognise(&text, today) } {
+        let kind = self.document_kind();
+        let known = match kind {
+            _ if cut => Err(Fault::CutByExcel),
+            // Who writes that there is none may write it in the other column, too.
+            Some(Kind::None) | None => identity::recognise(&text, today),
+            Some(_) if text.contains("E+") => Err(Fault::CutByExcel),
+            Some(kind) => identity::check(&IdentityDocument { kind: kind.into(), number: text }, today),
+        };
+        match known {
+            Ok((document, _)) if kind == Some(Kind::None) && document.kind() != Kind::None => {
+                self.refuse(Column::Document, Fault::Unexpected.sentence());
+                (IdentityDocument::default(), None)
+            }
             Ok(document) => document,
             Err(fault) => {
                 self.refuse(Column::Document, fault.sentence());
@@ -136,8 +164,30 @@ impl Reader<'_> {
         }
     }
 
+    /// What the row says of it; the number shows it, too.
+    fn document_kind(&mut self) -> Option<Kind> {
+        let typed = typing::compact(&self.text(Column::DocumentKind));
+        match typed.as_str() {
+            "" => None,
+            "身份证" | "居民身份证" | "二代身份证" => Some(Kind::IdCard),
+            "居住证" | "港澳台居民居住证" | "港澳居民居住证" | "台湾居民居住证" => {
+                Some(Kind::ResidencePermit)
+            }
+            "护照" => Some(Kind::Passport),
+            "无" | "没有" | "暂无" => Some(Kind::None),
+            _ => {
+                self.refuse(Column::DocumentKind, DOCUMENT_KIND);
+                None
+            }
+        }
+    }
+
     fn phones(&mut self, column: Column) -> Vec<String> {
         let text = self.text(column);
+        if text.to_uppercase().contains("E+") {
+            self.refuse(column, SCIENTIFIC);
+            return Vec::new();
+        }
         match phone::several(&text) {
             Some(phones) if phones.len() <= person::MOST_PHONES => phones,
             Some(_) => {
@@ -152,13 +202,29 @@ impl Reader<'_> {
     }
 }
 
-const BLANK: Sentence = Sentence::new("没有填写：请补填", "is empty: fill it in");
+pub(super) const BLANK: Sentence = Sentence::new("没有填写：请补填", "is empty: fill it in");
 const LONG: Sentence = Sentence::new("超过 20 个字：请只填编号", "is longer than 20 characters: give the number only");
 const DATE: Sentence = Sentence::new(
     "被 Excel 当成了日期：请把该列设为“文本”后重新输入",
     "was turned into a date by Excel: format the column as text and type it again",
 );
-const ERROR: Sentence = Sentence::new(
+pub(super) const FORMULA: Sentence = Sentence::new(
+    "是没有计算结果的公式：请复制该列，“选择性粘贴”为数值后再导入",
+    "is a formula without a result: paste the column as values and import again",
+);
+const SCIENTIFIC: Sentence = Sentence::new(
+    "被 Excel 写成了科学计数法，末几位已丢失：请把该列设为“文本”后重新输入",
+    "was written as a power of ten by Excel and lost its last digits: format the column as text and type it again",
+);
+const DOCUMENT_KIND: Sentence = Sentence::new(
+    "只能填“身份证”“居住证”“护照”或“无”",
+    "must be 身份证 (identity card), 居住证 (residence permit), 护照 (passport) or 无 (none)",
+);
+const CHANGED_EXAMPLE: Sentence = Sentence::new(
+    "这是模板的示例行，但被改过：请删去这一行，或填入真实的小区名称",
+    "is the template's example row, and it was changed: remove the row, or name a real compound",
+);
+pub(super) const ERROR: Sentence = Sentence::new(
     "是 Excel 的错误值（如 #N/A）：请填入实际内容",
     "holds an Excel error such as #N/A: type what belongs there",
 );

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use calamine::{DataRef, Dimensions};
 
-use super::{Column, Unreadable, opening::TOO_LARGE};
+use super::{Column, Unreadable, headings::Kind, opening::TOO_LARGE};
 use crate::{sentence::Sentence, typing};
 
 /// What a cell holds, apart from blanks.
@@ -12,10 +12,12 @@ use crate::{sentence::Sentence, typing};
 pub enum Cell {
     Text(String),
     Number(f64),
-    /// Excel takes 3-1 for the first of March.
-    Date,
+    /// An ISO date. Excel takes 3-1 for the first of March.
+    Date(String),
     /// #N/A and the like.
     Error,
+    /// A formula of which the file does not say what comes of it.
+    Formula,
 }
 
 /// A row with something in it.
@@ -26,8 +28,11 @@ pub struct Row {
     pub(super) cells: BTreeMap<u32, Cell>,
 }
 
-/// A sheet of residents.
+/// A sheet with headings.
 pub struct Sheet {
+    pub kind: Kind,
+    /// Its title; empty where a file has no sheets.
+    pub title: String,
     /// By column, from 0.
     pub(super) headings: BTreeMap<u32, String>,
     columns: BTreeMap<Column, u32>,
@@ -42,7 +47,7 @@ pub(super) struct Grid {
 }
 
 const MOST_CELLS: usize = 1_000_000;
-const MOST_ROWS: usize = 20_000;
+pub(super) const MOST_ROWS: usize = 20_000;
 /// Nobody's heading stands further to the right.
 const MOST_COLUMNS: u32 = 200;
 /// Titles and notes above the headings.
@@ -51,11 +56,17 @@ const HEADING_WITHIN: usize = 20;
 const MOST_CHARACTERS: usize = 500;
 
 impl Grid {
-    pub(super) fn put(&mut self, row: u32, column: u32, value: &DataRef<'_>) -> Result<(), Unreadable> {
+    /// `formula`: the value is what came of one.
+    pub(super) fn put(&mut self, row: u32, column: u32, value: &DataRef<'_>, formula: bool) -> Result<(), Unreadable> {
         if column >= MOST_COLUMNS {
             return Ok(());
         }
-        let Some(cell) = cell(value) else { return Ok(()) };
+        let cell = match cell(value) {
+            Some(cell) => cell,
+            // A program that does not calculate has written it: to take it for blank would lose what it says.
+            None if formula && matches!(value, DataRef::Empty) => Cell::Formula,
+            None => return Ok(()),
+        };
         self.cells += 1;
         if self.cells > MOST_CELLS {
             return Err(Unreadable(TOO_LARGE));
@@ -72,10 +83,14 @@ impl Grid {
 fn cell(value: &DataRef<'_>) -> Option<Cell> {
     let text = |text: &str| {
         let text = typing::tidy(text);
-        // An escape that a workbook of refused rows carries, and that some programs show as part of the text.
+        // An escape that a workbook of refused rows carries, and that some programs show as part of the text. And the one by
+        // which long numbers survive in a .csv file: ="13800001234".
         let text = match text.strip_prefix('\'') {
             Some(escaped) if escaped.starts_with(['=', '+', '-', '@']) => escaped.to_owned(),
-            _ => text,
+            _ => match text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
+                Some(quoted) if !quoted.contains('"') => quoted.trim().to_owned(),
+                _ => text,
+            },
         };
         (!text.is_empty()).then(|| Cell::Text(text.chars().take(MOST_CHARACTERS).collect()))
     };
@@ -85,7 +100,11 @@ fn cell(value: &DataRef<'_>) -> Option<Cell> {
         DataRef::String(string) => text(string),
         DataRef::SharedString(string) => text(string),
         DataRef::Bool(truth) => Some(Cell::Text(if *truth { "TRUE" } else { "FALSE" }.to_owned())),
-        DataRef::DateTime(_) | DataRef::DateTimeIso(_) | DataRef::DurationIso(_) => Some(Cell::Date),
+        DataRef::DateTime(date) => {
+            let (year, month, day, ..) = date.to_ymd_hms_milli();
+            Some(Cell::Date(format!("{year:04}-{month:02}-{day:02}")))
+        }
+        DataRef::DateTimeIso(iso) | DataRef::DurationIso(iso) => Some(Cell::Date(iso.chars().take(10).collect())),
         DataRef::Error(_) => Some(Cell::Error),
         DataRef::Empty => None,
     }
@@ -95,16 +114,22 @@ impl Cell {
     /// What it says; numbers without a fraction as one types them, so that 402 stays 402.
     pub fn text(&self) -> String {
         match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) | Self::Date(text) => text.clone(),
             Self::Number(number) if number.fract() == 0.0 => format!("{number:.0}"),
             Self::Number(number) => number.to_string(),
-            Self::Date | Self::Error => String::new(),
+            Self::Error | Self::Formula => String::new(),
         }
     }
 
     /// Whether Excel may have dropped digits: it keeps fifteen.
     pub fn cut(&self) -> bool {
         matches!(self, Self::Number(number) if number.abs() >= 1e15)
+    }
+
+    /// Whether it may be the number of a day, as Excel counts them: 3-1 was typed, taken for the first of March, and the
+    /// column made plain again. Those are the days from 2000 to 2050; no building has such a number.
+    pub fn may_be_a_day(&self) -> bool {
+        matches!(self, Self::Number(number) if (36_526.0..55_000.0).contains(number))
     }
 }
 
@@ -118,18 +143,25 @@ impl Sheet {
     }
 }
 
-/// The first row that calls at least three columns by name.
-pub(super) fn heading(grid: &Grid) -> Option<u32> {
-    let known = |cells: &BTreeMap<u32, Cell>| cells.values().filter(|cell| Column::of(&cell.text()).is_some()).count();
-    grid.rows.iter().take(HEADING_WITHIN).find(|(_, cells)| known(cells) >= 3).map(|(row, _)| *row)
+/// The first row that calls enough columns by name.
+pub(super) fn heading(kind: Kind, grid: &Grid) -> Option<u32> {
+    let known = |cells: &BTreeMap<u32, Cell>| cells.values().filter(|cell| kind.column(&cell.text()).is_some()).count();
+    let enough = kind.known_in_heading();
+    grid.rows.iter().take(HEADING_WITHIN).find(|(_, cells)| known(cells) >= enough).map(|(row, _)| *row)
 }
 
 /// The rows below the heading. Rows in which no column that is read holds anything do not count.
-pub(super) fn under(heading: u32, mut grid: Grid, merged: &[Dimensions]) -> Result<Sheet, Unreadable> {
+pub(super) fn under(
+    kind: Kind,
+    title: String,
+    heading: u32,
+    mut grid: Grid,
+    merged: &[Dimensions],
+) -> Result<Sheet, Unreadable> {
     let mut below = grid.rows.split_off(&heading);
     let headings: BTreeMap<u32, String> =
         below.remove(&heading).unwrap_or_default().into_iter().map(|(column, cell)| (column, cell.text())).collect();
-    let columns = columns(&headings)?;
+    let columns = columns(kind, &headings)?;
     let repeated = |cells: &BTreeMap<u32, Cell>| {
         columns.values().all(|at| cells.get(at).map(Cell::text).unwrap_or_default() == headings[at])
     };
@@ -137,15 +169,15 @@ pub(super) fn under(heading: u32, mut grid: Grid, merged: &[Dimensions]) -> Resu
     if below.len() > MOST_ROWS {
         return Err(Unreadable(TOO_LARGE));
     }
-    spread(&mut below, &columns, merged)?;
+    spread(kind, &mut below, &columns, merged)?;
     let rows = below.into_iter().map(|(row, cells)| Row { number: row.saturating_add(1), cells }).collect();
-    Ok(Sheet { headings, columns, rows })
+    Ok(Sheet { kind, title, headings, columns, rows })
 }
 
-fn columns(headings: &BTreeMap<u32, String>) -> Result<BTreeMap<Column, u32>, Unreadable> {
+fn columns(kind: Kind, headings: &BTreeMap<u32, String>) -> Result<BTreeMap<Column, u32>, Unreadable> {
     let mut columns = BTreeMap::new();
     for (at, heading) in headings {
-        let Some(column) = Column::of(heading) else { continue };
+        let Some(column) = kind.column(heading) else { continue };
         if columns.insert(column, *at).is_some() {
             let name = column.heading();
             return Err(Unreadable(Sentence::made(
@@ -154,8 +186,8 @@ fn columns(headings: &BTreeMap<u32, String>) -> Result<BTreeMap<Column, u32>, Un
             )));
         }
     }
-    let missing = Column::ALL.into_iter().filter(|column| column.required() && !columns.contains_key(column));
-    let missing: Vec<&str> = missing.map(Column::heading).collect();
+    let missing = kind.required().iter().filter(|column| !columns.contains_key(column));
+    let missing: Vec<&str> = missing.map(|column| column.heading()).collect();
     if missing.is_empty() {
         return Ok(columns);
     }
@@ -167,15 +199,16 @@ fn columns(headings: &BTreeMap<u32, String>) -> Result<BTreeMap<Column, u32>, Un
 
 /// A cell of the room that is merged over the rows of a family holds for each of them.
 fn spread(
+    kind: Kind,
     rows: &mut BTreeMap<u32, BTreeMap<u32, Cell>>,
     columns: &BTreeMap<Column, u32>,
     merged: &[Dimensions],
 ) -> Result<(), Unreadable> {
-    let of_the_room: Vec<u32> = Column::OF_THE_ROOM.iter().filter_map(|column| columns.get(column).copied()).collect();
+    let shared: Vec<u32> = kind.shared().iter().filter_map(|column| columns.get(column).copied()).collect();
     let mut steps = 0;
     for region in merged {
         let ((first, column), (last, _)) = (region.start, region.end);
-        if first >= last || !of_the_room.contains(&column) {
+        if first >= last || !shared.contains(&column) {
             continue;
         }
         let Some(cell) = rows.get(&first).and_then(|cells| cells.get(&column)).cloned() else {

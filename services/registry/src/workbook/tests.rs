@@ -1,7 +1,10 @@
+/// What PITFALLS says about files from people.
+mod from_people;
+
 use std::io::{Cursor, Write as _};
 
 use proptest::prelude::*;
-use proto::registry::v1::identity_document::Kind;
+use proto::registry::v1::identity_document::Kind as Document;
 use rust_xlsxwriter::{Format, Workbook as Writer, Worksheet};
 
 use super::{headings::*, *};
@@ -38,6 +41,11 @@ fn unreadable(bytes: &[u8]) -> String {
     }
 }
 
+fn back(workbook: &Workbook) -> Vec<u8> {
+    let refused: Vec<RefusedRow> = workbook.refused.iter().map(RefusedRow::from).collect();
+    refused_workbook(std::slice::from_ref(&workbook.sheet), &refused, false).unwrap()
+}
+
 fn owner<'a>(name: &'a str, document: &'a str, phones: &'a str) -> [&'a str; 10] {
     ["长丰二村", "3", "1", "402", OWNED, "", "", name, document, phones]
 }
@@ -66,7 +74,7 @@ fn rows_of_one_room_make_a_household() {
     assert_eq!((rented.tenure, rented.occupants.len()), (Tenure::Rented, 2));
     assert_eq!(rented.landlord.as_ref().unwrap().phone, "13911112222");
     assert_eq!(rented.occupants[0].person.phones, ["13800001234", "13900005678"]);
-    assert_eq!(rented.occupants[1].person.document.as_ref().unwrap().kind(), Kind::None);
+    assert_eq!(rented.occupants[1].person.document.as_ref().unwrap().kind(), Document::None);
     assert_eq!(workbook.rooms[1].occupants[0].person.full_name, "𠮷㐂");
 }
 
@@ -168,12 +176,12 @@ fn refused_rows_come_back_in_a_workbook_that_can_be_corrected_and_read_again() {
         &["长丰二村", "4", "", "101", OWNED, "", "", "=cmd()5", "", "+86 13800001234"],
     ]);
     assert_eq!(first.refused.len(), 1);
-    let back = refused_workbook(&first.sheet, &first.refused).unwrap();
+    let back = back(&first);
     let again = read(&back, TODAY).unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!((again.sheet.rows.len(), again.refused.len()), (1, 1));
     let at = again.sheet.column_of(Column::Phones).unwrap();
     assert_eq!(again.sheet.rows[0].cells[&at].text(), "+86 13800001234");
-    assert!(refused_workbook(&first.sheet, &[]).unwrap().is_empty());
+    assert!(refused_workbook(std::slice::from_ref(&first.sheet), &[], true).unwrap().is_empty());
 }
 
 #[test]
@@ -211,7 +219,8 @@ fn residents_on_two_sheets_are_not_half_read_and_other_sheets_are_mentioned() {
 #[test]
 fn a_file_that_is_no_workbook_says_what_to_do() {
     assert!(unreadable(b"").contains("empty"));
-    assert!(unreadable(b"name,phone\n").contains("no .xlsx"));
+    assert!(unreadable(b"name,phone\n").contains("no headings"));
+    assert!(unreadable(b"\x00\x01\x02").contains("neither an .xlsx"));
     assert!(unreadable(&[0xd0, 0xcf, 0x11, 0xe0, 0xa1]).contains(".xls"));
     assert!(unreadable(&vec![b'P'; MOST_BYTES + 1]).contains("too large"));
     let whole = file(|page| lines(page, 0, &[&HEADINGS, &owner("张三", "", "")]));
@@ -243,7 +252,7 @@ proptest! {
         let workbook = sheet(&rows);
         let taken: usize = workbook.rooms.iter().map(|room| room.occupants.len()).sum();
         prop_assert_eq!(workbook.sheet.rows.len(), taken + workbook.refused.len());
-        let back = refused_workbook(&workbook.sheet, &workbook.refused).unwrap();
+        let back = back(&workbook);
         if !workbook.refused.is_empty() {
             let again = read(&back, TODAY).unwrap_or_else(|error| panic!("{error:?}"));
             prop_assert_eq!(again.sheet.rows.len(), workbook.refused.len());

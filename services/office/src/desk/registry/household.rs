@@ -5,7 +5,7 @@ use proto::registry::v1::{
     registry_service_client::RegistryServiceClient,
 };
 
-use super::import::Import;
+use super::import::{Import, Rows};
 use crate::desk::{
     ask::{Act, Ask, Listing},
     typed,
@@ -38,9 +38,12 @@ pub enum Command {
         ask: Ask,
     },
     /// Takes a workbook of residents, a row for each person
-    #[command(after_help = "Every row is either taken or refused with its reason; the refused ones are written to a \
-                            workbook of their own, to be corrected and imported again. Exits with 1 where rows were \
-                            refused.\n\nExample:\n  mifeng household import 长丰二村.xlsx --preview")]
+    #[command(
+        after_help = "Every row is either taken or refused with its reason, and one refused row holds back all of \
+                            them unless --partial is said. The refused ones are written to a workbook of their own, to be \
+                            corrected and imported again. Exits with 1 where rows were refused. `mifeng import template` \
+                            makes a workbook to begin with.\n\nExample:\n  mifeng household import 长丰二村.xlsx --preview"
+    )]
     Import(Box<Import>),
 }
 
@@ -78,7 +81,7 @@ impl Command {
                 ask.show(&client.get_household(GetHouseholdRequest { name: household }).await?.into_inner())
             }
             Self::List { compound, listing, ask } => list(compound.unwrap_or_default(), &listing, &ask).await,
-            Self::Import(import) => import.run().await,
+            Self::Import(import) => import.run(Rows::Residents).await,
         }
     }
 }

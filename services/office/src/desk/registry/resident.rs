@@ -11,6 +11,7 @@ use proto::registry::v1::{
     find_residents_request::Key as SoughtBy, identity_document::Kind, registry_service_client::RegistryServiceClient,
 };
 
+use super::duplicate::{Duplicates, Merge, Unmerge};
 use crate::{
     desk::{
         ask::{Act, Ask, Listing},
@@ -19,8 +20,18 @@ use crate::{
     output::print,
 };
 
-const COLUMNS: [&str; 9] =
-    ["name", "building", "unit", "room", "masked_name", "masked_phones", "masked_document", "moved_out", "erased"];
+const COLUMNS: [&str; 10] = [
+    "name",
+    "building",
+    "unit",
+    "room",
+    "masked_name",
+    "masked_phones",
+    "masked_document",
+    "moved_out",
+    "erased",
+    "merged_into",
+];
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -85,6 +96,15 @@ pub enum Command {
         #[command(flatten)]
         act: Act,
     },
+    /// Pairs who may be one person, the likeliest first; masked
+    #[command(after_help = "Example:\n  mifeng resident duplicates --compound 019c2f")]
+    Duplicates(Duplicates),
+    /// One record ends and another one of the same person goes on; can be undone
+    #[command(after_help = "Example:\n  mifeng resident merge 019c31 --into 019c32 --reason '证件核对，同一人'")]
+    Merge(Box<Merge>),
+    /// Two records were two people after all
+    #[command(after_help = "Example:\n  mifeng resident unmerge 019c31 --reason '核对后是两个人'")]
+    Unmerge(Box<Unmerge>),
     /// Destroys the keys of a person's data in every service: nobody can read them again
     #[command(after_help = "Example:\n  mifeng resident erase 019c31 --yes")]
     Erase {
@@ -198,6 +218,9 @@ impl Command {
                 });
                 act.show(&gone.await?)
             }
+            Self::Duplicates(duplicates) => duplicates.run().await,
+            Self::Merge(merge) => merge.run().await,
+            Self::Unmerge(unmerge) => unmerge.run().await,
             Self::Erase { resident, yes, act } => erase(resident, yes, &act).await,
         }
     }
