@@ -42,7 +42,7 @@ impl World {
         let name = "methods/2020-02-09".to_owned();
         let approve = v1::ApproveMethodRequest { request_id: world.id(), name: name.clone() };
         world.take(world.api.approve_method(world.request(&doctor(), approve)).await);
-        let publish = v1::PublishMethodRequest { request_id: world.id(), name };
+        let publish = v1::PublishMethodRequest { request_id: world.id(), name, ..Default::default() };
         world.take(world.api.publish_method(world.request(&officer, publish)).await);
         world
     }
