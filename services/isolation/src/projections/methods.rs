@@ -18,11 +18,11 @@ pub(crate) struct Method {
     pub(crate) fever_decicelsius: i32,
 }
 
-/// The version in force at a time.
+/// The version in force at a time. What is dated before the first version goes by that one: there is no other.
 pub(crate) async fn in_force(db: &mut AnyConnection, at: DateTime<Utc>) -> anyhow::Result<Option<Method>> {
     let row = sqlx::query(
-        "SELECT version, isolation_days, fever_decicelsius FROM method WHERE in_force_from <= $1
-         ORDER BY in_force_from DESC, published_at_position DESC LIMIT 1",
+        "SELECT version, isolation_days, fever_decicelsius FROM method
+         ORDER BY CASE WHEN in_force_from <= $1 THEN -in_force_from ELSE in_force_from END, published_at_position DESC LIMIT 1",
     )
     .bind(at.timestamp_micros())
     .fetch_optional(db)

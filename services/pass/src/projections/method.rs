@@ -53,11 +53,12 @@ pub(crate) struct Method {
     pub fever_decicelsius: i32,
 }
 
-/// One method for everybody, so there is no scope to it.
+/// One method for everybody, so there is no scope to it. What is dated before the first version goes by that one: there is no
+/// other.
 pub(crate) async fn in_force(db: &mut AnyConnection, at: DateTime<Utc>) -> Result<Option<Method>, sqlx::Error> {
     let row = sqlx::query(
-        "SELECT version, pass_days, fever_decicelsius FROM method WHERE in_force_from <= $1
-         ORDER BY in_force_from DESC, position DESC LIMIT 1",
+        "SELECT version, pass_days, fever_decicelsius FROM method
+         ORDER BY CASE WHEN in_force_from <= $1 THEN -in_force_from ELSE in_force_from END, position DESC LIMIT 1",
     )
     .bind(at.timestamp_micros())
     .fetch_optional(db)
