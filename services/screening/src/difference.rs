@@ -47,19 +47,12 @@ impl Difference {
 
     /// A key area or a border bears on a verdict through what was seen alone: a declaration without a visit proves nothing,
     /// and covers what it covers under any method. A name that nobody can place may stand for anything.
-    pub fn touches(&self, person: &Person) -> bool {
+    pub fn touches(&self, footprint: &Footprint) -> bool {
         if self.everybody || self.is_empty() {
             return self.everybody;
         }
-        person.scans.iter().any(|scan| {
-            let words = Vocabulary::of(scan.source);
-            scan.visits.iter().filter(|visit| !visit.struck).any(|visit| match resolve(&visit.place, words) {
-                Resolution::Unknown => true,
-                Resolution::Resolved(codes) | Resolution::Ambiguous(codes) => {
-                    codes.iter().any(|code| self.touches_visit(*code, visit.first, visit.last))
-                }
-            })
-        })
+        footprint.anywhere
+            || footprint.places.iter().any(|(code, first, last)| self.touches_visit(*code, *first, *last))
     }
 
     fn touches_visit(&self, code: Code, first: NaiveDate, last: NaiveDate) -> bool {
@@ -69,6 +62,31 @@ impl Difference {
                 && area.place.touches(code)
         };
         self.key_areas.iter().any(within) || code.city().is_some_and(|city| self.cities.contains(&city))
+    }
+}
+
+/// Where somebody was seen, and when: no name, no hours, and no way to print it.
+pub struct Footprint {
+    places: Box<[(Code, NaiveDate, NaiveDate)]>,
+    /// There is a name among them that nobody can place.
+    anywhere: bool,
+}
+
+impl Footprint {
+    pub fn of(person: &Person) -> Self {
+        let (mut places, mut anywhere) = (Vec::new(), false);
+        for scan in &person.scans {
+            let words = Vocabulary::of(scan.source);
+            for visit in scan.visits.iter().filter(|visit| !visit.struck) {
+                match resolve(&visit.place, words) {
+                    Resolution::Unknown => anywhere = true,
+                    Resolution::Resolved(codes) | Resolution::Ambiguous(codes) => {
+                        places.extend(codes.iter().map(|code| (*code, visit.first, visit.last)));
+                    }
+                }
+            }
+        }
+        Self { places: places.into(), anywhere }
     }
 }
 
@@ -108,14 +126,20 @@ mod tests {
     #[test]
     fn a_key_area_touches_whoever_was_seen_there_in_its_period() {
         let longer = Difference::between(&rules(), &with("331000"));
-        assert!(longer.touches(&seen("台州", "02-07", "02-08")));
-        assert!(!longer.touches(&seen("台州", "02-06", "02-07")), "before it was one");
-        assert!(!longer.touches(&seen("绍兴", "02-08", "02-09")));
-        assert!(longer.touches(&seen("浙江", "02-08", "02-09")), "a coarse source may mean it");
-        assert!(longer.touches(&seen("某地", "01-01", "01-01")), "an unknown place may be any");
-        assert!(Difference::between(&with("331000"), &rules()).touches(&seen("台州", "02-08", "02-08")), "taken back");
+        assert!(longer.touches(&Footprint::of(&seen("台州", "02-07", "02-08"))));
+        assert!(!longer.touches(&Footprint::of(&seen("台州", "02-06", "02-07"))), "before it was one");
+        assert!(!longer.touches(&Footprint::of(&seen("绍兴", "02-08", "02-09"))));
+        assert!(longer.touches(&Footprint::of(&seen("浙江", "02-08", "02-09"))), "a coarse source may mean it");
+        assert!(longer.touches(&Footprint::of(&seen("某地", "01-01", "01-01"))), "an unknown place may be any");
+        assert!(
+            Difference::between(&with("331000"), &rules()).touches(&Footprint::of(&seen("台州", "02-08", "02-08"))),
+            "taken back"
+        );
         let county = Difference::between(&rules(), &with("331023"));
-        assert!(county.touches(&seen("台州", "02-08", "02-08")), "evidence in the city of a county is a question");
+        assert!(
+            county.touches(&Footprint::of(&seen("台州", "02-08", "02-08"))),
+            "evidence in the city of a county is a question"
+        );
     }
 
     #[test]
@@ -124,7 +148,7 @@ mod tests {
         let mut struck = seen("台州", "02-08", "02-09");
         struck.scans[0].visits[0].struck = true;
         struck.stays.push(Stay { place: "台州".to_owned(), from: day("02-08"), to: day("02-09") });
-        assert!(!longer.touches(&struck));
+        assert!(!longer.touches(&Footprint::of(&struck)));
     }
 
     #[test]
@@ -135,11 +159,11 @@ mod tests {
             Rules { window_days: 7, ..rules() },
             Rules { home: Code::parse("330100").unwrap(), ..rules() },
         ] {
-            assert!(Difference::between(&rules(), &changed).touches(&home));
+            assert!(Difference::between(&rules(), &changed).touches(&Footprint::of(&home)));
         }
         let spoken = Rules { isolation_days: 21, dispute_hours: 48, version: "t".to_owned(), ..rules() };
         let difference = Difference::between(&rules(), &spoken);
-        assert!(difference.is_empty() && !difference.touches(&home));
+        assert!(difference.is_empty() && !difference.touches(&Footprint::of(&home)));
     }
 
     #[test]
@@ -147,7 +171,7 @@ mod tests {
         let mut fewer = rules();
         fewer.border_pairs.retain(|(a, b)| (a.to_string(), b.to_string()) != ("330200".into(), "331000".into()));
         let difference = Difference::between(&rules(), &fewer);
-        assert!(difference.touches(&seen("台州", "01-05", "01-05")));
-        assert!(!difference.touches(&seen("绍兴", "01-05", "01-05")));
+        assert!(difference.touches(&Footprint::of(&seen("台州", "01-05", "01-05"))));
+        assert!(!difference.touches(&Footprint::of(&seen("绍兴", "01-05", "01-05"))));
     }
 }

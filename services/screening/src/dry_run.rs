@@ -1,20 +1,21 @@
 //! What a version of the method would change, for whom, and where: counted over everybody's record, page by page. Nothing
 //! is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use anyhow::anyhow;
 use chassis::{Failure, Scope};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use proto::screening::v1::{DryRunFigures, Measure, MeasureChange, NeighbourhoodDryRun};
 
 use crate::{
     comparison::Headline,
     projections::papers::{Filed, Page, Wanted},
-    rejudging::{Found, Rejudging},
+    rejudging::{Found, Rejudging, SIDE_BY_SIDE},
 };
-
-/// Pages that are judged side by side.
-const SIDE_BY_SIDE: usize = 4;
 
 /// Counts of everybody within reach.
 #[derive(Default)]
@@ -30,25 +31,18 @@ struct Figures {
 }
 
 /// Judges all that somebody may see.
-pub(crate) async fn count(rejudging: &Rejudging, scope: &Scope) -> Result<Counts, Failure> {
-    let wanted = Wanted { scope: scope.clone(), behind: 0 };
-    let pages = stream::try_unfold(String::new(), |after| {
-        let wanted = &wanted;
-        async move {
-            let page = rejudging.page(wanted, &after).await?;
-            Ok::<_, Failure>(page.map(|page| {
-                let to = page.to.clone();
-                (page, to)
-            }))
-        }
-    });
-    let mut judged = pages
-        .map_ok(|page: Page| async move {
+pub(crate) async fn count(rejudging: &Arc<Rejudging>, scope: &Scope) -> Result<Counts, Failure> {
+    let pages = rejudging.records.pages(Wanted { scope: scope.clone(), behind: 0 });
+    let judged = pages.map_ok(|page: Page| {
+        let rejudging = Arc::clone(rejudging);
+        // In a task of its own: it opens and judges on another core while the next page is read.
+        let task = tokio::spawn(async move {
             let found = rejudging.look(&page.cases).await?;
             Ok::<_, Failure>((page.cases, found))
-        })
-        .try_buffered(SIDE_BY_SIDE)
-        .boxed();
+        });
+        async move { task.await.map_err(|error| Failure::Fault(anyhow!(error).context("judging a page")))? }
+    });
+    let mut judged = judged.try_buffered(SIDE_BY_SIDE).boxed();
     let mut counts = Counts::default();
     while let Some((cases, found)) = judged.try_next().await? {
         counts.take(&cases, &found);
@@ -204,6 +198,7 @@ mod tests {
             neighbourhood_id: "n1".to_owned(),
             phones: 1,
             disputed: false,
+            position: 0,
             verdict,
             as_of: chrono::NaiveDate::default(),
             declaration: None,

@@ -36,6 +36,8 @@ pub mod projections {
 mod assessor;
 /// Whether a record leads to another verdict under another version.
 mod rejudging;
+/// Where everybody was seen, in memory alone.
+mod footprints;
 /// What a version would change, for whom and where.
 mod dry_run;
 /// When a version comes into force, everybody whom it touches is judged anew.
@@ -52,9 +54,11 @@ use std::sync::{Arc, Mutex};
 use api::Api;
 use assessor::Assessor;
 use chassis::{Host, Projection};
+use footprints::Footprints;
 use proto::screening::v1::{
     method_service_server::MethodServiceServer, screening_service_server::ScreeningServiceServer,
 };
+use rejudging::Records;
 use rescreening::Rescreener;
 use tokio::sync::Notify;
 use tonic::service::RoutesBuilder;
@@ -82,13 +86,15 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
         Box::new(projections::papers::Papers),
     ];
     let views = host.views(SERVICE, views).await?;
-    host.react(SERVICE, Box::new(reactions::Reactions::new(ledger.clone(), vault.clone()))).await?;
+    let footprints: Arc<Footprints> = Arc::default();
+    let reactions = reactions::Reactions::new(ledger.clone(), vault.clone(), Arc::clone(&footprints));
+    host.react(SERVICE, Box::new(reactions)).await?;
     let assessor = Assessor { ledger: ledger.clone(), vault };
     let published = Arc::new(Notify::new());
     let rescreener = Arc::new(Rescreener {
         ledger,
-        views: views.clone(),
-        assessor: assessor.clone(),
+        records: Records { assessor: assessor.clone(), views: views.clone() },
+        footprints,
         clock: host.clock.clone(),
         lease: host.lease.clone(),
         hint: Arc::clone(&published),

@@ -1,5 +1,5 @@
 //! Once a version of the method is in force, everybody whose record it touches gets another verdict without another scan
-//! (R25). One task of the replica that leads: it finds out which version is due, judges page after page, and writes down how
+//! (R25). One task of the replica that leads: it finds out which version is due, judges whom it touches, and writes down how
 //! far it is; after a crash it goes on from there. Its commands' ids derive from version and case, so that a verdict that was
 //! given already is not given twice. It waits for its own commits alone, so everybody else's commands go in between.
 
@@ -9,29 +9,30 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use chassis::{Call, Clock, Failure, Kind, Lease, Ledger, Principal, Scope, Views, instant};
+use chassis::{Call, Clock, Failure, Kind, Lease, Ledger, Principal, Scope, instant};
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use proto::{Fact as _, access::v1::Role, screening::v1::method_event};
+use proto::{Fact as _, access::v1::Role, event::v1::Sealed, screening::v1::method_event};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    assessor::{Addition, Assessor},
+    assessor::Addition,
     domain::{
         case::{Case, Refused},
         rescreening::{Count, Rescreening},
     },
+    footprints::{Footprints, Touched},
     projections::{
         methods::{self, Published},
-        papers::{self, Filed, Page, Wanted},
+        papers,
     },
-    rejudging::{Found, Rejudging},
+    rejudging::{Records, Rejudging, unreadable},
 };
 
 pub(crate) struct Rescreener {
     pub(crate) ledger: Ledger,
-    pub(crate) views: Views,
-    pub(crate) assessor: Assessor,
+    pub(crate) records: Records,
+    pub(crate) footprints: Arc<Footprints>,
     pub(crate) clock: Clock,
     pub(crate) lease: Lease,
     /// Somebody has published: only a hint, since the task looks by itself.
@@ -43,11 +44,15 @@ pub(crate) struct Rescreener {
 /// Between two looks without a hint.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Pages judged, and their verdicts appended, side by side: so many that each commit is full.
+/// Cases of a task, and tasks side by side: so many that each commit is full while the next ones are judged.
+const TOGETHER: usize = 256;
 const SIDE_BY_SIDE: usize = 4;
 
-/// Cases after which it is written down how far it is.
-const NOTED: i64 = 8_000;
+/// Cases that a task reads at once.
+const READS: usize = 16;
+
+/// Touched cases after which it is written down how far it is.
+const NOTED: i64 = 4_000;
 
 /// How long the views may take to show what is in the log: a whole subdistrict's new verdicts.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -82,8 +87,9 @@ impl Rescreener {
         }
     }
 
-    /// Whatever is due now, to its end.
+    /// Whatever is due now, to its end. In quiet times it keeps the footprints ready.
     async fn step(self: Arc<Self>) -> Result<(), Failure> {
+        self.footprints.catch_up(&self.records).await?;
         while let Some(due) = self.due().await? {
             Arc::clone(&self).rescreen(&due).await?;
         }
@@ -102,7 +108,7 @@ impl Rescreener {
         let head = log.head().await?;
         let newest = log.read(head.position.saturating_sub(1), 1).await?;
         let happened = newest.first().and_then(|record| record.occurred_at.as_ref().and_then(instant));
-        let mut db = self.views.connection().await.map_err(unreadable)?;
+        let mut db = self.records.views.connection().await.map_err(unreadable)?;
         let published = methods::last_published(&mut db).await?;
         let now = {
             let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,29 +120,51 @@ impl Rescreener {
 
     async fn rescreen(self: Arc<Self>, due: &Published) -> Result<(), Failure> {
         let call = self.call(due).await?;
-        let rules = self.assessor.rules(&due.version).await?;
-        let rejudging = Arc::new(Rejudging::new(self.assessor.clone(), self.views.clone(), rules));
+        let rules = self.records.assessor.rules(&due.version).await?;
+        let rejudging = Arc::new(Rejudging::new(self.records.clone(), rules));
+        let resumed = self.ledger.load::<Rescreening>(&due.version).await?.0.begun().is_some();
         let run = self.begun(due, &call).await?;
-        let position = run.begun().map_or(0, |begun| i64::try_from(begun.position).unwrap_or(i64::MAX));
-        let mut count = run.count();
-        let everybody = Wanted { scope: Scope::Everywhere, behind: 0 };
-        if !self.judge_all(due, &call, &rejudging, everybody, run.reached(), &mut count).await? {
+        let (cases, position) = run.begun().map_or((0, 0), |begun| (begun.cases, begun.position));
+        self.footprints.catch_up(&self.records).await?;
+        let mut count = Count { done: 0, changed: run.count().changed };
+        if resumed {
+            count.changed += self.judged_before(due, &call, run.reached()).await?;
+        }
+        let mut touched = self.footprints.touched(&rejudging, 0).await?;
+        touched.retain(|case| case.resident_id.as_str() > run.reached());
+        // Whoever is not touched is done by that.
+        count.done = cases - i64::try_from(touched.len()).unwrap_or(i64::MAX);
+        if !self.judge_all(due, &call, &rejudging, touched, &mut count).await? {
             return Ok(());
         }
         // Who was judged by the version before while this one came into force.
         self.caught_up().await?;
-        let late = Wanted { scope: Scope::Everywhere, behind: position };
+        self.footprints.catch_up(&self.records).await?;
+        let behind = i64::try_from(position).unwrap_or(i64::MAX);
+        let late = self.footprints.touched(&rejudging, behind).await?;
         let mut again = Count::default();
-        if !self.judge_all(due, &call, &rejudging, late, "", &mut again).await? {
+        if !self.judge_all(due, &call, &rejudging, late, &mut again).await? {
             return Ok(());
         }
-        count.changed += again.changed;
+        let count = Count { done: cases, changed: count.changed + again.changed };
         let now = self.clock.now();
         let complete = |run: &Rescreening, _| run.complete(count, now);
         self.ledger.transact(&call.derive("completed"), &due.version, complete, |_: &Rescreening, _| ()).await?;
         let Count { done, changed } = count;
         tracing::info!(method = due.version, done, changed, "everybody on record was judged anew");
         Ok(())
+    }
+
+    /// How many were judged before a crash, and not noted any more.
+    async fn judged_before(&self, due: &Published, call: &Call, reached: &str) -> Result<i64, Failure> {
+        let mut before = 0;
+        for case in self.footprints.judged_by(&due.version) {
+            let judged = call.derive(&case.case_id).command_id;
+            if case.resident_id.as_str() > reached && self.ledger.log().find_command(&judged).await?.is_some() {
+                before += 1;
+            }
+        }
+        Ok(before)
     }
 
     /// By the publication, at the moment from which it is in force.
@@ -162,7 +190,7 @@ impl Rescreener {
             return Ok(run);
         }
         let position = self.caught_up().await?;
-        let mut db = self.views.connection().await.map_err(unreadable)?;
+        let mut db = self.records.views.connection().await.map_err(unreadable)?;
         let cases = papers::count(&mut db).await?;
         drop(db);
         let now = self.clock.now();
@@ -175,7 +203,7 @@ impl Rescreener {
     async fn caught_up(&self) -> Result<u64, Failure> {
         let log = self.ledger.log();
         let position = log.head().await?.position;
-        for progress in self.views.progress().iter().filter(|progress| progress.source == log.name()) {
+        for progress in self.records.views.progress().iter().filter(|progress| progress.source == log.name()) {
             if !progress.wait_for(position, Instant::now() + PATIENCE).await {
                 return Err(Failure::Unavailable(anyhow!("the views are far behind the log")));
             }
@@ -189,30 +217,22 @@ impl Rescreener {
         due: &Published,
         call: &Call,
         rejudging: &Arc<Rejudging>,
-        wanted: Wanted,
-        after: &str,
+        touched: Vec<Touched>,
         count: &mut Count,
     ) -> Result<bool, Failure> {
-        let (wanted, sweep) = (&wanted, wanted.behind > 0);
-        let pages = stream::try_unfold(after.to_owned(), |after| async move {
-            let page = rejudging.page(wanted, &after).await?;
-            Ok::<_, Failure>(page.map(|page| {
-                let to = page.to.clone();
-                (page, to)
-            }))
-        });
-        let judged = pages.map_ok(|page: Page| {
+        let chunks: Vec<Vec<Touched>> = touched.chunks(TOGETHER).map(<[Touched]>::to_vec).collect();
+        let judged = stream::iter(chunks).map(|chunk| {
             let (this, call, rejudging) = (Arc::clone(self), call.clone(), Arc::clone(rejudging));
-            // In a task of its own: it opens and judges on another core while the next page is read.
-            let task = tokio::spawn(async move { this.judge_page(&call, &rejudging, page, sweep).await });
-            async move { task.await.map_err(|error| Failure::Fault(anyhow!(error).context("judging a page")))? }
+            // In a task of its own: it opens and judges on another core while others wait for their commit.
+            let task = tokio::spawn(async move { this.judge_some(&call, &rejudging, chunk).await });
+            async move { task.await.map_err(|error| Failure::Fault(anyhow!(error).context("judging cases")))? }
         });
-        let mut judged = judged.try_buffered(SIDE_BY_SIDE).boxed();
+        let mut judged = judged.buffered(SIDE_BY_SIDE).boxed();
         let mut noted = count.done;
         while let Some((to, page)) = judged.try_next().await? {
             count.done += page.done;
             count.changed += page.changed;
-            if sweep || count.done - noted < NOTED {
+            if count.done - noted < NOTED {
                 continue;
             }
             noted = count.done;
@@ -227,61 +247,64 @@ impl Rescreener {
         Ok(true)
     }
 
-    async fn judge_page(
+    /// Judges these cases, and up to which resident that is.
+    async fn judge_some(
         &self,
         call: &Call,
         rejudging: &Rejudging,
-        page: Page,
-        sweep: bool,
+        touched: Vec<Touched>,
     ) -> Result<(String, Count), Failure> {
-        let found = rejudging.look(&page.cases).await?;
-        let done = i64::try_from(page.cases.len()).unwrap_or(i64::MAX);
-        let verdicts = page.cases.iter().zip(found).map(|(case, found)| async move {
-            match found {
-                Found::Other(_) => self.judge_case(call, rejudging, case).await,
-                // It may have been judged already, before a crash.
-                Found::Same if !sweep && case.verdict.method_version == rejudging.rules.version => {
-                    let known = self.ledger.log().find_command(&call.derive(&case.case_id).command_id).await?;
-                    Ok(known.is_some())
-                }
-                Found::Same | Found::Disputed => Ok(false),
+        let mut loads = Vec::with_capacity(touched.len());
+        for case in &touched {
+            loads.push(self.ledger.load::<Case>(&case.case_id));
+        }
+        let cases: Vec<(Arc<Case>, u64)> = stream::iter(loads).buffered(READS).try_collect().await?;
+        let mut sealed: Vec<&Sealed> = Vec::new();
+        for (case, _) in &cases {
+            sealed.extend(case.declaration());
+            for evidence in case.evidence() {
+                sealed.extend(evidence.itinerary.as_ref());
             }
-        });
+        }
+        self.records.assessor.vault.foresee(sealed).await?;
+        drop(cases);
         // All at once: what waits for one commit goes into the next together.
+        let mut verdicts = Vec::with_capacity(touched.len());
+        for case in &touched {
+            verdicts.push(self.judge_case(call, rejudging, case));
+        }
         let changed = futures::future::try_join_all(verdicts).await?;
-        let changed = changed.into_iter().filter(|changed| *changed).count();
-        Ok((page.to, Count { done, changed: i64::try_from(changed).unwrap_or(i64::MAX) }))
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let changed = number(changed.into_iter().filter(|changed| *changed).count());
+        let to = touched.last().map(|case| case.resident_id.clone()).unwrap_or_default();
+        Ok((to, Count { done: number(touched.len()), changed }))
     }
 
-    /// Judges the case itself, with its reasons; whether it says something else now.
-    async fn judge_case(&self, call: &Call, rejudging: &Rejudging, filed: &Filed) -> Result<bool, Failure> {
-        let call = call.derive(&filed.case_id);
+    /// Judges a case; whether it says something else now.
+    async fn judge_case(&self, call: &Call, rejudging: &Rejudging, touched: &Touched) -> Result<bool, Failure> {
+        let call = call.derive(&touched.case_id);
         for _ in 0..ATTEMPTS {
-            let (case, version) = self.ledger.load::<Case>(&filed.case_id).await?;
-            let before = case.verdict().cloned();
-            let assessed = rejudging.assessor().assess(&case, Addition::default(), &rejudging.rules, filed.as_of).await;
-            let verdict = match assessed {
+            let (case, version) = self.ledger.load::<Case>(&touched.case_id).await?;
+            let assessor = &self.records.assessor;
+            let verdict = match assessor.assess(&case, Addition::default(), &rejudging.rules, touched.as_of).await {
                 Ok(verdict) => verdict,
+                // Of somebody who was erased nothing can be judged any more.
                 Err(Failure::Refused(_)) => return Ok(false),
                 Err(failure) => return Err(failure),
             };
-            let decide = |case: &Case, now: u64| {
-                if now == version { case.reassess(&verdict) } else { Err(Refused::Stale) }
-            };
-            match self.ledger.transact(&call, &filed.case_id, decide, |_: &Case, _| ()).await {
+            // Nothing to decide is nothing to write.
+            if case.reassess(&verdict).map_or(true, |decision| decision.events.is_empty()) {
+                return Ok(false);
+            }
+            let decide =
+                |case: &Case, now: u64| if now == version { case.reassess(&verdict) } else { Err(Refused::Stale) };
+            match self.ledger.transact(&call, &touched.case_id, decide, |_: &Case, _| ()).await {
+                Ok(_) => return Ok(true),
                 Err(Failure::Refused(refusal)) if refusal.kind == Kind::Stale => {}
                 Err(Failure::Contended) => {}
                 Err(failure) => return Err(failure),
-                Ok(_) => {
-                    let (after, _) = self.ledger.load::<Case>(&filed.case_id).await?;
-                    return Ok(after.verdict() != before.as_ref());
-                }
             }
         }
         Err(Failure::Contended)
     }
-}
-
-fn unreadable(status: tonic::Status) -> Failure {
-    Failure::Unavailable(anyhow::Error::new(status).context("reading the views"))
 }

@@ -1,5 +1,7 @@
 //! What a version of the method changes: in its text, for the people on record, and how far that has been done.
 
+use std::sync::Arc;
+
 use chassis::{Call, Failure, Refuse as _, page};
 use proto::screening::v1::{self, MethodContent, method_service_server::MethodService, rescreening::State};
 use tonic::{Request, Response, Status};
@@ -13,7 +15,7 @@ use crate::{
     },
     dry_run, messages,
     projections::methods,
-    rejudging::Rejudging,
+    rejudging::{Records, Rejudging},
 };
 
 #[tonic::async_trait]
@@ -60,7 +62,8 @@ impl MethodService for Api {
             None => MethodContent::default(),
         };
         let rules = messages::rules(&version, &content).map_err(fault)?;
-        let rejudging = Rejudging::new(self.assessor.clone(), self.views.clone(), rules);
+        let records = Records { assessor: self.assessor.clone(), views: self.views.clone() };
+        let rejudging = Arc::new(Rejudging::new(records, rules));
         let counts = dry_run::count(&rejudging, &call.principal.scope).await?;
         let changes = compare(&before, &content);
         let figures = counts.total();

@@ -36,6 +36,7 @@ impl Projection for Cases {
          CREATE INDEX screening_case_of_resident ON screening_case (resident_id, case_id);
          CREATE INDEX screening_case_of_compound ON screening_case (compound_id, case_id);
          CREATE INDEX screening_case_of_neighbourhood ON screening_case (neighbourhood_id, case_id);
+         CREATE INDEX screening_case_by_verdict ON screening_case (assessed_position);
          CREATE TABLE scanned_phone (case_id TEXT NOT NULL, phone BIGINT NOT NULL, PRIMARY KEY (case_id, phone))"
     }
 

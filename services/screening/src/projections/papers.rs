@@ -81,6 +81,8 @@ pub(crate) struct Filed {
     pub(crate) neighbourhood_id: String,
     pub(crate) phones: i32,
     pub(crate) disputed: bool,
+    /// Where its verdict stands in the log.
+    pub(crate) position: i64,
     /// What it says, without its reasons.
     pub(crate) verdict: Assessed,
     /// The day for which the evidence was weighed.
@@ -134,7 +136,7 @@ pub(crate) async fn page(
     let Some(to) = row.try_get::<Option<String>, _>(0)? else { return Ok(None) };
     let rows = sqlx::query(
         "SELECT case_id, resident_id, compound_id, neighbourhood_id, phones, state, outcome, risk, honesty, measure, method,
-           last_exposure, as_of FROM screening_case
+           last_exposure, as_of, assessed_position FROM screening_case
          WHERE resident_id > $1 AND resident_id <= $2 AND outcome <> 0 AND ($3 = '' OR neighbourhood_id = $3)
            AND assessed_position > $4 ORDER BY resident_id, case_id",
     )
@@ -202,6 +204,7 @@ fn filed(row: &AnyRow) -> anyhow::Result<Filed> {
         compound_id: row.try_get("compound_id")?,
         neighbourhood_id: row.try_get("neighbourhood_id")?,
         phones: number("phones")?,
+        position: row.try_get("assessed_position")?,
         disputed: number("state")? == case::State::Disputed as i32,
         verdict,
         as_of: as_of.parse().context("reading the day of a verdict")?,
