@@ -11,6 +11,7 @@ mod orders;
 mod passes;
 mod power;
 mod privacy;
+mod publications;
 mod reach;
 mod read_models;
 mod refusals;

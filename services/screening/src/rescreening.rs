@@ -45,8 +45,8 @@ pub(crate) struct Rescreener {
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Cases of a task, and tasks side by side: so many that each commit is full while the next ones are judged.
-const TOGETHER: usize = 256;
-const SIDE_BY_SIDE: usize = 4;
+const TOGETHER: usize = 64;
+const SIDE_BY_SIDE: usize = 8;
 
 /// Cases that a task reads at once.
 const READS: usize = 16;
