@@ -62,12 +62,16 @@ impl Counts {
     fn person(&mut self, cases: &[(&Filed, &Found)]) {
         let Some((last, _)) = cases.last() else { return };
         let of = self.neighbourhoods.entry(last.neighbourhood_id.clone()).or_default();
-        let before = cases.iter().map(|(case, _)| case.verdict.measure()).max_by_key(strictness).unwrap_or_default();
+        let before = cases
+            .iter()
+            .map(|(case, _)| case.verdict.measure())
+            .max_by_key(|measure| strictness(*measure))
+            .unwrap_or_default();
         let after = |(case, found): &(&Filed, &Found)| match found {
             Found::Other(verdict) => verdict.measure(),
             Found::Same | Found::Disputed => case.verdict.measure(),
         };
-        let after = cases.iter().map(after).max_by_key(strictness).unwrap_or_default();
+        let after = cases.iter().map(after).max_by_key(|measure| strictness(*measure)).unwrap_or_default();
         let verdicts = cases.iter().filter(|(_, found)| matches!(found, Found::Other(_))).count();
         let disputed = cases.iter().filter(|(_, found)| matches!(found, Found::Disputed)).count();
         of.figures.people += 1;
@@ -168,7 +172,7 @@ fn isolates(measure: Measure) -> bool {
 }
 
 /// What a person is held to, of several measures.
-fn strictness(measure: &Measure) -> u8 {
+fn strictness(measure: Measure) -> u8 {
     match measure {
         Measure::Unspecified | Measure::None => 0,
         Measure::Watch => 1,

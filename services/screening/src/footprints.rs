@@ -106,6 +106,14 @@ impl Footprints {
         inner.tracks.retain(|_, track| &*track.resident_id != resident_id);
     }
 
+    /// Whoever does not lead hears of no erasure, and keeps nothing.
+    pub(crate) fn clear(&self) {
+        let mut inner = self.lock();
+        if inner.seen > 0 {
+            *inner = Inner::default();
+        }
+    }
+
     /// Cases behind a position of the log that the method may say something else about, in the order of residents.
     pub(crate) async fn touched(&self, rejudging: &Rejudging, behind: i64) -> Result<Vec<Touched>, Failure> {
         let versions: Vec<Arc<str>> = self.lock().versions.iter().cloned().collect();

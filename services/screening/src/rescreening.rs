@@ -65,7 +65,12 @@ impl Rescreener {
     pub(crate) async fn run(self: Arc<Self>) {
         let mut failures: u32 = 0;
         loop {
-            let step = if self.lease.leads() { Arc::clone(&self).step().await } else { Ok(()) };
+            let step = if self.lease.leads() {
+                Arc::clone(&self).step().await
+            } else {
+                self.footprints.clear();
+                Ok(())
+            };
             let pause = match step {
                 Ok(()) => {
                     failures = 0;
@@ -133,7 +138,7 @@ impl Rescreener {
         let mut touched = self.footprints.touched(&rejudging, 0).await?;
         touched.retain(|case| case.resident_id.as_str() > run.reached());
         // Whoever is not touched is done by that.
-        count.done = cases - i64::try_from(touched.len()).unwrap_or(i64::MAX);
+        count.done = (cases - i64::try_from(touched.len()).unwrap_or(i64::MAX)).max(0);
         if !self.judge_all(due, &call, &rejudging, touched, &mut count).await? {
             return Ok(());
         }
