@@ -177,16 +177,6 @@ async fn list(listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
         let page = client.list_methods(ListMethodsRequest { page_size, page_token }).await?.into_inner();
         Ok((page.methods, page.next_page_token))
     });
-    let columns = [
-        "name",
-        "state",
-        "in_force_time",
-        "replace_time",
-        "digest",
-        "drafted.by",
-        "approved.by",
-        "approved.unit",
-        "published.by",
-    ];
+    let columns = ["name", "state", "in_force_time", "replace_time", "digest", "drafted", "approved", "published"];
     listing.show(ask, &all.await?, &columns)
 }
