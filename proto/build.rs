@@ -21,6 +21,7 @@ const FILES: &[&str] = &[
     "registry/v1/registry.proto",
     "registry/v1/registry_events.proto",
     "registry/v1/visits.proto",
+    "screening/v1/methods.proto",
     "screening/v1/screening.proto",
     "screening/v1/screening_events.proto",
 ];

@@ -3,6 +3,8 @@
 
 /// The table of RPCs: roles, deadlines, sizes, rate classes.
 pub mod rpcs;
+/// The text of a method that everybody can check.
+pub mod canonical;
 
 /// Records as they stand in a log, and the service that hands them out.
 pub mod event {

@@ -150,6 +150,11 @@ pub const TABLE: &[Rpc] = &[
     command("/screening.v1.ScreeningService/ApproveMethod", SIGNERS),
     command("/screening.v1.ScreeningService/PublishMethod", &[D, O]),
     query("/screening.v1.ScreeningService/GetMethod", &[W, D, O, H, G, U, A]),
+    query("/screening.v1.MethodService/ListMethods", &[W, D, O, H, U, A]),
+    query("/screening.v1.MethodService/CompareMethods", &[W, D, O, H, U, A]),
+    query("/screening.v1.MethodService/DryRunMethod", SIGNERS).rate(Rate::Figures).within(600),
+    // Its figures are the whole subdistrict's.
+    query("/screening.v1.MethodService/GetRescreening", &[O, H, U, A]),
     command("/screening.v1.ScreeningService/OpenCase", DESK),
     command("/screening.v1.ScreeningService/Declare", DESK),
     command("/screening.v1.ScreeningService/RecordItinerary", DESK),

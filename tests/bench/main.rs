@@ -10,6 +10,8 @@ mod feed;
 mod log;
 /// Read models made anew.
 mod rebuild;
+/// Everybody judged by another version of the method.
+mod rescreen;
 /// Medians and percentiles.
 mod rounds;
 /// Durable commands per second through gRPC.
@@ -37,6 +39,8 @@ enum What {
     Feed(feed::Options),
     /// Events per second by which read models are built anew from a long log.
     Rebuild(rebuild::Options),
+    /// How long a published method takes to new verdicts and suspended passes.
+    Rescreen(rescreen::Options),
     /// What was declared against what was seen, on one core.
     Screening(screening::Options),
 }
@@ -49,6 +53,7 @@ async fn main() -> anyhow::Result<()> {
         What::Rpc(options) => rpc::measure(options).await?,
         What::Feed(options) => feed::measure(options).await?,
         What::Rebuild(options) => rebuild::measure(options).await?,
+        What::Rescreen(options) => rescreen::measure(options).await?,
         What::Screening(options) => screening::measure(&options)?,
     };
     if json {

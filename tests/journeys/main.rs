@@ -13,6 +13,7 @@ mod orders;
 mod passes;
 mod power;
 mod privacy;
+mod publications;
 mod reach;
 mod read_models;
 mod refusals;

@@ -123,7 +123,7 @@ impl Village {
         let health = house.central("staff/health", Role::Health, "health").at(at);
         let approve = ApproveMethodRequest { request_id: new_request_id(), name: name.clone() };
         ScreeningServiceClient::new(health).approve_method(approve).await.expect("a method is approved");
-        let publish = PublishMethodRequest { request_id: new_request_id(), name };
+        let publish = PublishMethodRequest { request_id: new_request_id(), name, ..Default::default() };
         officer.publish_method(publish).await.expect("a method is published");
     }
 

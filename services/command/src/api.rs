@@ -182,7 +182,13 @@ async fn picture(connection: &mut AnyConnection, now: DateTime<Utc>) -> anyhow::
     for row in sqlx::query("SELECT source, position FROM checkpoint").fetch_all(&mut *db).await? {
         positions.insert(row.get(0), u64::try_from(row.get::<i64, _>(1)).unwrap_or(0));
     }
-    let method = sqlx::query_scalar("SELECT version FROM method").fetch_optional(&mut *db).await?.unwrap_or_default();
+    let method = sqlx::query_scalar(
+        "SELECT version FROM method WHERE in_force_from <= $1 ORDER BY in_force_from DESC, position DESC LIMIT 1",
+    )
+    .bind(now.timestamp_micros())
+    .fetch_optional(&mut *db)
+    .await?
+    .unwrap_or_default();
     db.rollback().await.context("ending to read")?;
     Ok(Picture { figures, names, positions, method })
 }

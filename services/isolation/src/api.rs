@@ -182,7 +182,7 @@ impl Api {
         let mut db = self.views.read(call).await?;
         let residence = residents::find(&mut db, &call.principal.scope, resident_id).await.map_err(Failure::from)?;
         let residence = residence.ok_or_else(|| Refused::NotFound.refusal())?;
-        let method = methods::in_force(&mut db).await.map_err(Failure::from)?;
+        let method = methods::in_force(&mut db, call.now).await.map_err(Failure::from)?;
         Ok((residence, method.ok_or_else(|| Refused::NoMethod.refusal())?))
     }
 
@@ -199,7 +199,7 @@ impl Api {
         let mut db = self.views.read(call).await?;
         let method = match methods::find(&mut db, &order.terms.method_version).await.map_err(Failure::from)? {
             Some(method) => Some(method),
-            None => methods::in_force(&mut db).await.map_err(Failure::from)?,
+            None => methods::in_force(&mut db, call.now).await.map_err(Failure::from)?,
         };
         method.ok_or_else(|| Refused::NoMethod.refusal().into())
     }

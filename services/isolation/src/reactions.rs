@@ -226,7 +226,7 @@ impl Reactions {
     async fn feverish(&self, crossed: &Crossed, call: &Call) -> Result<(), Failure> {
         let crossed_at = crossed.crossed_at.as_ref().and_then(chassis::instant).unwrap_or(call.now);
         let mut db = self.views.connection().await.map_err(unreadable)?;
-        let method = methods::in_force(&mut db).await?;
+        let method = methods::in_force(&mut db, crossed_at).await?;
         drop(db);
         // A gate takes its limit of fever from a published method: the view has only not seen it yet.
         let method = method.ok_or_else(|| Failure::Unavailable(anyhow!("no method is known here yet")))?;

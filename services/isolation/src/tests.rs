@@ -186,6 +186,7 @@ fn published() -> method_event::Event {
         by: "staff/1".into(),
         version: "m1".into(),
         content: Some(content),
+        ..method_event::Published::default()
     })
 }
 

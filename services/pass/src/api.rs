@@ -135,7 +135,8 @@ impl PassService for Api {
         };
         let mut db = self.views.read(&call).await?;
         let gate = find_gate(&mut db, &call, &reported.gate).await?;
-        let fever_from = method::in_force(&mut db).await.map_err(fault)?.map(|method| method.fever_decicelsius);
+        let fever_from =
+            method::in_force(&mut db, reported.at).await.map_err(fault)?.map(|method| method.fever_decicelsius);
         let found = self.identify(&mut db, &gate, &reported.identity).await?;
         drop(db);
         let Reported { at, direction, measured, .. } = reported;

@@ -53,7 +53,7 @@ impl Issuing {
 
     async fn number(&self, call: &Call, resident: &str, home: &Home) -> Result<Done<Pass>, Status> {
         let mut db = self.views.read(call).await?;
-        let method = method::in_force(&mut db).await.map_err(resources::fault)?;
+        let method = method::in_force(&mut db, call.now).await.map_err(resources::fault)?;
         drop(db);
         let pass_days = method.map(|method| method.pass_days);
         for _ in 0..ATTEMPTS {

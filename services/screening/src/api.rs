@@ -2,29 +2,36 @@
 //! decision is taken only on the version of the case that was opened.
 
 mod cases;
+mod content;
 mod fields;
+mod method_service;
 mod methods;
 mod resources;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use chassis::{Call, Ledger, Vault, Views};
 use proto::screening::v1::{self, screening_service_server::ScreeningService};
+use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 
 use crate::assessor::Assessor;
 
+#[derive(Clone)]
 pub struct Api {
     ledger: Ledger,
     vault: Vault,
     views: Views,
     assessor: Assessor,
+    /// Tells of a publication.
+    published: Arc<Notify>,
 }
 
 impl Api {
-    pub fn new(ledger: Ledger, vault: Vault, views: Views) -> Self {
-        let assessor = Assessor { ledger: ledger.clone(), vault: vault.clone() };
-        Self { ledger, vault, views, assessor }
+    pub(crate) fn new(views: Views, assessor: Assessor, published: Arc<Notify>) -> Self {
+        Self { ledger: assessor.ledger.clone(), vault: assessor.vault.clone(), views, assessor, published }
     }
 }
 
@@ -42,12 +49,12 @@ impl ScreeningService for Api {
 
     async fn publish_method(&self, request: Request<v1::PublishMethodRequest>) -> Result<Response<v1::Method>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
-        self.publish(&call, &request.into_inner().name).await
+        self.publish(&call, request.get_ref()).await
     }
 
     async fn get_method(&self, request: Request<v1::GetMethodRequest>) -> Result<Response<v1::Method>, Status> {
         let call = Call::query(&request)?;
-        self.method(&call, &request.into_inner().name).await
+        self.method(&call, request.get_ref()).await
     }
 
     async fn open_case(&self, request: Request<v1::OpenCaseRequest>) -> Result<Response<v1::Case>, Status> {

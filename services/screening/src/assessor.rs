@@ -1,8 +1,8 @@
 //! Opens what a verdict needs, has it judged by the pure function, and seals the reasons. It decides nothing: whoever asked
 //! appends the verdict only on the version of the case that was opened here.
 
-use chassis::{Failure, Ledger, Refuse as _, Vault, day_of};
-use chrono::{DateTime, Utc};
+use chassis::{Failure, Ledger, Refuse as _, Vault};
+use chrono::NaiveDate;
 use proto::{
     event::v1::Sealed,
     screening::v1::{
@@ -17,7 +17,7 @@ use crate::{
         method::Method,
     },
     messages,
-    verdict::{Person, Rules, judge},
+    verdict::{Judgement, Person, Rules, judge},
 };
 
 #[derive(Clone)]
@@ -34,55 +34,63 @@ pub(crate) struct Addition<'a> {
 }
 
 impl Assessor {
-    /// The verdict on a case with this addition, under this version of the method, on the day of `now`.
+    /// The verdict on a case with this addition, under these rules; `as_of` is the day for which the evidence is weighed.
     pub(crate) async fn assess(
         &self,
         case: &Case,
         addition: Addition<'_>,
-        version: &str,
-        now: DateTime<Utc>,
+        rules: &Rules,
+        as_of: NaiveDate,
     ) -> Result<Assessed, Failure> {
         let opened = case.opened().ok_or_else(|| refused(Refused::NotFound))?;
         let declaration = case.declaration().ok_or_else(|| refused(Refused::NotDeclared))?;
-        let declaration: Declaration = self.open(declaration).await?;
-        let rules = self.rules(version).await?;
-
         let struck = [case.struck(), addition.struck].concat();
-        let mut evidence_ids = Vec::new();
-        let mut scans = Vec::new();
-        for evidence in case.evidence() {
-            let itinerary: Option<Itinerary> = match &evidence.itinerary {
-                Some(sealed) => Some(self.open(sealed).await?),
-                None => None,
-            };
-            scans.push(messages::scan(evidence, itinerary.as_ref(), &struck)?);
-            evidence_ids.push(evidence.evidence_id.clone());
-        }
+        let mut person = self.person(as_of, opened.phones, declaration, case.evidence(), &struck).await?;
+        let mut evidence_ids: Vec<String> =
+            case.evidence().iter().map(|evidence| evidence.evidence_id.clone()).collect();
         if let Some((evidence, itinerary)) = addition.scan {
-            scans.push(messages::scan(evidence, itinerary, &struck)?);
+            person.scans.push(messages::scan(evidence, itinerary, &struck)?);
             evidence_ids.push(evidence.evidence_id.clone());
         }
-        let person = Person {
-            as_of: day_of(now),
-            phones: usize::try_from(opened.phones).unwrap_or_default(),
-            stays: messages::stays(&declaration)?,
-            scans,
-        };
-        let judgement = judge(&person, &rules);
+        let judgement = judge(&person, rules);
         let reasons = messages::reasons(&judgement, &evidence_ids, &person.scans);
         Ok(Assessed {
             resident_id: opened.resident_id.clone(),
             residence: opened.residence.clone(),
-            outcome: judgement.outcome.into(),
-            risk: judgement.risk.into(),
-            honesty: judgement.honesty.into(),
-            measure: judgement.measure.into(),
-            method_version: rules.version,
             evidence_ids,
             reasons: Some(self.vault.seal(&opened.resident_id, &reasons).await?),
-            last_exposure: judgement.last_exposure.map(|day| day.to_string()).unwrap_or_default(),
             again: case.verdict().is_some(),
+            ..figures(&judgement, rules, as_of)
         })
+    }
+
+    /// All that was said and seen, opened. Refused where the person's data were erased.
+    pub(crate) async fn person(
+        &self,
+        as_of: NaiveDate,
+        phones: i32,
+        declaration: &Sealed,
+        evidence: &[EvidenceRecorded],
+        struck: &[StruckVisit],
+    ) -> Result<Person, Failure> {
+        let declaration: Declaration = self.open(declaration).await?;
+        let mut scans = Vec::with_capacity(evidence.len());
+        for evidence in evidence {
+            let itinerary: Option<Itinerary> = match &evidence.itinerary {
+                Some(sealed) => Some(self.open(sealed).await?),
+                None => None,
+            };
+            scans.push(messages::scan(evidence, itinerary.as_ref(), struck)?);
+        }
+        let phones = usize::try_from(phones).unwrap_or_default();
+        Ok(Person { as_of, phones, stays: messages::stays(&declaration)?, scans })
+    }
+
+    /// What a version of the method compares with.
+    pub(crate) async fn rules(&self, version: &str) -> Result<Rules, Failure> {
+        let (method, _) = self.ledger.load::<Method>(version).await?;
+        let content = method.content().ok_or_else(|| refused(Refused::NoMethod))?;
+        Ok(messages::rules(version, content)?)
     }
 
     /// The reasons of a verdict; `None` where the person's data were erased.
@@ -96,11 +104,19 @@ impl Assessor {
     async fn open<M: prost::Message + prost::Name + Default>(&self, sealed: &Sealed) -> Result<M, Failure> {
         self.vault.reveal(sealed).await?.ok_or_else(|| refused(Refused::Erased))
     }
+}
 
-    async fn rules(&self, version: &str) -> Result<Rules, Failure> {
-        let (method, _) = self.ledger.load::<Method>(version).await?;
-        let content = method.content().ok_or_else(|| refused(Refused::NoMethod))?;
-        Ok(messages::rules(version, content)?)
+/// What a judgement says without its reasons.
+pub(crate) fn figures(judgement: &Judgement, rules: &Rules, as_of: NaiveDate) -> Assessed {
+    Assessed {
+        outcome: judgement.outcome.into(),
+        risk: judgement.risk.into(),
+        honesty: judgement.honesty.into(),
+        measure: judgement.measure.into(),
+        method_version: rules.version.clone(),
+        last_exposure: judgement.last_exposure.map(|day| day.to_string()).unwrap_or_default(),
+        as_of: as_of.to_string(),
+        ..Assessed::default()
     }
 }
 

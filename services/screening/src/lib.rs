@@ -4,6 +4,10 @@
 pub mod places;
 /// What was declared and what was seen, compared: a pure function.
 pub mod verdict;
+/// What a change of the method touches: a pure function, too.
+pub mod difference;
+/// What one version of the method changes in another, in rows and in words.
+pub mod comparison;
 /// A method as it is written in a file, and the one that is shipped.
 pub mod method_file;
 /// The verdict without a server: JSON in, JSON out.
@@ -16,6 +20,8 @@ pub mod domain {
     pub mod method;
     /// One occasion on which one person is screened.
     pub mod case;
+    /// How far everybody was judged anew by a version of the method.
+    pub mod rescreening;
 }
 /// What is shown.
 pub mod projections {
@@ -23,9 +29,19 @@ pub mod projections {
     pub mod methods;
     /// Cases by resident, compound and state.
     pub mod cases;
+    /// What verdicts rest on, sealed as it is, person by person.
+    pub mod papers;
 }
 /// Evidence and declaration opened, judged, and the reasons sealed again.
 mod assessor;
+/// Whether a record leads to another verdict under another version.
+mod rejudging;
+/// Where everybody was seen, in memory alone.
+mod footprints;
+/// What a version would change, for whom and where.
+mod dry_run;
+/// When a version comes into force, everybody whom it touches is judged anew.
+mod rescreening;
 /// Requests in, decisions out.
 pub mod api;
 /// When somebody registers, a screening is due.
@@ -33,9 +49,18 @@ pub mod reactions;
 
 pub use explain::explain;
 
+use std::sync::{Arc, Mutex};
+
 use api::Api;
+use assessor::Assessor;
 use chassis::{Host, Projection};
-use proto::screening::v1::screening_service_server::ScreeningServiceServer;
+use footprints::Footprints;
+use proto::screening::v1::{
+    method_service_server::MethodServiceServer, screening_service_server::ScreeningServiceServer,
+};
+use rejudging::Records;
+use rescreening::Rescreener;
+use tokio::sync::Notify;
 use tonic::service::RoutesBuilder;
 
 /// The service's log, keys and folder.
@@ -47,6 +72,7 @@ const MOST_BYTES: usize = 256 << 10;
 /// Opens the log, follows the registry, and answers.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
+    routes.add_service(MethodServiceServer::new(api.clone()));
     routes.add_service(ScreeningServiceServer::new(api).max_decoding_message_size(MOST_BYTES));
     Ok(())
 }
@@ -54,9 +80,29 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
 async fn open(host: &Host) -> anyhow::Result<Api> {
     let ledger = host.ledger(SERVICE).await?;
     let vault = host.vault(SERVICE).await?;
-    let views: Vec<Box<dyn Projection>> =
-        vec![Box::new(projections::methods::Methods), Box::new(projections::cases::Cases)];
+    let views: Vec<Box<dyn Projection>> = vec![
+        Box::new(projections::methods::Methods),
+        Box::new(projections::cases::Cases),
+        Box::new(projections::papers::Papers),
+    ];
     let views = host.views(SERVICE, views).await?;
-    host.react(SERVICE, Box::new(reactions::Reactions::new(ledger.clone(), vault.clone()))).await?;
-    Ok(Api::new(ledger, vault, views))
+    let footprints: Arc<Footprints> = Arc::default();
+    let reactions = reactions::Reactions::new(ledger.clone(), vault.clone(), Arc::clone(&footprints));
+    host.react(SERVICE, Box::new(reactions)).await?;
+    let assessor = Assessor { ledger: ledger.clone(), vault };
+    let published = Arc::new(Notify::new());
+    let rescreener = Arc::new(Rescreener {
+        ledger,
+        records: Records { assessor: assessor.clone(), views: views.clone() },
+        footprints,
+        clock: host.clock.clone(),
+        lease: host.lease.clone(),
+        hint: Arc::clone(&published),
+        latest: Mutex::default(),
+    });
+    let stop = host.stop().clone();
+    host.tracker().spawn(async move {
+        stop.run_until_cancelled(rescreener.run()).await;
+    });
+    Ok(Api::new(views, assessor, published))
 }

@@ -64,6 +64,11 @@ impl Code {
         PLACES.names.get(&self).copied()
     }
 
+    /// As people say it: 台州, not 台州市.
+    pub fn short_name(self) -> Option<&'static str> {
+        self.name().map(gazetteer::stem)
+    }
+
     pub fn is_province(self) -> bool {
         self.0.is_multiple_of(10_000)
     }

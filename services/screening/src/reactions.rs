@@ -1,5 +1,7 @@
 //! When somebody registers, a screening is due. When somebody is erased, what was declared and seen of them goes too.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chassis::{Call, Failure, Ledger, Reaction, Record, Vault, reason};
 use proto::{
@@ -8,16 +10,26 @@ use proto::{
     screening::v1::{self, case_event::Opened},
 };
 
-use crate::domain::case::{Case, first_case_of};
+use crate::{
+    domain::case::{Case, first_case_of},
+    footprints::Footprints,
+};
 
 pub struct Reactions {
     ledger: Ledger,
     vault: Vault,
+    footprints: Arc<Footprints>,
 }
 
 impl Reactions {
-    pub fn new(ledger: Ledger, vault: Vault) -> Self {
-        Self { ledger, vault }
+    pub(crate) fn new(ledger: Ledger, vault: Vault, footprints: Arc<Footprints>) -> Self {
+        Self { ledger, vault, footprints }
+    }
+
+    async fn erase(&self, resident_id: &str) -> Result<(), Failure> {
+        self.vault.destroy(resident_id).await?;
+        self.footprints.forget(resident_id);
+        Ok(())
     }
 
     async fn open_case(&self, resident_id: &str, registered: Registered, call: &Call) -> Result<(), Failure> {
@@ -52,7 +64,7 @@ impl Reaction for Reactions {
         }
         match Event::from_payload(&record.payload).map_err(anyhow::Error::from)? {
             Event::Registered(registered) => self.open_case(&record.stream_id, registered, call).await,
-            Event::Erased(_) => self.vault.destroy(&record.stream_id).await,
+            Event::Erased(_) => self.erase(&record.stream_id).await,
             // A case goes on under the number of phones with which it was opened (R5), and under the record that it was
             // opened for.
             Event::MovedOut(_) | Event::Revealed(_) | Event::Corrected(_) | Event::Merged(_) | Event::Unmerged(_) => {

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Tables};
+use chassis::{Projection, Record, Tables, instant};
 use proto::{
     Fact,
     registry::v1::{Tenure, household_event, neighbourhood_event, resident_event},
@@ -19,7 +19,7 @@ impl Projection for People {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -29,7 +29,7 @@ impl Projection for People {
          CREATE TABLE latest_case (resident_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, outcome BIGINT NOT NULL,
            disputed BIGINT NOT NULL);
          CREATE UNIQUE INDEX latest_case_id ON latest_case (case_id);
-         CREATE TABLE method (one BIGINT PRIMARY KEY, version TEXT NOT NULL)"
+         CREATE TABLE method (version TEXT PRIMARY KEY, in_force_from BIGINT NOT NULL, position BIGINT NOT NULL)"
     }
 
     fn sources(&self) -> &'static [&'static str] {
@@ -64,14 +64,14 @@ impl Projection for People {
             }
             method_event::Event::CATEGORY => {
                 if let method_event::Event::Published(event) = method_event::Event::from_payload(payload)? {
-                    sqlx::query(
-                        "INSERT INTO method (one, version) VALUES (1, $1)
-                         ON CONFLICT (one) DO UPDATE SET version = excluded.version",
-                    )
-                    .bind(event.version)
-                    .execute(tables.now().await?)
-                    .await
-                    .context("noting the method in force")?;
+                    // One that does not say from when is in force from its publication on.
+                    let from = event.in_force_time.as_ref().or(record.occurred_at.as_ref()).and_then(instant);
+                    let row = [
+                        ("version", event.version.into()),
+                        ("in_force_from", from.unwrap_or_default().timestamp_micros().into()),
+                        ("position", i64::try_from(record.position).context("a position fits into 63 bits")?.into()),
+                    ];
+                    tables.put("method", row).await?;
                 }
             }
             _ => {}

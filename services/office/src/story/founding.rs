@@ -255,7 +255,7 @@ async fn method(story: &Story, stage: &Stage) -> anyhow::Result<()> {
         .await
         .context("approving the method")?;
     officer
-        .publish_method(PublishMethodRequest { request_id: story.ids.of("publish"), name })
+        .publish_method(PublishMethodRequest { request_id: story.ids.of("publish"), name, ..Default::default() })
         .await
         .context("publishing the method")?;
     story.teller.tell(time, "method 2020-02-09 drafted by the subdistrict, approved by the health team, in force");

@@ -1,8 +1,9 @@
-//! The numbers of the method in force that passes and gates need, from screening's log.
+//! The numbers of the method that passes and gates need, from screening's log: of the version in force at a time.
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Tables};
+use chassis::{Projection, Record, Tables, instant};
+use chrono::{DateTime, Utc};
 use proto::screening::v1::method_event::Event;
 use sqlx::{AnyConnection, Row as _};
 
@@ -15,36 +16,33 @@ impl Projection for MethodInForce {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
-        "CREATE TABLE method (id BIGINT PRIMARY KEY, version TEXT NOT NULL, pass_days BIGINT NOT NULL,
-           fever_decicelsius BIGINT NOT NULL)"
+        "CREATE TABLE method (version TEXT PRIMARY KEY, in_force_from BIGINT NOT NULL, position BIGINT NOT NULL,
+           pass_days BIGINT NOT NULL, fever_decicelsius BIGINT NOT NULL)"
     }
 
     fn sources(&self) -> &'static [&'static str] {
         &["screening"]
     }
 
-    /// The last one published is in force.
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(Event::Published(published)) = crate::facts::foreign::<Event>(record)? else {
             return Ok(());
         };
         let content = published.content.context("a method was published without content")?;
-        let db = tables.now().await?;
-        sqlx::query(
-            "INSERT INTO method (id, version, pass_days, fever_decicelsius) VALUES (1, $1, $2, $3)
-             ON CONFLICT (id) DO UPDATE SET version = excluded.version, pass_days = excluded.pass_days,
-             fever_decicelsius = excluded.fever_decicelsius",
-        )
-        .bind(published.version)
-        .bind(i64::from(content.pass_days))
-        .bind(i64::from(content.fever_decicelsius))
-        .execute(db)
-        .await?;
-        Ok(())
+        // One that does not say from when is in force from its publication on.
+        let from = published.in_force_time.as_ref().or(record.occurred_at.as_ref()).and_then(instant);
+        let row = [
+            ("version", published.version.into()),
+            ("in_force_from", from.unwrap_or_default().timestamp_micros().into()),
+            ("position", i64::try_from(record.position).context("a position fits into 63 bits")?.into()),
+            ("pass_days", i64::from(content.pass_days).into()),
+            ("fever_decicelsius", i64::from(content.fever_decicelsius).into()),
+        ];
+        tables.put("method", row).await
     }
 }
 
@@ -55,10 +53,16 @@ pub(crate) struct Method {
     pub fever_decicelsius: i32,
 }
 
-/// One method for everybody, so there is no scope to it.
-pub(crate) async fn in_force(db: &mut AnyConnection) -> Result<Option<Method>, sqlx::Error> {
-    let row =
-        sqlx::query("SELECT version, pass_days, fever_decicelsius FROM method WHERE id = 1").fetch_optional(db).await?;
+/// One method for everybody, so there is no scope to it. What is dated before the first version goes by that one: there is no
+/// other.
+pub(crate) async fn in_force(db: &mut AnyConnection, at: DateTime<Utc>) -> Result<Option<Method>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT version, pass_days, fever_decicelsius FROM method
+         ORDER BY CASE WHEN in_force_from <= $1 THEN -in_force_from ELSE in_force_from END, position DESC LIMIT 1",
+    )
+    .bind(at.timestamp_micros())
+    .fetch_optional(db)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     let number = |column: usize| row.try_get::<i64, _>(column).map(|value| i32::try_from(value).unwrap_or(0));
     Ok(Some(Method { version: row.try_get(0)?, pass_days: number(1)?, fever_decicelsius: number(2)? }))

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use chassis::{Call, Decision, Done, Failure, Kind, Refuse as _, page, timestamp};
-use chrono::TimeDelta;
+use chassis::{Call, Decision, Done, Failure, Kind, Refuse as _, day_of, page, timestamp};
+use chrono::{NaiveDate, TimeDelta};
 use proto::{
     access::v1::Role,
     screening::v1::{
         self,
-        case_event::{DisputeResolved, Disputed, Event, EvidenceRecorded, Opened},
+        case_event::{Assessed, DisputeResolved, Disputed, Event, EvidenceRecorded, Opened},
     },
 };
 use tonic::{Response, Status};
@@ -17,7 +17,7 @@ use super::{Api, fields, methods::fault, resources};
 use crate::{
     assessor::{Addition, refused},
     domain::{
-        case::{Case, Refused, first_case_of, not_found},
+        case::{Case, Refused, first_case_of, not_found, says_the_same},
         method::Method,
     },
     messages,
@@ -83,8 +83,7 @@ impl Api {
             let mut verdict = None;
             if case.completes(scan.phone) {
                 let addition = Addition { scan: Some((&evidence, itinerary)), struck: &[] };
-                let version = self.method_in_force(call).await?;
-                verdict = Some(self.assessor.assess(&case, addition, &version, call.now).await?);
+                verdict = Some(self.judge(call, &case, addition, day_of(call.now)).await?);
             }
             Ok(Box::new(move |case: &Case| case.record(&evidence, verdict.as_ref())) as Prepared)
         };
@@ -100,8 +99,7 @@ impl Api {
             if case.verdict().is_some() {
                 return Err(refused(Refused::AlreadyAssessed));
             }
-            let version = self.method_in_force(call).await?;
-            let verdict = self.assessor.assess(&case, Addition::default(), &version, call.now).await?;
+            let verdict = self.judge(call, &case, Addition::default(), day_of(call.now)).await?;
             Ok(Box::new(move |case: &Case| case.assess(&verdict)) as Prepared)
         };
         self.decide(call, &case_id, prepare).await
@@ -144,13 +142,13 @@ impl Api {
             case.can_be_resolved_by(by).map_err(refused)?;
             let mut resolved = DisputeResolved { upheld, by: by.clone(), ..Default::default() };
             resolved.finding = Some(self.vault.seal(resident(&case), finding).await?);
-            let mut verdict = None;
-            if upheld {
+            let verdict = if upheld {
                 resolved.struck = self.struck(&case, positions).await?;
                 let addition = Addition { scan: None, struck: &resolved.struck };
-                let version = self.method_in_force(call).await?;
-                verdict = Some(self.assessor.assess(&case, addition, &version, call.now).await?);
-            }
+                Some(self.judge(call, &case, addition, day_of(call.now)).await?)
+            } else {
+                self.overdue(call, &case).await?
+            };
             Ok(Box::new(move |case: &Case| case.resolve(&resolved, verdict.as_ref())) as Prepared)
         };
         self.decide(call, &case_id, prepare).await
@@ -237,6 +235,31 @@ impl Api {
             verdict.reasons = self.assessor.reasons(known).await?;
         }
         Ok(())
+    }
+
+    /// Under the version in force.
+    async fn judge(
+        &self,
+        call: &Call,
+        case: &Case,
+        addition: Addition<'_>,
+        as_of: NaiveDate,
+    ) -> Result<Assessed, Failure> {
+        let rules = self.assessor.rules(&self.method_in_force(call).await?).await?;
+        self.assessor.assess(case, addition, &rules, as_of).await
+    }
+
+    /// What a method that came into force during a dispute has left alone until it was answered.
+    async fn overdue(&self, call: &Call, case: &Case) -> Result<Option<Assessed>, Failure> {
+        let known = case.verdict().ok_or_else(|| refused(Refused::NotAssessed))?;
+        let version = self.method_in_force(call).await?;
+        if known.method_version == version {
+            return Ok(None);
+        }
+        let rules = self.assessor.rules(&version).await?;
+        let as_of = known.as_of.parse().unwrap_or_else(|_| day_of(call.now));
+        let verdict = self.assessor.assess(case, Addition::default(), &rules, as_of).await?;
+        Ok(Some(verdict).filter(|verdict| !says_the_same(known, verdict)))
     }
 
     async fn method_in_force(&self, call: &Call) -> Result<String, Failure> {

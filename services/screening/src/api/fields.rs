@@ -2,19 +2,17 @@
 
 use chassis::{Fields, Refusal, day_of};
 use chrono::{DateTime, NaiveDate, Utc};
-use proto::screening::v1::{
-    self, Declaration, Level, Measure, MethodContent, Reasons, Source, Statement, case_event::EvidenceRecorded,
-};
+use proto::screening::v1::{self, Declaration, Reasons, Source, Statement, case_event::EvidenceRecorded};
 use tonic::Status;
 
-use crate::{method_file::BOUNDS, places::Code, projections::cases::Filter};
+use crate::projections::cases::Filter;
 
 /// Characters of a place's name, of an answer, and of a statement.
 const PLACE: usize = 100;
 const ANSWER: usize = 500;
 const WORDS: usize = 2_000;
 /// Stays of a declaration, visits of an itinerary: a phone that changes city every hour for a month stays below.
-const MOST: usize = 1_000;
+pub(super) const MOST: usize = 1_000;
 
 pub(super) fn name(field: &str, collection: &str, value: &str) -> Result<String, Status> {
     let mut fields = Fields::new();
@@ -174,68 +172,7 @@ pub(super) fn filter(request: &v1::ListCasesRequest) -> Result<Filter, Status> {
     Ok(filter)
 }
 
-/// Every number of the rules within bounds in which it makes sense, every place a code in force.
-pub(super) fn method(content: &MethodContent) -> Result<(), Status> {
-    let mut fields = Fields::new();
-    not_too_many(&mut fields, "content.key_areas", content.key_areas.len());
-    not_too_many(&mut fields, "content.border_pairs", content.border_pairs.len());
-    for (at, area) in content.key_areas.iter().enumerate().take(MOST) {
-        let field = |name: &str| format!("content.key_areas[{at}].{name}");
-        place(&mut fields, &field("place"), &area.place);
-        let from = fields.date(field("from"), &area.from);
-        let to = fields.date_if_given(field("to"), &area.to);
-        in_order(&mut fields, &field("to"), from, to);
-        fields.check(
-            field("level"),
-            matches!(area.level(), Level::Low | Level::Medium | Level::High),
-            "风险等级应为低、中或高",
-            "must be low, medium or high",
-        );
-        fields.check(
-            field("measure"),
-            matches!(area.measure(), Measure::Watch | Measure::Home | Measure::Central),
-            "措施应为健康监测、居家隔离或集中隔离",
-            "must be watch, home or central",
-        );
-    }
-    for (at, pair) in content.border_pairs.iter().enumerate().take(MOST) {
-        city(&mut fields, &format!("content.border_pairs[{at}].place"), &pair.place);
-        city(&mut fields, &format!("content.border_pairs[{at}].neighbour"), &pair.neighbour);
-    }
-    city(&mut fields, "content.home", &content.home);
-    let numbers = [
-        content.min_hours,
-        content.isolation_days,
-        content.fever_decicelsius,
-        content.pass_days,
-        content.dispute_hours,
-        content.window_days,
-    ];
-    for ((field, bounds), number) in BOUNDS.into_iter().zip(numbers) {
-        fields.number(format!("content.{field}"), number, bounds);
-    }
-    fields.done()
-}
-
-fn place(fields: &mut Fields, field: &str, code: &str) {
-    fields.check(
-        field,
-        Code::parse(code).is_some_and(Code::is_in_force),
-        "需要现行的六位行政区划代码（GB/T 2260），例如 420000",
-        "must be a six-digit code of GB/T 2260 that is in force, for example 420000",
-    );
-}
-
-fn city(fields: &mut Fields, field: &str, code: &str) {
-    fields.check(
-        field,
-        Code::parse(code).is_some_and(|code| code.is_in_force() && code.is_city()),
-        "需要地级市（或直辖市、省直辖县）的六位代码，例如 330200",
-        "must be the six-digit code of a prefecture, a municipality or a county run by its province, for example 330200",
-    );
-}
-
-fn in_order(fields: &mut Fields, field: &str, from: Option<NaiveDate>, to: Option<NaiveDate>) {
+pub(super) fn in_order(fields: &mut Fields, field: &str, from: Option<NaiveDate>, to: Option<NaiveDate>) {
     if let (Some(from), Some(to)) = (from, to) {
         fields.check(
             field,
@@ -256,7 +193,7 @@ fn not_in_future(fields: &mut Fields, field: &str, date: Option<NaiveDate>, now:
     );
 }
 
-fn not_too_many(fields: &mut Fields, field: &str, count: usize) {
+pub(super) fn not_too_many(fields: &mut Fields, field: &str, count: usize) {
     fields.check(
         field,
         count <= MOST,

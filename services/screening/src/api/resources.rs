@@ -1,10 +1,16 @@
 //! Aggregates as the resources of the contract.
 
+use std::fmt::Write as _;
+
 use chassis::timestamp;
 use chrono::{DateTime, Utc};
-use proto::screening::v1::{self, case_event::Assessed};
+use proto::screening::v1::{self, MethodContent, case_event::Assessed};
+use sha2::{Digest as _, Sha256};
 
-use crate::domain::{case::Case, method::Method};
+use crate::domain::{
+    case::Case,
+    method::{Method, Signatory},
+};
 
 /// Without the reasons of its verdict: replies are stored, and nothing personal may be.
 pub(super) fn case(id: &str, case: &Case, version: u64, assessed_at: Option<DateTime<Utc>>) -> v1::Case {
@@ -39,12 +45,28 @@ fn verdict(verdict: &Assessed, time: Option<DateTime<Utc>>) -> v1::Verdict {
     }
 }
 
-pub(super) fn method(id: &str, method: &Method, version: u64, published_at: Option<DateTime<Utc>>) -> v1::Method {
+/// Whether it is in force, or replaced, is for the views to say.
+pub(super) fn method(id: &str, method: &Method, version: u64) -> v1::Method {
+    let signature =
+        |signatory: Signatory| v1::Signature { by: signatory.by.to_owned(), unit: signatory.unit.to_owned() };
     v1::Method {
         name: format!("methods/{id}"),
         content: method.content().cloned(),
         state: method.standing().into(),
-        publish_time: published_at.map(timestamp),
         etag: version.to_string(),
+        digest: method.content().map(digest).unwrap_or_default(),
+        drafted: method.draft_signature().map(signature),
+        approved: method.approval_signature().map(signature),
+        published: method.publication_signature().map(signature),
+        ..v1::Method::default()
     }
+}
+
+/// By which everybody can prove which numbers and lists they run.
+pub(super) fn digest(content: &MethodContent) -> String {
+    let hash = Sha256::digest(proto::canonical::method(content).as_bytes());
+    hash.iter().fold(String::with_capacity(64), |mut digits, byte| {
+        write!(digits, "{byte:02x}").expect("a string takes everything");
+        digits
+    })
 }

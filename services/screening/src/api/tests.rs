@@ -3,3 +3,5 @@
 mod disputes;
 mod screenings;
 mod world;
+mod methods;
+mod publications;

@@ -187,6 +187,18 @@ impl Case {
         Ok(self.decision(vec![Event::Assessed(verdict.clone())]))
     }
 
+    /// R25: the verdict by another version of the method, on what is on record. Nothing where it says the same; nothing while
+    /// a dispute is open: its finding is judged by the method that is in force then.
+    pub fn reassess(&self, verdict: &Assessed) -> Result<Decision<Event>, Refused> {
+        self.is_known()?;
+        let known = self.verdict.as_ref().ok_or(Refused::NotAssessed)?;
+        if self.dispute.is_some() || says_the_same(known, verdict) {
+            return Ok(self.decision(Vec::new()));
+        }
+        let again = Assessed { again: true, ..verdict.clone() };
+        Ok(self.decision(vec![Event::Assessed(again)]))
+    }
+
     /// R24.
     pub fn dispute_verdict(&self, disputed: &Disputed) -> Result<Decision<Event>, Refused> {
         self.is_known()?;
@@ -211,7 +223,7 @@ impl Case {
         Ok(())
     }
 
-    /// The finding, and the verdict without the visits that were found wrong.
+    /// The finding, and the verdict without the visits that were found wrong, or by a method that has come into force since.
     pub fn resolve(&self, resolved: &DisputeResolved, verdict: Option<&Assessed>) -> Result<Decision<Event>, Refused> {
         if self.dispute.is_none() && self.resolution.as_ref() == Some(resolved) {
             return Ok(self.decision(Vec::new()));
@@ -233,6 +245,12 @@ impl Case {
         let decision = Decision::new(events).office(self.neighbourhood()).subject(resident);
         if judged { decision.release(OPEN, resident) } else { decision }
     }
+}
+
+/// Whether two verdicts have the same consequences, whatever their versions and reasons.
+pub fn says_the_same(one: &Assessed, other: &Assessed) -> bool {
+    let said = |verdict: &Assessed| (verdict.outcome, verdict.risk, verdict.honesty, verdict.measure);
+    said(one) == said(other) && one.last_exposure == other.last_exposure
 }
 
 // Evolve

@@ -1,7 +1,8 @@
 //! One version of the method: drafted, signed by somebody of another unit, published. What is published travels in the
 //! event, so that every service knows the numbers without asking; which version is in force is a projection's to say.
 
-use chassis::{Aggregate, Decision, Kind, Refusal, Refuse, reason};
+use chassis::{Aggregate, Decision, Kind, Refusal, Refuse, instant, reason, timestamp};
+use chrono::{DateTime, Utc};
 use proto::screening::v1::{
     self, MethodContent, method,
     method_event::{Approved, Drafted, Event, Published},
@@ -13,7 +14,7 @@ use proto::screening::v1::{
 pub struct Method {
     draft: Option<Drafted>,
     approval: Option<Approved>,
-    published: bool,
+    published: Option<Published>,
 }
 
 /// Who signs, and for which unit.
@@ -29,14 +30,31 @@ impl Method {
         self.draft.as_ref().and_then(|draft| draft.content.as_ref())
     }
 
-    /// Not whether a later one has replaced it.
+    /// Not whether it is in force by now, or a later one has replaced it.
     pub fn standing(&self) -> method::State {
-        match (&self.draft, &self.approval, self.published) {
+        match (&self.draft, &self.approval, &self.published) {
             (None, _, _) => method::State::Unspecified,
             (Some(_), None, _) => method::State::Draft,
-            (Some(_), Some(_), false) => method::State::Approved,
-            (Some(_), Some(_), true) => method::State::Published,
+            (Some(_), Some(_), None) => method::State::Approved,
+            (Some(_), Some(_), Some(_)) => method::State::Published,
         }
+    }
+
+    /// `None` before it is published, and in records that do not say it.
+    pub fn in_force_from(&self) -> Option<DateTime<Utc>> {
+        self.published.as_ref().and_then(|published| published.in_force_time.as_ref()).and_then(instant)
+    }
+
+    pub fn draft_signature(&self) -> Option<Signatory<'_>> {
+        self.draft.as_ref().map(|draft| Signatory { by: &draft.by, unit: &draft.unit })
+    }
+
+    pub fn approval_signature(&self) -> Option<Signatory<'_>> {
+        self.approval.as_ref().map(|approval| Signatory { by: &approval.by, unit: &approval.unit })
+    }
+
+    pub fn publication_signature(&self) -> Option<Signatory<'_>> {
+        self.published.as_ref().map(|published| Signatory { by: &published.by, unit: &published.unit })
     }
 }
 
@@ -54,6 +72,12 @@ pub enum Refused {
     NotADraft,
     #[error("the second signature is missing")]
     NotApproved,
+    #[error("it would have been in force before it was published")]
+    InThePast,
+    #[error("until then no method would be in force")]
+    Hole,
+    #[error("it was published from another time on")]
+    AlreadyPublished,
 }
 
 impl Refuse for Refused {
@@ -83,6 +107,24 @@ impl Refuse for Refused {
                 v1::Refusal::NotApproved,
                 "发布前需要另一单位的人复核：请先完成复核",
                 "before it is published somebody of another unit has to approve it",
+            ),
+            Self::InThePast => (
+                Kind::Invalid,
+                v1::Refusal::InThePast,
+                "生效时间已经过去：排查标准不能追溯生效，请填写现在或以后的时间",
+                "that time has passed, and a method cannot have been in force before anybody heard of it: name a later time, or none",
+            ),
+            Self::Hole => (
+                Kind::Invalid,
+                v1::Refusal::Hole,
+                "到那时为止没有任何排查标准生效，中间会出现空档：第一个版本请立即生效",
+                "until then no method would be in force at all: publish the first version from now on",
+            ),
+            Self::AlreadyPublished => (
+                Kind::Precondition,
+                v1::Refusal::AlreadyPublished,
+                "这个版本已经发布，生效时间不能再改：需要调整时请另起草一个版本",
+                "this version is published, and from when it is in force is settled: draft another version instead",
             ),
         };
         Refusal::new(kind, reason(name.as_str_name()), zh, en)
@@ -125,20 +167,41 @@ impl Method {
         }
     }
 
-    pub fn publish(&self, version: &str, signatory: Signatory) -> Result<Decision<Event>, Refused> {
+    pub fn publish(&self, publication: Publication) -> Result<Decision<Event>, Refused> {
+        let Publication { version, signatory, now, from, covered } = publication;
         let draft = self.draft.as_ref().ok_or(Refused::NotFound)?;
         if self.approval.is_none() {
             return Err(Refused::NotApproved);
         }
-        if self.published {
-            return Ok(nothing());
+        if let Some(published) = &self.published {
+            let settled = published.in_force_time.as_ref().and_then(instant);
+            return if from.is_none() || from == settled { Ok(nothing()) } else { Err(Refused::AlreadyPublished) };
+        }
+        match from {
+            Some(from) if from < now => return Err(Refused::InThePast),
+            Some(from) if from > now && !covered => return Err(Refused::Hole),
+            Some(_) | None => {}
         }
         Ok(one(Event::Published(Published {
             by: signatory.by.to_owned(),
             version: version.to_owned(),
             content: draft.content.clone(),
+            in_force_time: Some(timestamp(from.unwrap_or(now))),
+            unit: signatory.unit.to_owned(),
         })))
     }
+}
+
+/// What a publication needs to know besides the version's own stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Publication<'a> {
+    pub version: &'a str,
+    pub signatory: Signatory<'a>,
+    pub now: DateTime<Utc>,
+    /// From when it is in force; `None`: from now on.
+    pub from: Option<DateTime<Utc>>,
+    /// Whether another version is in force now: without one, a later beginning would leave a hole.
+    pub covered: bool,
 }
 
 fn one(event: Event) -> Decision<Event> {
@@ -158,7 +221,7 @@ impl Aggregate for Method {
         match event {
             Event::Drafted(draft) => self.draft = Some(draft.clone()),
             Event::Approved(approval) => self.approval = Some(approval.clone()),
-            Event::Published(_) => self.published = true,
+            Event::Published(published) => self.published = Some(published.clone()),
         }
     }
 }
@@ -192,10 +255,26 @@ mod tests {
         [given_events, &events].concat()
     }
 
-    fn published() -> Vec<Event> {
+    fn approved() -> Vec<Event> {
         let events = decided(&[], |method| method.draft(&sample_content(), OFFICER));
-        let events = decided(&events, |method| method.approve(HEALTH));
-        decided(&events, |method| method.publish("2020-02-09", OFFICER))
+        decided(&events, |method| method.approve(HEALTH))
+    }
+
+    fn published() -> Vec<Event> {
+        decided(&approved(), |method| method.publish(now()))
+    }
+
+    /// By the officer, at seven in the morning, from then on.
+    fn now() -> Publication<'static> {
+        Publication { version: "2020-02-09", signatory: OFFICER, now: time(7), from: None, covered: false }
+    }
+
+    fn later(hour: u32) -> Publication<'static> {
+        Publication { from: Some(time(hour)), covered: true, ..now() }
+    }
+
+    fn time(hour: u32) -> DateTime<Utc> {
+        format!("2020-02-09T{hour:02}:00:00Z").parse().unwrap()
     }
 
     #[test]
@@ -218,8 +297,8 @@ mod tests {
     #[test]
     fn nothing_is_published_before_it_is_signed_or_drafted() {
         let draft = decided(&[], |method| method.draft(&sample_content(), OFFICER));
-        assert_eq!(given(&draft).publish("v", OFFICER).unwrap_err(), Refused::NotApproved);
-        assert_eq!(given(&[]).publish("v", OFFICER).unwrap_err(), Refused::NotFound);
+        assert_eq!(given(&draft).publish(now()).unwrap_err(), Refused::NotApproved);
+        assert_eq!(given(&[]).publish(now()).unwrap_err(), Refused::NotFound);
         assert_eq!(given(&[]).approve(HEALTH).unwrap_err(), Refused::NotFound);
     }
 
@@ -230,5 +309,30 @@ mod tests {
         assert_eq!(given(&events).draft(&other, OFFICER).unwrap_err(), Refused::AlreadyExists);
         let third = Signatory { by: "staff/third", unit: "n1" };
         assert_eq!(given(&events).approve(third).unwrap_err(), Refused::NotADraft);
+    }
+
+    #[test]
+    fn it_is_in_force_from_its_publication_or_from_the_time_that_was_named() {
+        let from = |events: &[Event]| match events.last() {
+            Some(Event::Published(published)) => published.in_force_time.as_ref().and_then(instant),
+            _ => None,
+        };
+        assert_eq!(from(&published()), Some(time(7)));
+        assert_eq!(from(&decided(&approved(), |method| method.publish(later(9)))), Some(time(9)));
+        assert_eq!(from(&decided(&approved(), |method| method.publish(later(7)))), Some(time(7)), "now, said in words");
+    }
+
+    #[test]
+    fn nothing_is_in_force_in_the_past_and_no_hole_comes_before_it() {
+        assert_eq!(given(&approved()).publish(later(6)).unwrap_err(), Refused::InThePast);
+        let first = Publication { covered: false, ..later(9) };
+        assert_eq!(given(&approved()).publish(first).unwrap_err(), Refused::Hole);
+    }
+
+    #[test]
+    fn from_when_a_version_is_in_force_is_settled_by_its_publication() {
+        let events = decided(&approved(), |method| method.publish(later(9)));
+        assert_eq!(given(&events).publish(later(10)).unwrap_err(), Refused::AlreadyPublished);
+        assert!(given(&events).publish(now()).unwrap().events.is_empty(), "said again without a time");
     }
 }

@@ -221,7 +221,7 @@ const PEOPLES: [&str; 49] = [
 ];
 
 /// The name without what kind of place it is. Names of one character keep it: nobody says 泾 for 泾县.
-fn stem(name: &str) -> &str {
+pub(super) fn stem(name: &str) -> &str {
     let Some(mut stem) = KINDS.iter().find_map(|kind| name.strip_suffix(kind)) else { return name };
     if name[stem.len()..].starts_with("自治") {
         while let Some(shorter) = PEOPLES.iter().find_map(|people| stem.strip_suffix(people)) {

@@ -14,8 +14,6 @@ use proto::{
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
 
-use super::methods::microseconds;
-
 pub struct Cases;
 
 #[async_trait]
@@ -25,7 +23,7 @@ impl Projection for Cases {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -34,10 +32,11 @@ impl Projection for Cases {
            compound_id TEXT NOT NULL, neighbourhood_id TEXT NOT NULL, state BIGINT NOT NULL, phones BIGINT NOT NULL,
            scanned BIGINT NOT NULL, outcome BIGINT NOT NULL, risk BIGINT NOT NULL, honesty BIGINT NOT NULL,
            measure BIGINT NOT NULL, method TEXT NOT NULL, evidence_ids TEXT NOT NULL, last_exposure TEXT NOT NULL,
-           assessed_at BIGINT NOT NULL, dispute_due BIGINT NOT NULL);
+           assessed_at BIGINT NOT NULL, dispute_due BIGINT NOT NULL, as_of TEXT NOT NULL, assessed_position BIGINT NOT NULL);
          CREATE INDEX screening_case_of_resident ON screening_case (resident_id, case_id);
          CREATE INDEX screening_case_of_compound ON screening_case (compound_id, case_id);
          CREATE INDEX screening_case_of_neighbourhood ON screening_case (neighbourhood_id, case_id);
+         CREATE INDEX screening_case_by_verdict ON screening_case (assessed_position);
          CREATE TABLE scanned_phone (case_id TEXT NOT NULL, phone BIGINT NOT NULL, PRIMARY KEY (case_id, phone))"
     }
 
@@ -55,7 +54,7 @@ impl Projection for Cases {
             Event::Opened(opened) => open(db, case, &opened).await?,
             Event::Declared(_) => enter(db, case, case::State::Declared).await?,
             Event::EvidenceRecorded(evidence) => scan(db, case, &evidence).await?,
-            Event::Assessed(verdict) => assess(db, case, &verdict, microseconds(record)).await?,
+            Event::Assessed(verdict) => assess(db, case, &verdict, record).await?,
             Event::Disputed(disputed) => dispute(db, case, &disputed).await?,
             Event::DisputeResolved(_) => enter(db, case, case::State::Assessed).await?,
         }
@@ -74,8 +73,9 @@ async fn open(db: &mut AnyConnection, case: &str, opened: &Opened) -> anyhow::Re
     let residence = opened.residence.clone().unwrap_or_default();
     sqlx::query(
         "INSERT INTO screening_case (case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones,
-           scanned, outcome, risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due)
-         VALUES ($1, 1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0, '', '', '', 0, 0) ON CONFLICT (case_id) DO NOTHING",
+           scanned, outcome, risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due, as_of,
+           assessed_position)
+         VALUES ($1, 1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0, '', '', '', 0, 0, '', 0) ON CONFLICT (case_id) DO NOTHING",
     )
     .bind(case.to_owned())
     .bind(opened.resident_id.clone())
@@ -118,10 +118,13 @@ async fn scan(db: &mut AnyConnection, case: &str, evidence: &EvidenceRecorded) -
     Ok(())
 }
 
-async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, time: i64) -> anyhow::Result<()> {
+async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, record: &Record) -> anyhow::Result<()> {
+    let time = record.occurred_at.as_ref().and_then(chassis::instant).unwrap_or_default();
+    let as_of = if verdict.as_of.is_empty() { chassis::day_of(time).to_string() } else { verdict.as_of.clone() };
     sqlx::query(
         "UPDATE screening_case SET state = $2, outcome = $3, risk = $4, honesty = $5, measure = $6, method = $7,
-           evidence_ids = $8, last_exposure = $9, assessed_at = $10, dispute_due = 0 WHERE case_id = $1",
+           evidence_ids = $8, last_exposure = $9, assessed_at = $10, dispute_due = 0, as_of = $11, assessed_position = $12
+         WHERE case_id = $1",
     )
     .bind(case.to_owned())
     .bind(i64::from(case::State::Assessed as i32))
@@ -132,7 +135,9 @@ async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, time: i6
     .bind(verdict.method_version.clone())
     .bind(verdict.evidence_ids.join(" "))
     .bind(verdict.last_exposure.clone())
-    .bind(time)
+    .bind(time.timestamp_micros())
+    .bind(as_of)
+    .bind(i64::try_from(record.position).context("a position fits into 63 bits")?)
     .execute(db)
     .await
     .context("keeping a verdict")?;

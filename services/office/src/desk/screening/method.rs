@@ -1,25 +1,29 @@
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use comfy_table::Table;
 use proto::screening::v1::{
-    ApproveMethodRequest, DraftMethodRequest, GetMethodRequest, Method, MethodContent, PublishMethodRequest,
+    ApproveMethodRequest, CompareMethodsRequest, DraftMethodRequest, DryRunMethodRequest, GetMethodRequest,
+    ListMethodsRequest, PublishMethodRequest, method_service_client::MethodServiceClient,
     screening_service_client::ScreeningServiceClient,
 };
 
 use crate::{
     desk::{
-        ask::{Act, Ask},
+        ask::{Act, Ask, Listing},
         typed,
     },
-    output::{local_time, print, table, word},
+    output::print_raw,
 };
+
+mod rescreening;
+mod shown;
 
 #[derive(Subcommand)]
 pub enum Command {
     /// Drafts a version, from a file or from the shipped sample
     #[command(
-        after_help = "`mifeng method show -o json` prints a method whose \"content\" is such a file.\n\nExample:\n  \
+        after_help = "`mifeng method get -o json` prints a method whose \"content\" is such a file.\n\nExample:\n  \
                             mifeng method draft 2020-02-09 method.json"
     )]
     Draft {
@@ -39,22 +43,77 @@ pub enum Command {
         #[command(flatten)]
         act: Act,
     },
-    /// Puts an approved version in force
-    #[command(after_help = "Example:\n  mifeng method publish 2020-02-09")]
+    /// Puts an approved version in force: everybody on record is judged by it
+    #[command(after_help = "Example:\n  mifeng method publish 2020-02-09\n  mifeng method publish 2020-02-12 --from \
+                            2020-02-12T08:00:00+08:00")]
     Publish {
         #[arg(value_parser = typed::name("methods"))]
         method: String,
+        /// From when; by default from now on
+        #[arg(long, value_name = "TIME")]
+        from: Option<DateTime<Utc>>,
         #[command(flatten)]
         act: Act,
     },
     /// The version in force, or the one asked for
-    #[command(after_help = "Example:\n  mifeng method show\n  mifeng method show 2020-02-09 -o json")]
-    Show {
+    #[command(
+        visible_alias = "show",
+        after_help = "Example:\n  mifeng method get\n  mifeng method get 2020-02-09 -o json\n  mifeng method get \
+                            2020-02-09 --canonical"
+    )]
+    Get {
         #[arg(value_parser = typed::name("methods"))]
         method: Option<String>,
+        /// Only the text whose SHA-256 is the digest, for `| sha256sum`
+        #[arg(long)]
+        canonical: bool,
         #[command(flatten)]
         ask: Ask,
     },
+    /// Which version is in force, since when, with which digest, signed by whom
+    #[command(
+        after_help = "Example:\n  mifeng method in-force\n  mifeng method in-force --time 2020-02-12T08:00:00+08:00"
+    )]
+    InForce {
+        /// Then; by default now
+        #[arg(long, value_name = "TIME")]
+        time: Option<DateTime<Utc>>,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// All versions with their digests and signatures
+    #[command(after_help = "Example:\n  mifeng method list")]
+    List {
+        #[command(flatten)]
+        listing: Listing,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// What a version changes in another one
+    #[command(
+        after_help = "Example:\n  mifeng method compare 2020-02-12\n  mifeng method compare 2020-02-12 2020-02-09"
+    )]
+    Compare {
+        /// What this one changes ...
+        #[arg(value_parser = typed::name("methods"))]
+        method: String,
+        /// ... in this one; by default in the one in force
+        #[arg(value_parser = typed::name("methods"))]
+        base: Option<String>,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Whom a version would touch, and how, if it were in force: changes nothing
+    #[command(after_help = "Example:\n  mifeng method dry-run 2020-02-12\n  mifeng method dry-run 2020-02-12 -o json")]
+    DryRun {
+        #[arg(value_parser = typed::name("methods"))]
+        method: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// How far everybody on record was judged by a version since it came into force
+    #[command(after_help = "Example:\n  mifeng method rescreening\n  mifeng method rescreening 2020-02-12 --wait")]
+    Rescreening(rescreening::Rescreening),
 }
 
 impl Command {
@@ -66,98 +125,58 @@ impl Command {
                     let request = DraftMethodRequest { request_id, version, content };
                     ScreeningServiceClient::new(connection).draft_method(request).await
                 });
-                show(&act.ask, &draft.await?)
+                shown::method(&act.ask, &draft.await?)
             }
             Self::Approve { method, act } => {
                 let approved = act.send(async |connection, request_id| {
                     let request = ApproveMethodRequest { request_id, name: method };
                     ScreeningServiceClient::new(connection).approve_method(request).await
                 });
-                show(&act.ask, &approved.await?)
+                shown::method(&act.ask, &approved.await?)
             }
-            Self::Publish { method, act } => {
+            Self::Publish { method, from, act } => {
                 let published = act.send(async |connection, request_id| {
-                    let request = PublishMethodRequest { request_id, name: method };
+                    let in_force_time = from.map(chassis::timestamp);
+                    let request = PublishMethodRequest { request_id, name: method, in_force_time };
                     ScreeningServiceClient::new(connection).publish_method(request).await
                 });
-                show(&act.ask, &published.await?)
+                shown::method(&act.ask, &published.await?)
             }
-            Self::Show { method, ask } => {
-                let mut client = ScreeningServiceClient::new(ask.connection()?);
-                let request = GetMethodRequest { name: method.unwrap_or_default() };
-                show(&ask, &client.get_method(request).await?.into_inner())
+            Self::Get { method, canonical, ask } => {
+                let request = GetMethodRequest { name: method.unwrap_or_default(), time: None };
+                let method = ScreeningServiceClient::new(ask.connection()?).get_method(request).await?.into_inner();
+                if canonical {
+                    return print_raw(&proto::canonical::method(&method.content.unwrap_or_default()));
+                }
+                shown::method(&ask, &method)
             }
+            Self::InForce { time, ask } => {
+                let request = GetMethodRequest { name: String::new(), time: time.map(chassis::timestamp) };
+                let method = ScreeningServiceClient::new(ask.connection()?).get_method(request).await?.into_inner();
+                shown::proof(&ask, &method)
+            }
+            Self::List { listing, ask } => list(&listing, &ask).await,
+            Self::Compare { method, base, ask } => {
+                let request = CompareMethodsRequest { name: method, base: base.unwrap_or_default() };
+                let mut client = MethodServiceClient::new(ask.connection()?);
+                shown::comparison(&ask, &client.compare_methods(request).await?.into_inner())
+            }
+            Self::DryRun { method, ask } => {
+                let mut client = MethodServiceClient::new(ask.connection()?);
+                let request = DryRunMethodRequest { name: method };
+                shown::dry_run(&ask, &client.dry_run_method(request).await?.into_inner())
+            }
+            Self::Rescreening(rescreening) => rescreening.run().await,
         }
     }
 }
 
-/// A method as people read it: its numbers, then its places.
-fn show(ask: &Ask, method: &Method) -> anyhow::Result<()> {
-    if ask.output.is_json() {
-        return ask.show(method);
-    }
-    let content = method.content.clone().unwrap_or_default();
-    print(&numbers(method, &content).to_string())?;
-    print(&areas(&content).to_string())
-}
-
-fn numbers(method: &Method, content: &MethodContent) -> Table {
-    let mut table = table();
-    let mut row = |name: &str, value: String| {
-        table.add_row([name.to_owned(), value]);
-    };
-    let fever = content.fever_decicelsius;
-    row("method", method.name.clone());
-    row("state", word(method.state().as_str_name()).to_owned());
-    row("in force from", local_time(method.publish_time.as_ref()));
-    row("home", content.home.clone());
-    row("a stay counts from", format!("{} hours on a day", content.min_hours));
-    row("evidence reaches back", format!("{} days", content.window_days));
-    row("isolation", format!("{} days", content.isolation_days));
-    row("a fever from", format!("{}.{} °C", fever / 10, fever % 10));
-    row("a pass lives", format!("{} days", content.pass_days));
-    row("a dispute is answered within", format!("{} hours", content.dispute_hours));
-    let pairs = content.border_pairs.iter().map(|pair| format!("{}-{}", pair.place, pair.neighbour));
-    row("phones stray across", pairs.collect::<Vec<_>>().join("\n"));
-    row("etag", method.etag.clone());
-    table
-}
-
-fn areas(content: &MethodContent) -> Table {
-    let mut table = table();
-    table.set_header(["key area", "from", "to", "level", "measure"]);
-    for area in &content.key_areas {
-        let (level, measure) = (word(area.level().as_str_name()), word(area.measure().as_str_name()));
-        let to = if area.to.is_empty() { "open" } else { &area.to };
-        table.add_row([&area.place, &area.from, to, level, measure]);
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    use proto::screening::v1::{KeyArea, Level, Measure};
-
-    use super::*;
-
-    #[test]
-    fn a_method_is_read_with_units() {
-        let content = MethodContent { fever_decicelsius: 373, isolation_days: 14, ..MethodContent::default() };
-        let shown = numbers(&Method::default(), &content).to_string();
-        assert!(shown.contains("37.3 °C") && shown.contains("14 days"), "{shown}");
-    }
-
-    #[test]
-    fn a_key_area_without_an_end_is_open() {
-        let area = KeyArea {
-            place: "420000".into(),
-            level: Level::High.into(),
-            measure: Measure::Central.into(),
-            ..KeyArea::default()
-        };
-        let shown = areas(&MethodContent { key_areas: vec![area], ..MethodContent::default() }).to_string();
-        for part in ["420000", "open", "high", "central"] {
-            assert!(shown.contains(part), "{part} in\n{shown}");
-        }
-    }
+async fn list(listing: &Listing, ask: &Ask) -> anyhow::Result<()> {
+    let mut client = MethodServiceClient::new(ask.connection()?);
+    let all = listing.collect(async |page_size, page_token| {
+        let page = client.list_methods(ListMethodsRequest { page_size, page_token }).await?.into_inner();
+        Ok((page.methods, page.next_page_token))
+    });
+    let columns = ["name", "state", "in_force_time", "replace_time", "digest", "drafted", "approved", "published"];
+    listing.show(ask, &all.await?, &columns)
 }

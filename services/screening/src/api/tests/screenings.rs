@@ -219,7 +219,7 @@ async fn the_method_published_last_is_in_force_and_the_one_before_replaced() {
     let answer = world.api.draft_method(world.request(&officer(), draft)).await;
     world.take(answer);
     let name = "methods/2020-02-12".to_owned();
-    let early = v1::PublishMethodRequest { request_id: world.id(), name: name.clone() };
+    let early = v1::PublishMethodRequest { request_id: world.id(), name: name.clone(), ..Default::default() };
     let refused = world.api.publish_method(world.request(&officer(), early)).await.unwrap_err();
     assert_eq!(reason(&refused), "NOT_APPROVED");
     let approve = v1::ApproveMethodRequest { request_id: world.id(), name: name.clone() };
@@ -227,11 +227,11 @@ async fn the_method_published_last_is_in_force_and_the_one_before_replaced() {
     assert_eq!(reason(&refused), "SAME_UNIT");
     let answer = world.api.approve_method(world.request(&doctor(), approve)).await;
     world.take(answer);
-    let publish = v1::PublishMethodRequest { request_id: world.id(), name: name.clone() };
+    let publish = v1::PublishMethodRequest { request_id: world.id(), name: name.clone(), ..Default::default() };
     let answer = world.api.publish_method(world.request(&officer(), publish)).await;
     world.take(answer);
     let get = async |name: &str| {
-        let request = v1::GetMethodRequest { name: name.to_owned() };
+        let request = v1::GetMethodRequest { name: name.to_owned(), ..Default::default() };
         world.api.get_method(world.request(&worker(), request)).await.unwrap().into_inner()
     };
     let in_force = get("").await;

@@ -10,7 +10,7 @@ use proto::{
     access::v1::Role,
     registry::v1::{Residence, resident_event},
     screening::v1::{
-        self, Case, Declaration, DeclaredStay, Itinerary, Source, Visit,
+        self, Case, Declaration, DeclaredStay, Itinerary, Source, Visit, method_service_server::MethodService as _,
         screening_service_server::ScreeningService as _,
     },
 };
@@ -42,9 +42,49 @@ impl World {
         let name = "methods/2020-02-09".to_owned();
         let approve = v1::ApproveMethodRequest { request_id: world.id(), name: name.clone() };
         world.take(world.api.approve_method(world.request(&doctor(), approve)).await);
-        let publish = v1::PublishMethodRequest { request_id: world.id(), name };
+        let publish = v1::PublishMethodRequest { request_id: world.id(), name, ..Default::default() };
         world.take(world.api.publish_method(world.request(&officer, publish)).await);
         world
+    }
+
+    /// Drafted by the subdistrict and approved by the health team.
+    pub(super) async fn approved(&mut self, version: &str, content: v1::MethodContent) -> String {
+        let draft =
+            v1::DraftMethodRequest { request_id: self.id(), version: version.to_owned(), content: Some(content) };
+        let answer = self.api.draft_method(self.request(&officer(), draft)).await;
+        let name = self.take(answer).name;
+        let approve = v1::ApproveMethodRequest { request_id: self.id(), name: name.clone() };
+        let answer = self.api.approve_method(self.request(&doctor(), approve)).await;
+        self.take(answer);
+        name
+    }
+
+    /// From now on, or from a time on.
+    pub(super) async fn publish(&mut self, name: &str, from: Option<&str>) -> Result<v1::Method, Status> {
+        let in_force_time = from.map(|from| chassis::timestamp(from.parse().unwrap()));
+        let publish = v1::PublishMethodRequest { request_id: self.id(), name: name.to_owned(), in_force_time };
+        let answer = self.api.publish_method(self.request(&officer(), publish)).await;
+        answer.map(|answer| self.take(Ok(answer)))
+    }
+
+    /// Waits until everybody was judged by a version.
+    pub(super) async fn rescreened(&mut self, name: &str) -> v1::Rescreening {
+        for _ in 0..2_000 {
+            let request = v1::GetRescreeningRequest { name: name.to_owned() };
+            let progress = self.api.get_rescreening(self.request(&officer(), request)).await.unwrap().into_inner();
+            if progress.state() == v1::rescreening::State::Done {
+                let head = self.host.ledger("screening").await.unwrap().log().head().await.unwrap();
+                self.seen.insert("screening".to_owned(), head.position);
+                return progress;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("nobody was judged anew");
+    }
+
+    pub(super) async fn dry_run(&self, principal: &Principal, name: &str) -> v1::DryRun {
+        let request = v1::DryRunMethodRequest { name: name.to_owned() };
+        self.api.dry_run_method(self.request(principal, request)).await.unwrap().into_inner()
     }
 
     pub(super) async fn without_method() -> Self {

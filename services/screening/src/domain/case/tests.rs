@@ -183,3 +183,30 @@ fn the_first_case_of_a_resident_has_the_same_id_everywhere() {
     assert_eq!(first_case_of("r1"), first_case_of("r1"));
     assert_ne!(first_case_of("r1"), first_case_of("r2"));
 }
+
+#[test]
+fn another_version_gives_another_verdict_only_where_it_says_something_else() {
+    let mut events = vec![Event::Opened(opened(1)), declared(), Event::EvidenceRecorded(evidence("e1", 1))];
+    events.push(Event::Assessed(verdict(Outcome::UndeclaredElsewhere)));
+    let case = given(&events);
+    let same = Assessed { method_version: "2020-02-12".to_owned(), ..verdict(Outcome::UndeclaredElsewhere) };
+    assert!(case.reassess(&same).unwrap().events.is_empty());
+    let later = Assessed { last_exposure: "2020-01-30".to_owned(), ..same };
+    assert_eq!(case.reassess(&later).unwrap().events.len(), 1, "another last day in a key area is another verdict");
+    let adverse = verdict(Outcome::ConcealedKeyArea);
+    let decided = case.reassess(&adverse).unwrap().events;
+    let [Event::Assessed(again)] = &decided[..] else { panic!("one verdict") };
+    assert!(again.again && again.outcome() == Outcome::ConcealedKeyArea);
+    assert!(given(&[events, decided].concat()).reassess(&adverse).unwrap().events.is_empty(), "decided once");
+    assert_eq!(given(&[Event::Opened(opened(1)), declared()]).reassess(&adverse).unwrap_err(), Refused::NotAssessed);
+}
+
+#[test]
+fn what_is_in_dispute_keeps_its_verdict_until_it_is_answered() {
+    let mut events = vec![Event::Opened(opened(1)), declared(), Event::EvidenceRecorded(evidence("e1", 1))];
+    events.extend([Event::Assessed(verdict(Outcome::UndeclaredElsewhere)), Event::Disputed(disputed())]);
+    let adverse = verdict(Outcome::ConcealedKeyArea);
+    assert!(given(&events).reassess(&adverse).unwrap().events.is_empty());
+    events.push(Event::DisputeResolved(finding("staff/director")));
+    assert_eq!(given(&events).reassess(&adverse).unwrap().events.len(), 1);
+}

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::difference::{Difference, Footprint};
 
 const SEEN: [&str; 12] =
     ["宁波", "台州", "绍兴", "温州", "武汉", "江汉", "信阳", "成都", "西安", "海南", "浙江", "某地"];
@@ -35,6 +36,30 @@ prop_compose! {
     ) -> Person {
         let scans = visits.into_iter().zip(1..).map(|(visits, phone)| Scan { phone: Some(phone), ..scan(visits) });
         Person { as_of: day("02-11"), phones, stays, scans: scans.collect() }
+    }
+}
+
+prop_compose! {
+    /// The shipped rules with an entry more, an entry less, a pair less, or other hours.
+    fn any_rules()(
+        place in prop::sample::select(&["331000", "331023", "330600", "330000", "429004", "510100", "620000"][..]),
+        (from, to) in stretch(),
+        open in any::<bool>(),
+        gone in prop::option::of(0..5_usize),
+        pair in prop::option::of(0..9_usize),
+        min_hours in prop::sample::select(&[4, 4, 4, 12][..]),
+    ) -> Rules {
+        let mut rules = with_key_area(place, Level::Medium, Measure::Home);
+        if let Some(area) = rules.key_areas.last_mut() {
+            (area.from, area.to) = (Some(from), if open { None } else { Some(to) });
+        }
+        if let Some(gone) = gone {
+            rules.key_areas.remove(gone);
+        }
+        if let Some(pair) = pair {
+            rules.border_pairs.remove(pair);
+        }
+        Rules { min_hours, ..rules }
     }
 }
 
@@ -164,5 +189,18 @@ proptest! {
         }
         person.scans[0].visits.push(visit("某个地方", "01-20", "01-20"));
         prop_assert!(judge(&person, &rules()).outcome != Outcome::Clear);
+    }
+
+    #[test]
+    fn where_another_method_says_something_else_its_difference_touches_the_person(person in any_person(), other in any_rules()) {
+        let said = |judgement: &Judgement| {
+            let Judgement { outcome, risk, honesty, measure, last_exposure, .. } = judgement;
+            (*outcome, *risk, *honesty, *measure, *last_exposure)
+        };
+        let differs = said(&judge(&person, &rules())) != said(&judge(&person, &other));
+        let difference = Difference::between(&rules(), &other);
+        let footprint = Footprint::of(&person);
+        prop_assert!(!differs || difference.touches(&footprint), "{difference:?}");
+        prop_assert_eq!(difference.touches(&footprint), Difference::between(&other, &rules()).touches(&footprint));
     }
 }
