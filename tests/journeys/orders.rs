@@ -17,11 +17,14 @@ use proto::{
     },
     registry::v1::Resident,
     screening::v1::{
-        Case, Declaration, DeclareRequest, DeclaredStay, DisputeCaseRequest, Itinerary, OpenCaseRequest, Outcome,
+        Case, Declaration, DeclareRequest, DisputeCaseRequest, Itinerary, OpenCaseRequest, Outcome,
         RecordItineraryRequest, ResolveDisputeRequest, Source, Visit, screening_service_client::ScreeningServiceClient,
     },
 };
-use tests::{House, time, village::Village};
+use tests::{
+    House, time,
+    village::{Stays, Village, compared},
+};
 
 const HOME: (&str, &str, &str) = ("宁波", "2020-01-01", "2020-02-10");
 
@@ -81,7 +84,7 @@ impl Life {
     }
 
     /// A further occasion: declared, scanned, judged.
-    async fn again(&self, at: &str, declared: &[(&str, &str, &str)], seen: &[(&str, &str, &str)]) -> Case {
+    async fn again(&self, at: &str, declared: Stays<'_>, seen: Stays<'_>) -> Case {
         let mut screening = ScreeningServiceClient::new(self.worker(at));
         let open = OpenCaseRequest {
             request_id: new_request_id(),
@@ -89,31 +92,7 @@ impl Life {
             occasion: "再次返回".into(),
         };
         let case = screening.open_case(open).await.unwrap().into_inner().name;
-        let stays = declared.iter().map(|(place, from, to)| DeclaredStay {
-            place: (*place).into(),
-            from: (*from).into(),
-            to: (*to).into(),
-        });
-        let declaration = Declaration { people: 1, stays: stays.collect(), ..Declaration::default() };
-        let declare =
-            DeclareRequest { request_id: new_request_id(), case: case.clone(), declaration: Some(declaration) };
-        screening.declare(declare).await.unwrap();
-        let visits = seen.iter().map(|(place, first, last)| Visit {
-            place: (*place).into(),
-            first: (*first).into(),
-            last: (*last).into(),
-            hours: None,
-        });
-        let scan = RecordItineraryRequest {
-            request_id: new_request_id(),
-            case,
-            source: Source::Mobile.into(),
-            phone: 1,
-            window_from: "2020-01-01".into(),
-            window_to: "2020-02-10".into(),
-            itinerary: Some(Itinerary { visits: visits.collect() }),
-        };
-        let case = screening.record_itinerary(scan).await.unwrap().into_inner();
+        let case = compared(self.worker(at), case, declared, seen).await;
         self.house.settled().await;
         case
     }

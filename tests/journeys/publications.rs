@@ -18,22 +18,21 @@ use proto::{
     },
     registry::v1::Resident,
     screening::v1::{
-        ApproveMethodRequest, Declaration, DeclareRequest, DeclaredStay, DisputeCaseRequest, DraftMethodRequest,
-        DryRun, DryRunMethodRequest, GetMethodRequest, GetRescreeningRequest, Itinerary, KeyArea, Level,
-        ListCasesRequest, Measure, MethodContent, OpenCaseRequest, Outcome, PublishMethodRequest,
-        RecordItineraryRequest, Rescreening, ResolveDisputeRequest, Source, Verdict, Visit,
-        method_service_client::MethodServiceClient, rescreening::State as Progress,
-        screening_service_client::ScreeningServiceClient,
+        ApproveMethodRequest, DisputeCaseRequest, DraftMethodRequest, DryRun, DryRunMethodRequest, GetMethodRequest,
+        GetRescreeningRequest, KeyArea, Level, ListCasesRequest, Measure, MethodContent, OpenCaseRequest, Outcome,
+        PublishMethodRequest, Rescreening, ResolveDisputeRequest, Verdict, method_service_client::MethodServiceClient,
+        rescreening::State as Progress, screening_service_client::ScreeningServiceClient,
     },
 };
 use screening::method_file::sample_content;
-use tests::{House, time, village::Village};
+use tests::{
+    House, time,
+    village::{Stays, Village, compared},
+};
 
 const HOME: (&str, &str, &str) = ("宁波", "2020-01-01", "2020-02-10");
 const TAIZHOU: (&str, &str, &str) = ("台州", "2020-02-06", "2020-02-09");
 const WENZHOU: (&str, &str, &str) = ("温州", "2020-02-01", "2020-02-05");
-
-type Stays<'a> = &'a [(&'a str, &'a str, &'a str)];
 
 struct Street {
     house: House,
@@ -62,31 +61,7 @@ impl Street {
         let resident = self.village.resident(&self.house, &building, "王某", &phone).await;
         self.house.settled().await;
         let case = self.village.case_of(&self.house, &resident).await;
-        let mut desk = ScreeningServiceClient::new(self.worker("2020-02-11T14:00:00+08:00"));
-        let stays = said.iter().map(|(place, from, to)| DeclaredStay {
-            place: (*place).into(),
-            from: (*from).into(),
-            to: (*to).into(),
-        });
-        let declaration = Some(Declaration { people: 1, stays: stays.collect(), ..Declaration::default() });
-        let declare = DeclareRequest { request_id: new_request_id(), case: case.clone(), declaration };
-        desk.declare(declare).await.unwrap();
-        let visits = seen.iter().map(|(place, first, last)| Visit {
-            place: (*place).into(),
-            first: (*first).into(),
-            last: (*last).into(),
-            hours: None,
-        });
-        let scan = RecordItineraryRequest {
-            request_id: new_request_id(),
-            case,
-            source: Source::Mobile.into(),
-            phone: 1,
-            window_from: "2020-01-01".into(),
-            window_to: "2020-02-10".into(),
-            itinerary: Some(Itinerary { visits: visits.collect() }),
-        };
-        desk.record_itinerary(scan).await.unwrap();
+        compared(self.worker("2020-02-11T14:00:00+08:00"), case, said, seen).await;
         self.house.settled().await;
         resident
     }

@@ -9,8 +9,9 @@ use proto::{
         registry_service_client::RegistryServiceClient,
     },
     screening::v1::{
-        ApproveMethodRequest, Case, Declaration, DeclareRequest, DraftMethodRequest, Itinerary, ListCasesRequest,
-        PublishMethodRequest, RecordItineraryRequest, Source, Visit, screening_service_client::ScreeningServiceClient,
+        ApproveMethodRequest, Case, Declaration, DeclareRequest, DeclaredStay, DraftMethodRequest, Itinerary,
+        ListCasesRequest, PublishMethodRequest, RecordItineraryRequest, Source, Visit,
+        screening_service_client::ScreeningServiceClient,
     },
 };
 
@@ -141,29 +142,42 @@ impl Village {
     }
 
     /// Declares nothing and is seen at these places: (name, first day, last day).
-    pub async fn screened(&self, house: &House, resident: &Resident, seen: &[(&str, &str, &str)]) -> Case {
+    pub async fn screened(&self, house: &House, resident: &Resident, seen: Stays<'_>) -> Case {
         let case = self.case_of(house, resident).await;
         let worker = self.worker(house).at(time("2020-02-11T14:00:00+08:00"));
-        let mut screening = ScreeningServiceClient::new(worker);
-        let declaration = Declaration { people: 1, health: "良好".into(), ..Declaration::default() };
-        let declare =
-            DeclareRequest { request_id: new_request_id(), case: case.clone(), declaration: Some(declaration) };
-        screening.declare(declare).await.expect("a declaration is taken");
-        let visits = seen.iter().map(|(place, first, last)| Visit {
-            place: (*place).into(),
-            first: (*first).into(),
-            last: (*last).into(),
-            hours: None,
-        });
-        let request = RecordItineraryRequest {
-            request_id: new_request_id(),
-            case,
-            source: Source::Mobile.into(),
-            phone: 1,
-            window_from: "2020-01-01".into(),
-            window_to: "2020-02-10".into(),
-            itinerary: Some(Itinerary { visits: visits.collect() }),
-        };
-        screening.record_itinerary(request).await.expect("an itinerary is taken").into_inner()
+        compared(worker, case, &[], seen).await
     }
+}
+
+/// Places, each with its first and its last day.
+pub type Stays<'a> = &'a [(&'a str, &'a str, &'a str)];
+
+/// What a case says once this was declared and that was seen.
+pub async fn compared(worker: Connection, case: String, said: Stays<'_>, seen: Stays<'_>) -> Case {
+    let mut screening = ScreeningServiceClient::new(worker);
+    let stays = said.iter().map(|(place, from, to)| DeclaredStay {
+        place: (*place).into(),
+        from: (*from).into(),
+        to: (*to).into(),
+    });
+    let declaration =
+        Declaration { people: 1, health: "良好".into(), stays: stays.collect(), ..Declaration::default() };
+    let declare = DeclareRequest { request_id: new_request_id(), case: case.clone(), declaration: Some(declaration) };
+    screening.declare(declare).await.expect("a declaration is taken");
+    let visits = seen.iter().map(|(place, first, last)| Visit {
+        place: (*place).into(),
+        first: (*first).into(),
+        last: (*last).into(),
+        hours: None,
+    });
+    let scan = RecordItineraryRequest {
+        request_id: new_request_id(),
+        case,
+        source: Source::Mobile.into(),
+        phone: 1,
+        window_from: "2020-01-01".into(),
+        window_to: "2020-02-10".into(),
+        itinerary: Some(Itinerary { visits: visits.collect() }),
+    };
+    screening.record_itinerary(scan).await.expect("an itinerary is taken").into_inner()
 }

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Append, AppendError, Appended, LogError,
-    queue::{Appender, Order, PRUNED_AT_ONCE, Store, Waiting},
+    queue::{Appender, Order, PRUNED_AT_ONCE, Waiting},
+    store::Store,
     tail::Tail,
 };
 use crate::Clock;

@@ -21,7 +21,8 @@ use super::{
     Append, AppendError, Appended, EventLog, Head, KnownCommand, LogError, Record, Verification,
     batch::{Batch, Known, Plan, Stream},
     chain,
-    queue::{Appender, Order, PRUNED_AT_ONCE, Store, StoreError, Waiting},
+    queue::{Appender, Order, PRUNED_AT_ONCE, Waiting},
+    store::{Store, StoreError},
     tail::{Standing, Tail},
 };
 use crate::{Clock, Lead, Lease};

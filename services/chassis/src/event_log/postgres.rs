@@ -18,9 +18,9 @@ use self::{follower::Follower, reader::Rows, writer::Writer};
 use super::{
     Append, AppendError, Appended, EventLog, Head, KnownCommand, LogError, Record, Verification, chain,
     entrance::Entrance,
-    queue::StoreError,
     reader::Reader,
     rows::{self, Columns as _},
+    store::StoreError,
     tail::{Standing, Tail},
 };
 use crate::{

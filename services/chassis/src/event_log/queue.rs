@@ -4,71 +4,17 @@
 
 use std::{mem, sync::Arc};
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Append, AppendError, Appended,
-    batch::{Batch, Known, Plan},
+    batch::{Batch, Known},
+    store::{Store, StoreError},
     tail::Tail,
 };
 use crate::Clock;
-
-/// Where a log is written. `begin`, then `commit` or `roll_back`; never two at a time.
-#[async_trait]
-pub(super) trait Store: Send + 'static {
-    /// How often others get a turn before a commit goes. Many commits of few requests keep callers and store busy at once;
-    /// where a commit costs much, few of many are better.
-    const TURNS: usize = usize::MAX;
-
-    /// Looks up what the batch names, and sees to it that a commit fails if anybody else writes before it.
-    async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError>;
-
-    /// Writes all of a plan, durably.
-    async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError>;
-
-    /// Tells other processes how far the log goes, and keeps nobody waiting for it.
-    fn announce(&mut self, _position: u64) {}
-
-    /// Ends what was begun, if there is anything still, without a trace. After an error the next `begin` trusts nothing that
-    /// was in memory.
-    async fn roll_back(&mut self, after: Option<&StoreError>);
-
-    /// Forgets at most `most` commands that were recorded before a time, and counts them.
-    async fn prune(&mut self, before: DateTime<Utc>, most: u32) -> Result<u64, StoreError>;
-}
-
-/// Why a store did not do it.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
-    #[error("the disk is full")]
-    Full,
-    /// Somebody else has written since the look: nothing was done.
-    #[error("another process has written meanwhile")]
-    Moved,
-    /// The store does not take a row: somebody's request is bad.
-    #[error("the store refuses a row")]
-    Refused(#[source] anyhow::Error),
-    /// It may have been done.
-    #[error("the store did not answer")]
-    Unknown(#[source] anyhow::Error),
-    #[error("the store is damaged")]
-    Fault(#[source] anyhow::Error),
-}
-
-impl StoreError {
-    /// The same answer for one of several callers.
-    fn answer(&self) -> AppendError {
-        match self {
-            Self::Full => AppendError::Full,
-            Self::Moved => AppendError::Unknown(anyhow::anyhow!("{self}")),
-            Self::Unknown(error) => AppendError::Unknown(anyhow::anyhow!("{error:#}")),
-            Self::Refused(error) | Self::Fault(error) => AppendError::Fault(anyhow::anyhow!("{error:#}")),
-        }
-    }
-}
 
 /// What the appender is asked to do.
 pub(super) enum Order {
@@ -292,8 +238,10 @@ impl<S: Store> Appender<S> {
 mod tests {
     use std::collections::HashMap;
 
+    use async_trait::async_trait;
+
     use super::*;
-    use crate::event_log::{KnownCommand, chain, tail::Standing};
+    use crate::event_log::{KnownCommand, batch::Plan, chain, tail::Standing};
 
     /// A store whose connection breaks at a commit, before or after the commit was done.
     #[derive(Default)]

@@ -22,8 +22,8 @@ use self::{reader::Rows, writer::Writer};
 use super::{
     Append, AppendError, Appended, EventLog, Head, KnownCommand, LogError, Record, Verification, chain,
     entrance::Entrance,
-    queue::StoreError,
     reader::Reader,
+    store::StoreError,
     tail::{Standing, Tail},
 };
 use crate::{Clock, Lead, Lease};

@@ -9,7 +9,7 @@ use crate::{
     event_log::{
         Append, Expected, NewEvent, Write,
         batch::Batch,
-        queue::{Store as _, StoreError},
+        store::{Store as _, StoreError},
         tail::Tail,
     },
 };

@@ -13,8 +13,8 @@ use sqlx::{
 use super::{
     super::{
         batch::{Batch, Known, Plan, Stream},
-        queue::{Store, StoreError},
         rows,
+        store::{Store, StoreError},
         tail::Standing,
     },
     classified,
