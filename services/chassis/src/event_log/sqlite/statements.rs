@@ -1,5 +1,6 @@
-//! Statements over all rows of a batch. They are made for a power of two of rows, so that a few dozen stay prepared; rows
-//! that are missing are NULL and left out.
+//! Statements over all rows of a batch, several of them in one message to the thread that SQLite runs on: each message
+//! there and back waits twice for a processor. They are made for a power of two of rows, so that a few dozen stay
+//! prepared; rows that are missing are NULL and left out.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,23 +19,24 @@ pub(super) enum Table {
 }
 
 impl Table {
-    /// How many values a row has, and the statement around the rows. `column1` is the first value of a row.
+    /// How many values a row has, and the statement around the rows. In front of what is looked up stand the table's
+    /// number (`column1`) and the row's place (`column2`).
     fn shape(self) -> (usize, &'static str, &'static str) {
         match self {
             Self::FindCommand => (
                 1,
-                "SELECT v.column1, c.fingerprint, c.first_position, c.last_position, c.reply FROM (VALUES ",
-                ") AS v CROSS JOIN command AS c ON c.command_id = v.column2",
+                "SELECT v.column1, v.column2, c.fingerprint, c.first_position, c.last_position, c.reply FROM (VALUES ",
+                ") AS v CROSS JOIN command AS c ON c.command_id = v.column3",
             ),
             Self::FindStream => (
                 2,
-                "SELECT v.column1, s.stream_no, s.version FROM (VALUES ",
-                ") AS v CROSS JOIN stream AS s ON s.category = v.column2 AND s.stream_id = v.column3",
+                "SELECT v.column1, v.column2, s.stream_no, s.version FROM (VALUES ",
+                ") AS v CROSS JOIN stream AS s ON s.category = v.column3 AND s.stream_id = v.column4",
             ),
             Self::FindKey => (
                 2,
-                "SELECT v.column1, r.stream_id FROM (VALUES ",
-                ") AS v CROSS JOIN reservation AS r ON r.scope = v.column2 AND r.key = v.column3",
+                "SELECT v.column1, v.column2, r.stream_id FROM (VALUES ",
+                ") AS v CROSS JOIN reservation AS r ON r.scope = v.column3 AND r.key = v.column4",
             ),
             Self::Stream => (
                 4,
@@ -62,35 +64,52 @@ impl Table {
         }
     }
 
-    fn statement(self, rows: usize) -> Arc<str> {
+    fn statement(self, rows: usize) -> String {
         let (values, before, after) = self.shape();
         let looks_up = matches!(self, Self::FindCommand | Self::FindStream | Self::FindKey);
         let placeholders = vec!["?"; values].join(",");
         // What is looked up is numbered, so that each answer finds its question.
         let row = |place| {
-            if looks_up { format!("({place},{placeholders})") } else { format!("({placeholders})") }
+            if looks_up { format!("({},{place},{placeholders})", self as u8) } else { format!("({placeholders})") }
         };
         let rows: Vec<String> = (0..rows).map(row).collect();
-        format!("{before}{}{after}", rows.join(",")).into()
+        format!("{before}{}{after};", rows.join(","))
     }
 }
 
-/// Statements by what they do and for how many rows.
+/// Texts of several statements, by what each does and for how many rows.
 #[derive(Default)]
-pub(super) struct Statements(HashMap<(Table, usize), Arc<str>>);
+pub(super) struct Statements(HashMap<Vec<(Table, usize)>, Arc<str>>);
 
 impl Statements {
-    pub(super) fn query(&mut self, table: Table, rows: usize) -> Binding {
-        let rows = rows.next_power_of_two();
-        let sql = self.0.entry((table, rows)).or_insert_with(|| table.statement(rows));
-        Binding(sqlx::query(AssertSqlSafe(Arc::clone(sql))))
+    /// `first`, then what is written to or asked of each table for so many rows, then `last`. A table without rows is
+    /// left out; `first` and `last` are always the same for the same tables.
+    pub(super) fn script(&mut self, first: &str, tables: &[(Table, usize)], last: &str) -> Script {
+        let tables: Vec<_> = tables
+            .iter()
+            .filter(|(_, rows)| *rows > 0)
+            .map(|(table, rows)| (*table, rows.next_power_of_two()))
+            .collect();
+        let sql = self.0.entry(tables).or_insert_with_key(|tables| {
+            let statements = tables.iter().map(|(table, rows)| table.statement(*rows));
+            std::iter::once(first.to_owned()).chain(statements).chain([last.to_owned()]).collect::<String>().into()
+        });
+        Script(sqlx::query(AssertSqlSafe(Arc::clone(sql))))
     }
 }
 
-/// A statement that is getting its values; those that stay away are NULL.
-pub(super) struct Binding(pub(super) Query<'static, Sqlite, SqliteArguments>);
+/// Statements that are getting their values, in the order of the tables.
+pub(super) struct Script(pub(super) Query<'static, Sqlite, SqliteArguments>);
 
-impl Binding {
+impl Script {
+    /// The rows of one table; those up to the power of two stay NULL.
+    pub(super) fn rows<T>(self, table: Table, rows: &[T], row: impl Fn(Self, &T) -> Self) -> Self {
+        let missing = if rows.is_empty() { 0 } else { rows.len().next_power_of_two() - rows.len() };
+        let (values, ..) = table.shape();
+        let bound = rows.iter().fold(self, row);
+        (0..missing * values).fold(bound, |bound, _| Self(bound.0.bind(None::<i64>)))
+    }
+
     pub(super) fn number(self, value: i64) -> Self {
         Self(self.0.bind(value))
     }

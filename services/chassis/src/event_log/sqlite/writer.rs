@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -18,7 +18,7 @@ use super::{
         tail::Standing,
     },
     classified,
-    statements::{Binding, Statements, Table},
+    statements::{Statements, Table},
     writing,
 };
 
@@ -33,6 +33,9 @@ pub(super) struct Writer {
     /// Held as long as anything is written.
     _lock: File,
 }
+
+/// Comes last in a commit.
+const MOVE_HEAD: &str = "UPDATE log_head SET position = ?, chain = ? WHERE id = 1";
 
 #[derive(Clone, Copy)]
 struct Left {
@@ -81,59 +84,25 @@ impl Writer {
         Ok(*self.left.insert(Left { head, last_stream_no }))
     }
 
-    /// The rows that a list of names finds, by the place of the name.
-    async fn look_up<T>(
-        &mut self,
-        table: Table,
-        rows: usize,
-        bind: impl FnOnce(Binding) -> Binding,
-        found: impl Fn(&SqliteRow) -> anyhow::Result<T>,
-    ) -> Result<Vec<Option<T>>, StoreError> {
-        let mut all: Vec<Option<T>> = (0..rows).map(|_| None).collect();
-        if rows == 0 {
-            return Ok(all);
-        }
-        let query = bind(self.statements.query(table, rows));
-        for row in query.0.fetch_all(self.connected().await?).await.map_err(classified)? {
-            let place = row.try_get::<i64, _>(0).map_err(classified)?;
-            let place = usize::try_from(place).ok().and_then(|place| all.get_mut(place));
-            *place.ok_or_else(|| StoreError::Fault(anyhow!("a row that was not asked for")))? =
-                Some(found(&row).map_err(StoreError::Fault)?);
-        }
-        Ok(all)
-    }
-
-    /// Writes rows, all of them: an insert that loses one without a word is a fault.
-    async fn insert(
-        &mut self,
-        table: Table,
-        rows: usize,
-        bind: impl FnOnce(Binding) -> Binding,
-    ) -> Result<(), StoreError> {
-        if rows == 0 {
-            return Ok(());
-        }
-        let query = bind(self.statements.query(table, rows));
-        let done = query.0.execute(self.connected().await?).await.map_err(classified)?;
-        if done.rows_affected() == rows as u64 {
-            Ok(())
-        } else {
-            Err(StoreError::Fault(anyhow!("{} of {rows} rows were written", done.rows_affected())))
-        }
-    }
-
+    /// All that a plan changes, with its commit: an insert that loses a row without a word is a fault.
     async fn write(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
         let recorded_at = plan.recorded_at.timestamp_micros();
-        self.insert(Table::Stream, plan.streams.len(), |query| {
-            plan.streams.iter().fold(query, |query, ((category, stream_id), stream)| {
-                query.number(stream.number).text(category).text(stream_id).position(stream.version)
+        let held: Vec<_> = plan.keys.iter().filter_map(|(name, holder)| Some((name, holder.as_ref()?))).collect();
+        let tables = [
+            (Table::Stream, plan.streams.len()),
+            (Table::Event, plan.records.len()),
+            (Table::Command, plan.commands.len()),
+            (Table::Key, held.len()),
+        ];
+        let script = self
+            .statements
+            .script("", &tables, MOVE_HEAD)
+            .rows(Table::Stream, &plan.streams, |script, ((category, stream_id), stream)| {
+                script.number(stream.number).text(category).text(stream_id).position(stream.version)
             })
-        })
-        .await?;
-        self.insert(Table::Event, plan.records.len(), |query| {
-            plan.records.iter().fold(query, |query, (stream_no, record)| {
+            .rows(Table::Event, &plan.records, |script, (stream_no, record)| {
                 let occurred_at = record.occurred_at.as_ref().and_then(crate::instant).unwrap_or_default();
-                query
+                script
                     .position(record.position)
                     .number(*stream_no)
                     .position(record.version)
@@ -152,11 +121,8 @@ impl Writer {
                     .number(recorded_at)
                     .bytes(&record.chain)
             })
-        })
-        .await?;
-        self.insert(Table::Command, plan.commands.len(), |query| {
-            plan.commands.iter().fold(query, |query, done| {
-                query
+            .rows(Table::Command, &plan.commands, |script, done| {
+                script
                     .text(&done.request.command_id)
                     .bytes(&done.request.fingerprint)
                     .position(done.first_position)
@@ -164,19 +130,19 @@ impl Writer {
                     .bytes(&done.request.reply)
                     .number(recorded_at)
             })
-        })
-        .await?;
-        self.write_keys(plan).await?;
-        let moved = sqlx::query("UPDATE log_head SET position = ?, chain = ? WHERE id = 1")
-            .bind(plan.head.position.cast_signed())
-            .bind(&plan.head.chain[..])
-            .execute(self.connected().await?)
-            .await
-            .map_err(classified)?;
-        if moved.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Fault(anyhow!("the log has no head"))) }
+            .rows(Table::Key, &held, |script, ((scope, key), holder)| script.text(scope).bytes(key).text(holder))
+            .position(plan.head.position)
+            .bytes(&plan.head.chain);
+        let expected = tables.iter().map(|(_, rows)| *rows as u64).sum::<u64>() + 1;
+        let done = script.0.execute(self.connected().await?).await.map_err(classified)?.rows_affected();
+        if done == expected {
+            Ok(())
+        } else {
+            Err(StoreError::Fault(anyhow!("{done} of {expected} rows were written")))
+        }
     }
 
-    async fn write_keys(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+    async fn free_keys(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
         for ((scope, key), holder) in &plan.keys {
             if holder.is_none() {
                 sqlx::query("DELETE FROM reservation WHERE scope = ? AND key = ?")
@@ -187,11 +153,7 @@ impl Writer {
                     .map_err(classified)?;
             }
         }
-        let held: Vec<_> = plan.keys.iter().filter_map(|(name, holder)| Some((name, holder.as_ref()?))).collect();
-        self.insert(Table::Key, held.len(), |query| {
-            held.iter().fold(query, |query, ((scope, key), holder)| query.text(scope).bytes(key).text(holder))
-        })
-        .await
+        Ok(())
     }
 }
 
@@ -200,42 +162,30 @@ impl Store for Writer {
     const TURNS: usize = 1;
 
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(self.connected().await?).await.map_err(classified)?;
+        let (commands, streams, keys) = (&batch.commands.list, &batch.streams.list, &batch.keys.list);
+        let tables =
+            [(Table::FindCommand, commands.len()), (Table::FindStream, streams.len()), (Table::FindKey, keys.len())];
+        let script = self
+            .statements
+            .script("BEGIN IMMEDIATE;", &tables, "")
+            .rows(Table::FindCommand, commands, |script, id| script.text(id))
+            .rows(Table::FindStream, streams, |script, (category, id)| script.text(category).text(id))
+            .rows(Table::FindKey, keys, |script, (scope, key)| script.text(scope).bytes(key));
+        let rows = script.0.fetch_all(self.connected().await?).await.map_err(classified)?;
         let Left { head, last_stream_no } = self.left().await?;
-        let commands = self
-            .look_up(
-                Table::FindCommand,
-                batch.commands.list.len(),
-                |query| batch.commands.list.iter().fold(query, |query, id| query.text(id)),
-                |row| rows::known_command(row, 1),
-            )
-            .await?;
-        let streams = self
-            .look_up(
-                Table::FindStream,
-                batch.streams.list.len(),
-                |query| batch.streams.list.iter().fold(query, |query, (category, id)| query.text(category).text(id)),
-                |row| {
-                    Ok(Stream {
-                        number: row.try_get(1)?,
-                        version: row.try_get::<i64, _>(2)?.cast_unsigned(),
-                        new: false,
-                    })
-                },
-            )
-            .await?;
-        let keys = self
-            .look_up(
-                Table::FindKey,
-                batch.keys.list.len(),
-                |query| batch.keys.list.iter().fold(query, |query, (scope, key)| query.text(scope).bytes(key)),
-                |row| Ok(row.try_get(1)?),
-            )
-            .await?;
-        Ok(Known { head, last_stream_no, commands, streams, keys })
+        let mut known = Known {
+            head,
+            last_stream_no,
+            commands: vec![None; commands.len()],
+            streams: vec![None; streams.len()],
+            keys: vec![None; keys.len()],
+        };
+        rows.iter().try_for_each(|row| take(row, &mut known)).map_err(StoreError::Fault)?;
+        Ok(known)
     }
 
     async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+        self.free_keys(plan).await?;
         self.write(plan).await?;
         sqlx::raw_sql("COMMIT").execute(self.connected().await?).await.map_err(classified)?;
         let last_stream_no = plan.streams.iter().map(|(_, stream)| stream.number).max();
@@ -276,6 +226,22 @@ impl Store for Writer {
         .map_err(classified)?;
         Ok(pruned.rows_affected())
     }
+}
+
+/// Puts what was found where it was asked for.
+fn take(row: &SqliteRow, known: &mut Known) -> anyhow::Result<()> {
+    let place = usize::try_from(row.try_get::<i64, _>(1)?)?;
+    let table = row.try_get::<u8, _>(0)?;
+    let unasked = "a row that was not asked for";
+    if table == Table::FindCommand as u8 {
+        *known.commands.get_mut(place).context(unasked)? = Some(rows::known_command(row, 2)?);
+    } else if table == Table::FindStream as u8 {
+        let (number, version) = (row.try_get(2)?, row.try_get::<i64, _>(3)?.cast_unsigned());
+        *known.streams.get_mut(place).context(unasked)? = Some(Stream { number, version, new: false });
+    } else {
+        *known.keys.get_mut(place).context(unasked)? = Some(row.try_get(2)?);
+    }
+    Ok(())
 }
 
 /// What the file says of its head.
