@@ -1,11 +1,15 @@
 //! Where callers hand over what they decided, and wait for the appender's answer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use tokio::{
+    runtime,
     sync::{mpsc, oneshot},
-    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -26,20 +30,31 @@ pub(super) struct Entrance<S> {
 struct Running<S> {
     orders: mpsc::Sender<Order>,
     stop: CancellationToken,
-    appender: JoinHandle<S>,
+    ended: oneshot::Receiver<S>,
 }
 
 /// Callers that wait beyond this wait for a place in the queue.
 const QUEUE: usize = 1_024;
 
 impl<S: Store> Entrance<S> {
-    /// Starts the one appender of a store.
-    pub(super) fn open(store: S, tail: Arc<Tail>, clock: Clock) -> Self {
+    /// Starts the one appender of a store, on a thread of its own: among all other tasks, each step of a commit would wait
+    /// for every request that came before it, and all callers with it.
+    pub(super) fn open(store: S, tail: Arc<Tail>, clock: Clock) -> anyhow::Result<Self> {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
         let appender = Appender { store, tail: Arc::clone(&tail), clock, orders: waiting, stop: stop.clone() };
-        let running = Running { orders, stop, appender: tokio::spawn(appender.run()) };
-        Self { tail, running: Mutex::new(Some(running)) }
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().context("preparing the appender")?;
+        let (ending, ended) = oneshot::channel();
+        let run = move || {
+            runtime.block_on(async {
+                let mut store = appender.run().await;
+                store.leave().await;
+                // Of a dropped log nobody waits for it.
+                drop(ending.send(store));
+            });
+        };
+        thread::Builder::new().name(format!("{}-log", tail.log)).spawn(run).context("starting the appender")?;
+        Ok(Self { tail, running: Mutex::new(Some(Running { orders, stop, ended })) })
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
@@ -71,10 +86,10 @@ impl<S: Store> Entrance<S> {
     /// Finishes what waits and hands back the store; only once.
     pub(super) async fn close(&self) -> Option<S> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Running { orders, stop, appender } = running?;
+        let Running { orders, stop, ended } = running?;
         drop(orders);
         stop.cancel();
-        match appender.await {
+        match ended.await {
             Ok(store) => Some(store),
             Err(error) => {
                 tracing::error!(%error, "the appender of the log {} did not end well", self.tail.log);

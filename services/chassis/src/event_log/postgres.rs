@@ -86,7 +86,7 @@ impl PgLog {
         let reader = Reader { shelf: Rows(database.pool(READERS)), tail: Arc::clone(&tail) };
         let heads = database.pool(HEADS);
         let writer = Writer::new(database.clone(), lease.clone(), Arc::clone(&tail));
-        let entrance = Entrance::open(writer, Arc::clone(&tail), clock);
+        let entrance = Entrance::open(writer, Arc::clone(&tail), clock)?;
         let stop = CancellationToken::new();
         let (follower, lead) = Follower::new(database.clone(), heads.clone(), Arc::clone(&tail), &lease, lead);
         let task = tokio::spawn(stop.clone().run_until_cancelled_owned(follower.run()));

@@ -2,7 +2,7 @@
 //! in flight the next batch gathers, and nothing ever waits for company. Callers wait for an answer and own nothing: a
 //! caller that hangs up leaves its request in the queue, where it takes effect once, like any other.
 
-use std::{mem, sync::Arc};
+use std::{mem, sync::Arc, thread};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
@@ -110,7 +110,7 @@ impl<S: Store> Appender<S> {
             };
             match order {
                 Order::Append(first) => {
-                    let (batch, next) = self.gather(*first).await;
+                    let (batch, next) = self.gather(*first);
                     held = next;
                     self.write(batch, 0).await;
                 }
@@ -137,12 +137,12 @@ impl<S: Store> Appender<S> {
     }
 
     /// Everything that waits, as far as one commit takes it, and the first that it does not take.
-    async fn gather(&mut self, first: Waiting) -> (Vec<Waiting>, Option<Order>) {
+    fn gather(&mut self, first: Waiting) -> (Vec<Waiting>, Option<Order>) {
         let mut load = first.load;
         let mut batch = vec![first];
         for _ in 0..S::TURNS {
-            // Those whom the last commit answered are about to send their next request: let them, as long as one does.
-            tokio::task::yield_now().await;
+            // Those whom the last commit answered are about to send their next request: they get the processor, as long as one does.
+            thread::yield_now();
             let before = batch.len();
             while load.requests < MOST.requests {
                 match self.orders.try_recv() {

@@ -64,7 +64,7 @@ impl SqliteLog {
         })?;
         let tail = Arc::new(Tail::new(name.to_owned(), log_id, standing));
         let reader = Reader { shelf: Rows::new(options(path)), tail: Arc::clone(&tail) };
-        let entrance = Entrance::open(Writer::new(options(path), lock), Arc::clone(&tail), clock);
+        let entrance = Entrance::open(Writer::new(options(path), lock), Arc::clone(&tail), clock)?;
         Ok(Self { tail, reader, entrance, lease: Lease::alone() })
     }
 }

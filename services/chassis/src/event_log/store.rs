@@ -28,6 +28,9 @@ pub(super) trait Store: Send + 'static {
     /// was in memory.
     async fn roll_back(&mut self, after: Option<&StoreError>);
 
+    /// Leaves what is bound to the appender's thread, which ends.
+    async fn leave(&mut self) {}
+
     /// Forgets at most `most` commands that were recorded before a time, and counts them.
     async fn prune(&mut self, before: DateTime<Utc>, most: u32) -> Result<u64, StoreError>;
 }

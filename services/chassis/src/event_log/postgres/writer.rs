@@ -112,10 +112,8 @@ impl Writer {
         Self { database, lease, tail, db: None, seen: String::new(), herald }
     }
 
-    pub(super) async fn close(mut self) {
-        if let Some(db) = self.db.take() {
-            leave(db).await;
-        }
+    /// Once it has left its connection.
+    pub(super) async fn close(self) {
         self.herald.end().await;
     }
 
@@ -179,6 +177,12 @@ impl Store for Writer {
         // ends it when the connection is gone.
         if !matches!(after, None | Some(StoreError::Refused(_) | StoreError::Full | StoreError::Moved)) {
             self.db = None;
+        }
+    }
+
+    async fn leave(&mut self) {
+        if let Some(db) = self.db.take() {
+            leave(db).await;
         }
     }
 
