@@ -2,7 +2,9 @@ use chassis::Aggregate as _;
 use proto::{pass::v1::Reason, registry::v1::Residence};
 
 use super::*;
-use crate::{credential::number::PassNumber, domain::holder::Issue};
+use credential::number::PassNumber;
+
+use crate::domain::holder::Issue;
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
