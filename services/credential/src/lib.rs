@@ -22,12 +22,15 @@ pub mod list {
     pub mod rice;
     /// The whole list.
     pub mod snapshot;
+    /// Either of them, as it arrives.
+    pub mod update;
 
     #[cfg(test)]
     mod tests;
 
     pub use delta::{Delta, Taken};
     pub use snapshot::{Age, Colour, Contents, State, SuspensionList};
+    pub use update::Update;
 }
 /// The pass number, for typing.
 pub mod number;

@@ -70,7 +70,8 @@ impl PublicKey {
             Algorithm::Es256 => {
                 let bytes: &[u8; 33] = bytes.try_into().map_err(|_| Reason::WrongLength)?;
                 let key = ecdsa::VerifyingKey::from_sec1_bytes(bytes).map_err(|_| Reason::Malformed)?;
-                Ok(Self::Es256(Box::new(key)))
+                // The form 05, without the sign of y, is taken by the library and would be a second one.
+                if matches!(bytes[0], 2 | 3) { Ok(Self::Es256(Box::new(key))) } else { Err(Reason::Malformed) }
             }
             Algorithm::Sm2 => bytes.try_into().map(Self::Sm2).map_err(|_| Reason::WrongLength),
         }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The lower half of a change's first byte.
-const KIND: u8 = 9;
+pub(super) const KIND: u8 = 9;
 
 /// What became different between two numbers of the list. It names the new state of each pass, not the step to it, and the
 /// digest of the list that comes of it, so that taking it in twice does nothing and taking it in wrongly is noticed.

@@ -1,9 +1,8 @@
 use chassis::Aggregate as _;
+use credential::number::PassNumber;
 use proto::{pass::v1::Reason, registry::v1::Residence};
 
 use super::*;
-use credential::number::PassNumber;
-
 use crate::domain::holder::Issue;
 
 fn at(text: &str) -> DateTime<Utc> {
