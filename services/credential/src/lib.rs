@@ -4,6 +4,8 @@
 
 /// Whether a code is good, and if not, why.
 pub mod verify;
+#[cfg(test)]
+mod tests;
 
 /// The 36 bytes that are signed.
 pub mod payload;
