@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use credential::{
     glance::{Glance, NameLength, Sex},
@@ -335,11 +335,11 @@ pub(crate) fn answered(file: &Value) -> usize {
     let keys = KeySet::open_text(file["key_set"].as_str().unwrap(), &root, None).unwrap();
     assert!(keys.keys().iter().map(|key: &Key| key.id).is_sorted());
     let list = SuspensionList::open_text(file["list"].as_str().unwrap(), &keys).unwrap();
-    let mut names = BTreeMap::new();
+    let mut names = BTreeSet::new();
     let cases = file["cases"].as_array().unwrap();
     for case in cases {
         let name = case["name"].as_str().unwrap();
-        assert_eq!(names.insert(name, ()), None, "{name} twice");
+        assert!(names.insert(name), "{name} twice");
         let grounds = Grounds {
             clock_behind: number(&case["clock_behind"]),
             leeway: Leeway {

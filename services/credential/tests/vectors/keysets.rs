@@ -23,8 +23,8 @@ pub(crate) fn made() -> Value {
     let contradicting = KeySet::new(7, Second(1), key_set(7).keys().to_vec()).unwrap();
     let mut unsorted = body.to_vec();
     unsorted.swap(10, 50);
-    let refused = |name: &str, text: String, reason: &str| case(name, &text, json!({ "refused": reason }));
-    let accepted = |name: &str, set: &KeySet| case(name, &set.text(&root()), json!({ "accepted": shown(set) }));
+    let refused = |name: &str, text: String, reason: &str| case(name, &text, &json!({ "refused": reason }));
+    let accepted = |name: &str, set: &KeySet| case(name, &set.text(&root()), &json!({ "accepted": shown(set) }));
     let one = vec![Key { until: Hour::NEVER, ..Key::weekly(1, Hour(0), secret(1).public()) }];
     let smallest = KeySet::new(u32::MAX, Second(0), one).unwrap();
     json!({
@@ -63,7 +63,7 @@ pub(crate) fn made() -> Value {
     })
 }
 
-fn case(name: &str, text: &str, answer: Value) -> Value {
+fn case(name: &str, text: &str, answer: &Value) -> Value {
     json!({ "name": name, "text": text, "answer": answer })
 }
 

@@ -52,7 +52,7 @@ fn delta(from: &SuspensionList, to: &SuspensionList) -> String {
 }
 
 /// A step with what must come of it, and the list that is held then.
-fn step(name: &str, text: &str, answer: Value, held: Option<&SuspensionList>) -> Value {
+fn step(name: &str, text: &str, answer: &Value, held: Option<&SuspensionList>) -> Value {
     json!({ "name": name, "text": text, "answer": answer, "held": held.map(shown) })
 }
 
@@ -63,11 +63,11 @@ fn refused(reason: &str) -> Value {
 fn in_order() -> Value {
     let [a, b, c, d] = history();
     json!({ "name": "a snapshot and three changes", "steps": [
-        step("a change without a list", &delta(&a, &b), refused("sequence_gap"), None),
-        step("the first list, empty", &snapshot(&a), json!("applied"), Some(&a)),
-        step("suspended and revoked, two compounds", &delta(&a, &b), json!("applied"), Some(&b)),
-        step("some lifted, others new, one compound's line moved, one gone", &delta(&b, &c), json!("applied"), Some(&c)),
-        step("all revoked, over five numbers", &delta(&c, &d), json!("applied"), Some(&d)),
+        step("a change without a list", &delta(&a, &b), &refused("sequence_gap"), None),
+        step("the first list, empty", &snapshot(&a), &json!("applied"), Some(&a)),
+        step("suspended and revoked, two compounds", &delta(&a, &b), &json!("applied"), Some(&b)),
+        step("some lifted, others new, one compound's line moved, one gone", &delta(&b, &c), &json!("applied"), Some(&c)),
+        step("all revoked, over five numbers", &delta(&c, &d), &json!("applied"), Some(&d)),
     ]})
 }
 
@@ -75,13 +75,13 @@ fn again_and_again() -> Value {
     let [a, b, c, _] = history();
     let later = SuspensionList::new(Contents { made: Second(c.made().0 + 600), ..contents(&c) }).unwrap();
     json!({ "name": "said again", "steps": [
-        step("a list", &snapshot(&b), json!("applied"), Some(&b)),
-        step("the same list", &snapshot(&b), json!("already"), Some(&b)),
-        step("a change", &delta(&b, &c), json!("applied"), Some(&c)),
-        step("the same change", &delta(&b, &c), json!("already"), Some(&c)),
-        step("an older change", &delta(&a, &b), json!("already"), Some(&c)),
-        step("nothing has changed, ten minutes later", &delta(&c, &later), json!("already"), Some(&later)),
-        step("the change once more: the list gets no older by it", &delta(&b, &c), json!("already"), Some(&later)),
+        step("a list", &snapshot(&b), &json!("applied"), Some(&b)),
+        step("the same list", &snapshot(&b), &json!("already"), Some(&b)),
+        step("a change", &delta(&b, &c), &json!("applied"), Some(&c)),
+        step("the same change", &delta(&b, &c), &json!("already"), Some(&c)),
+        step("an older change", &delta(&a, &b), &json!("already"), Some(&c)),
+        step("nothing has changed, ten minutes later", &delta(&c, &later), &json!("already"), Some(&later)),
+        step("the change once more: the list gets no older by it", &delta(&b, &c), &json!("already"), Some(&later)),
     ]})
 }
 
@@ -100,16 +100,16 @@ fn at_odds() -> Value {
     let other = SuspensionList::new(Contents { listed: vec![(4, State::Suspended)], ..contents(&b) }).unwrap();
     let lower = SuspensionList::new(Contents { sequence: 103, high_water: 6_300, ..contents(&c) }).unwrap();
     json!({ "name": "what does not fit", "steps": [
-        step("a list", &snapshot(&b), json!("applied"), Some(&b)),
-        step("an older list", &snapshot(&a), refused("step_back"), Some(&b)),
-        step("a change that begins further on", &delta(&c, &d), refused("sequence_gap"), Some(&b)),
-        step("another list of the same number", &snapshot(&other), refused("wrong_base"), Some(&b)),
-        step("a change of that other list", &delta(&other, &c), refused("wrong_base"), Some(&b)),
-        step("a change over this number, which lifts nothing of it", &delta(&a, &c), refused("wrong_base"), Some(&b)),
-        step("the whole of the next list", &snapshot(&c), json!("applied"), Some(&c)),
-        step("a newer list with a lower high-water mark", &snapshot(&lower), refused("step_back"), Some(&c)),
-        step("the same as a change", &delta(&c, &lower), refused("step_back"), Some(&c)),
-        step("a change over this number that fits", &delta(&b, &d), json!("applied"), Some(&d)),
+        step("a list", &snapshot(&b), &json!("applied"), Some(&b)),
+        step("an older list", &snapshot(&a), &refused("step_back"), Some(&b)),
+        step("a change that begins further on", &delta(&c, &d), &refused("sequence_gap"), Some(&b)),
+        step("another list of the same number", &snapshot(&other), &refused("wrong_base"), Some(&b)),
+        step("a change of that other list", &delta(&other, &c), &refused("wrong_base"), Some(&b)),
+        step("a change over this number, which lifts nothing of it", &delta(&a, &c), &refused("wrong_base"), Some(&b)),
+        step("the whole of the next list", &snapshot(&c), &json!("applied"), Some(&c)),
+        step("a newer list with a lower high-water mark", &snapshot(&lower), &refused("step_back"), Some(&c)),
+        step("the same as a change", &delta(&c, &lower), &refused("step_back"), Some(&c)),
+        step("a change over this number that fits", &delta(&b, &d), &json!("applied"), Some(&d)),
     ]})
 }
 
@@ -126,13 +126,13 @@ fn by_others() -> Value {
     let early = SuspensionList::new(Contents { made: before, ..contents(&b) }).unwrap();
     let old = SuspensionList::new(Contents { made: Second(3_600), ..contents(&b) }).unwrap();
     json!({ "name": "signed by others", "steps": [
-        step("by an issuing key", &b.text(PASSES, &secret(PASSES)), refused("wrong_scope"), None),
-        step("by a key that nobody has", &b.text(200, &key()), refused("unknown_key"), None),
-        step("by somebody else", &b.text(LISTS, &secret(77)), refused("bad_signature"), None),
-        step("a byte was changed", &armour(Prefix::List, &altered), refused("bad_signature"), None),
-        step("before the key was in force", &snapshot(&old), refused("key_not_in_force"), None),
-        step("by a compromised key after that", &stolen(COMPROMISED.start()), refused("compromised_key"), None),
-        step("by a compromised key before that", &stolen(before), json!("applied"), Some(&early)),
+        step("by an issuing key", &b.text(PASSES, &secret(PASSES)), &refused("wrong_scope"), None),
+        step("by a key that nobody has", &b.text(200, &key()), &refused("unknown_key"), None),
+        step("by somebody else", &b.text(LISTS, &secret(77)), &refused("bad_signature"), None),
+        step("a byte was changed", &armour(Prefix::List, &altered), &refused("bad_signature"), None),
+        step("before the key was in force", &snapshot(&old), &refused("key_not_in_force"), None),
+        step("by a compromised key after that", &stolen(COMPROMISED.start()), &refused("compromised_key"), None),
+        step("by a compromised key before that", &stolen(before), &json!("applied"), Some(&early)),
     ]})
 }
 
@@ -153,7 +153,7 @@ fn misshapen() -> Value {
     };
     // Mean distance 10: three lower bits. One index: 0 and three bits; the rest of the byte is zero.
     let one = |bits: u8| [0, 0, 1, bits];
-    let wrong = |name: &str, text: String, reason: &str| step(name, &text, refused(reason), None);
+    let wrong = |name: &str, text: String, reason: &str| step(name, &text, &refused(reason), None);
     json!({ "name": "signed, and yet no list", "steps": [
         wrong("version 2", seal(0x28, &[&number, &ten, &[0], &none, &none]), "unknown_version"),
         wrong("a key set signed by the key for lists", seal(0x1A, &[&number, &ten, &[0], &none, &none]), "unknown_kind"),
