@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 mod feed;
 /// Commands that one log takes per second.
 mod log;
+/// Codes, lists and changes of the pass.
+mod pass;
 /// Read models made anew.
 mod rebuild;
 /// Everybody judged by another version of the method.
@@ -37,6 +39,8 @@ enum What {
     Rpc(rpc::Options),
     /// How long a commit takes to another service's read model, over NATS.
     Feed(feed::Options),
+    /// The pass: characters, bytes, verifications on one thread, beside a certificate like the EU's.
+    Pass(pass::Options),
     /// Events per second by which read models are built anew from a long log.
     Rebuild(rebuild::Options),
     /// How long a published method takes to new verdicts and suspended passes.
@@ -52,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
         What::Log(options) => log::measure(options).await?,
         What::Rpc(options) => rpc::measure(options).await?,
         What::Feed(options) => feed::measure(options).await?,
+        What::Pass(options) => pass::measure(&options)?,
         What::Rebuild(options) => rebuild::measure(options).await?,
         What::Rescreen(options) => rescreen::measure(options).await?,
         What::Screening(options) => screening::measure(&options)?,

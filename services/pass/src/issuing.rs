@@ -8,12 +8,13 @@ use std::sync::{
 
 use anyhow::{Context as _, anyhow};
 use chassis::{Call, Decision, Done, Failure, Ledger, Views};
+use credential::number::PassNumber;
 use proto::pass::v1::Pass;
 use tokio::sync::OnceCell;
 use tonic::Status;
 
 use crate::{
-    credential::{desk::Desk, number::PassNumber},
+    desk::Desk,
     domain::holder::{Holder, Issue, Refused},
     projections::{holders, method, residents::Home},
     resources,

@@ -1,17 +1,8 @@
 //! Who may cross the gates of a compound, and who did: holders and their passes, the codes on paper, the decision at a
 //! gate, and the record of every crossing.
 
-/// The code on a pass.
-pub mod credential {
-    /// Signature and text.
-    pub mod code;
-    /// Where codes are made.
-    pub mod desk;
-    /// The pass number, for typing.
-    pub mod number;
-    /// The 36 bytes that are signed.
-    pub mod payload;
-}
+/// Where codes are made.
+pub mod desk;
 pub mod domain {
     /// What a gate decides.
     pub mod gate;
@@ -55,7 +46,7 @@ use tonic::service::RoutesBuilder;
 
 use crate::{
     api::Api,
-    credential::desk::Desk,
+    desk::Desk,
     issuing::Issuing,
     projections::{crossings::Crossings, gates::Gates, holders::Holders, method::MethodInForce, residents::Residents},
     reactions::Reactions,

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod crossing;
+mod inspect;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -84,6 +85,11 @@ pub enum Pass {
         #[command(flatten)]
         ask: Ask,
     },
+    /// What a code says and whether it is good, from a key set and a list alone, without a server
+    #[command(
+        after_help = "Example:\n  mifeng pass inspect 'MF1:6BF%CAT$M.' --root 8a88... --keys keys.txt --list list.txt -o json"
+    )]
+    Inspect(Box<inspect::Inspect>),
 }
 
 #[derive(Args)]
@@ -145,6 +151,7 @@ impl Pass {
                 let mut client = PassServiceClient::new(ask.connection()?);
                 ask.show(&client.get_holder(GetHolderRequest { name: resident }).await?.into_inner())
             }
+            Self::Inspect(inspect) => inspect.run(),
             Self::List { compound, listing, ask } => list(compound.unwrap_or_default(), &listing, &ask).await,
             Self::Check { code, gate, ask } => {
                 let gate = ask.gate(gate).await?;

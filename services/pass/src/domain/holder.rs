@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::{Aggregate, instant, timestamp};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use credential::number::PassNumber;
 use proto::{
     pass::v1::{
         Reason,
@@ -12,8 +13,6 @@ use proto::{
     },
     registry::v1::Residence,
 };
-
-use crate::credential::number::PassNumber;
 
 // --- State ---
 

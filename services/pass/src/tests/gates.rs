@@ -35,7 +35,7 @@ async fn a_code_of_another_maker_is_refused_without_a_name() {
         assert!(!verdict.say_zh.is_empty() && !verdict.say_en.is_empty());
     }
     // The index of a pass without its random part finds nobody.
-    let guessed = crate::credential::number::PassNumber::new(1, [0; 5]).unwrap().to_string();
+    let guessed = credential::number::PassNumber::new(1, [0; 5]).unwrap().to_string();
     let verdict = world.check("c1", &guessed).await.unwrap().verdict.unwrap();
     assert_eq!(verdict.findings().collect::<Vec<_>>(), [Finding::Unreadable]);
 }

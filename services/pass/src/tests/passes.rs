@@ -52,7 +52,7 @@ async fn the_numbering_goes_on_after_a_restart() {
     for resident in ["r1", "r2", "r3"] {
         world.qualified(resident).await;
     }
-    let index = |number: &str| number.parse::<crate::credential::number::PassNumber>().unwrap().index();
+    let index = |number: &str| number.parse::<credential::number::PassNumber>().unwrap().index();
     assert_eq!(index(&world.issue("r1").await.unwrap().number), 1);
     assert_eq!(index(&world.issue("r2").await.unwrap().number), 2);
     let mut world = world.restarted().await;

@@ -1,8 +1,9 @@
 use chassis::Aggregate as _;
+use credential::number::PassNumber;
 use proto::{pass::v1::Reason, registry::v1::Residence};
 
 use super::*;
-use crate::{credential::number::PassNumber, domain::holder::Issue};
+use crate::domain::holder::Issue;
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()

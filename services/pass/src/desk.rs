@@ -2,35 +2,41 @@
 //! instead of ids. Everything here is a function of facts in the log, so that a pass can be printed again to the byte.
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use credential::{
+    code::Issuer,
+    glance::Glance,
+    keys::{Key, KeySet},
+    number::PassNumber,
+    payload::{Kind, Payload, Rule},
+    signature::SigningKey,
+    time::{Hour, Second},
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{
-    code::{Issuer, Keyring},
-    number::PassNumber,
-    payload::{Glance, Hour, Kind, Payload, Rule},
-};
 use crate::domain::holder;
 
-/// Rotation comes with signed key sets; until then there is one key.
+/// Codes that are out there carry it: it stays a key of every set.
 const KEY_ID: u8 = 1;
 
 pub struct Desk {
     issuer: Issuer,
-    keyring: Keyring,
+    keys: KeySet,
     tags: [u8; 32],
 }
 
 impl Desk {
     /// `signing` signs; `tags` makes the random part, the household's tag, the compound's number and the photo's key.
     pub fn new(signing: &[u8; 32], tags: [u8; 32]) -> Self {
-        let issuer = Issuer::new(KEY_ID, signing);
-        let keyring = Keyring::default().with(issuer.key_id(), issuer.verifying_key());
-        Self { issuer, keyring, tags }
+        let issuer = Issuer::new(KEY_ID, SigningKey::ed25519(signing));
+        let key = Key { until: Hour::NEVER, ..Key::weekly(KEY_ID, Hour(0), issuer.public()) };
+        let keys = KeySet::new(1, Second(0), vec![key]).expect("one key contradicts no other");
+        Self { issuer, keys, tags }
     }
 
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
     }
 
     /// A number that nobody can guess, the same for the same command. `None` after 16.7 million passes.
@@ -41,9 +47,10 @@ impl Desk {
     /// The code of a pass that was issued.
     pub fn code(&self, pass: &holder::Pass, surname: &str) -> anyhow::Result<String> {
         let number: PassNumber = pass.number.parse().context("reading the number of an issued pass")?;
-        let hour = |time| Hour::of(time).context("the code's calendar ends in June 2027");
+        let hour =
+            |time: DateTime<Utc>| Hour::of_unix(time.timestamp()).context("the code's calendar ends in June 2027");
         let home = &pass.residence;
-        Ok(self.issuer.sign(&Payload {
+        Ok(self.issuer.paper(&Payload {
             kind: Kind::Paper,
             key_id: KEY_ID,
             number,
