@@ -11,7 +11,7 @@ use proto::{
     screening::v1::{
         CarrierError, DecideNameRequest, Dispute, DisputeCaseRequest, GetDisputeRequest, Instance,
         ListCarrierErrorsRequest, ListDisputesRequest, Outcome, Proof, ProofKind, ResolveDisputeRequest, Source,
-        StatementAuthor, dispute::State, dispute_service_client::DisputeServiceClient,
+        StatementAuthor, Words, dispute::State, dispute_service_client::DisputeServiceClient,
         screening_service_client::ScreeningServiceClient, vocabulary_service_client::VocabularyServiceClient,
     },
 };

@@ -140,6 +140,10 @@ pub(super) fn dry_run(ask: &Ask, dry_run: &DryRun) -> anyhow::Result<()> {
     if disputed > 0 {
         print(&format!("{disputed} cases in dispute are left alone until they are answered"))?;
     }
+    let overridden = dry_run.figures.unwrap_or_default().overridden;
+    if overridden > 0 {
+        print(&format!("{overridden} cases that were set by hand are left alone until that ends"))?;
+    }
     print("nothing was changed")
 }
 
