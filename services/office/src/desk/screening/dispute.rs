@@ -16,7 +16,7 @@ use crate::{
 pub enum Command {
     /// Disputes that wait for an answer, the one due first first, with what is left of its time
     #[command(
-        after_help = "Example:\n  mifeng dispute list\n  mifeng dispute list --late --at subdistrict\n  mifeng dispute list \
+        after_help = "Example:\n  mifeng dispute list\n  mifeng dispute list --late --with subdistrict\n  mifeng dispute list \
                             --state upheld --export upheld.xlsx"
     )]
     List(Box<List>),
@@ -39,7 +39,7 @@ pub struct List {
     state: State,
     /// Only those that have gone up to there, or further
     #[arg(long, value_parser = typed::word(Instance::as_str_name))]
-    at: Option<Instance>,
+    with: Option<Instance>,
     /// Only those that are past their time
     #[arg(long)]
     late: bool,
@@ -66,7 +66,7 @@ impl List {
         let request = ListDisputesRequest {
             parent: self.about.parent(),
             state: self.state.into(),
-            instance: self.at.unwrap_or_default().into(),
+            instance: self.with.unwrap_or_default().into(),
             late: self.late,
             ..ListDisputesRequest::default()
         };
