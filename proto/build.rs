@@ -21,9 +21,13 @@ const FILES: &[&str] = &[
     "registry/v1/registry.proto",
     "registry/v1/registry_events.proto",
     "registry/v1/visits.proto",
+    "screening/v1/disputes.proto",
     "screening/v1/methods.proto",
+    "screening/v1/overrides.proto",
     "screening/v1/screening.proto",
     "screening/v1/screening_events.proto",
+    "screening/v1/statements.proto",
+    "screening/v1/vocabulary.proto",
 ];
 
 /// Messages with personal fields, and requests that carry them.
@@ -51,6 +55,12 @@ const PERSONAL: &[&str] = &[
     "screening.v1.Statement",
     "screening.v1.DisputeCaseRequest",
     "screening.v1.ResolveDisputeRequest",
+    "screening.v1.Dispute",
+    "screening.v1.Proof",
+    "screening.v1.Escalation",
+    "screening.v1.Override",
+    "screening.v1.ProposeOverrideRequest",
+    "screening.v1.DeclineOverrideRequest",
     "isolation.v1.Vitals",
     "isolation.v1.RecordObservationRequest",
     "access.v1.Token",

@@ -18,6 +18,7 @@ pub fn method(content: &MethodContent) -> String {
         dispute_hours,
         window_days,
         home,
+        escalation_hours,
     } = content;
     let mut text = format!("mifeng method 1\nhome {home}\n");
     for (name, number) in [
@@ -29,6 +30,11 @@ pub fn method(content: &MethodContent) -> String {
         ("window_days", window_days),
     ] {
         writeln!(text, "{name} {number}").expect("a string takes everything");
+    }
+    // Where it is not said, the text is that of the methods from before it could be: theirs is proved by digests that were
+    // handed out.
+    if *escalation_hours != 0 {
+        writeln!(text, "escalation_hours {escalation_hours}").expect("a string takes everything");
     }
     let areas = key_areas.iter().map(|area| {
         let level = Level::try_from(area.level).unwrap_or_default().as_str_name();
@@ -93,6 +99,8 @@ mod tests {
     fn every_other_number_and_every_other_day_is_another_text() {
         let text = method(&content());
         assert_ne!(method(&MethodContent { pass_days: 7, ..content() }), text);
+        let said = method(&MethodContent { escalation_hours: 12, ..content() });
+        assert_eq!(said, text.replace("window_days 0\n", "window_days 0\nescalation_hours 12\n"));
         let mut shorter = content();
         shorter.key_areas[0].to = "2020-03-31".to_owned();
         assert_ne!(method(&shorter), text);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a journey that cannot go on has failed")]
 
 mod apart;
+mod disputes;
 mod duplicates;
 mod erasure;
 mod exports;
@@ -10,6 +11,7 @@ mod first_administrator;
 mod imports;
 mod offices;
 mod orders;
+mod overrides;
 mod passes;
 mod power;
 mod privacy;
@@ -21,3 +23,4 @@ mod story;
 mod story_apart;
 mod supervision;
 mod visits;
+mod vocabulary;

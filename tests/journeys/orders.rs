@@ -259,6 +259,7 @@ async fn a_dispute_upheld_after_the_order_ends_it_and_leaves_no_bar() {
         request_id: new_request_id(),
         case: case.name.clone(),
         statement: "我一月没有离开过宁波".into(),
+        ..Default::default()
     };
     let mut worker = ScreeningServiceClient::new(life.worker("2020-02-11T16:00:00+08:00"));
     worker.dispute_case(dispute).await.unwrap();
@@ -269,7 +270,12 @@ async fn a_dispute_upheld_after_the_order_ends_it_and_leaves_no_bar() {
         case: case.name,
         upheld: true,
         struck_visits: vec![1],
+        proofs: vec![proto::screening::v1::Proof {
+            kind: proto::screening::v1::ProofKind::Workplace.into(),
+            description: "考勤记录".to_owned(),
+        }],
         finding: "单位考勤证明".into(),
+        ..Default::default()
     };
     let mut health = ScreeningServiceClient::new(life.health("2020-02-11T17:00:00+08:00"));
     assert_eq!(health.resolve_dispute(resolve).await.unwrap().into_inner().verdict.unwrap().outcome(), Outcome::Clear);

@@ -126,13 +126,19 @@ async fn who_recorded_the_evidence_or_filed_the_dispute_does_not_free_the_friend
         case: case.name.clone(),
         upheld: true,
         struck_visits: vec![1],
+        proofs: vec![proto::screening::v1::Proof {
+            kind: proto::screening::v1::ProofKind::Workplace.into(),
+            description: "考勤记录".to_owned(),
+        }],
         finding: "我认识他".into(),
+        ..Default::default()
     };
     assert_eq!(reason(&director.resolve_dispute(resolve()).await.unwrap_err()), "NOT_DISPUTED");
     let dispute = DisputeCaseRequest {
         request_id: new_request_id(),
         case: case.name.clone(),
         statement: "我一月没有离开过宁波".into(),
+        ..Default::default()
     };
     director.dispute_case(dispute).await.unwrap();
     assert_eq!(reason(&director.resolve_dispute(resolve()).await.unwrap_err()), "SAME_PERSON", "who filed it");

@@ -265,10 +265,12 @@ async fn who_disputes_is_left_alone_until_the_answer_and_then_judged_by_the_vers
     let street = Street::open().await;
     let resident = street.screened(1, &[], &[HOME, TAIZHOU]).await;
     let case = street.village.case_of(&street.house, &resident).await;
-    let dispute =
-        DisputeCaseRequest {
-            request_id: new_request_id(), case: case.clone(), statement: "我二月没有去过台州".into()
-        };
+    let dispute = DisputeCaseRequest {
+        request_id: new_request_id(),
+        case: case.clone(),
+        statement: "我二月没有去过台州".into(),
+        ..Default::default()
+    };
     ScreeningServiceClient::new(street.worker("2020-02-11T16:00:00+08:00")).dispute_case(dispute).await.unwrap();
     let at = "2020-02-11T17:00:00+08:00";
     let longer = street.approved("2020-02-12", with(taizhou), at).await;

@@ -134,7 +134,10 @@ async fn screening(mut client: ScreeningServiceClient<chassis::client::Connectio
     );
     ask!(answers, client.assess_case(AssessCaseRequest { request_id: id(), case: case() }));
     let statement = "不对".to_owned();
-    ask!(answers, client.dispute_case(DisputeCaseRequest { request_id: id(), case: case(), statement }));
+    ask!(
+        answers,
+        client.dispute_case(DisputeCaseRequest { request_id: id(), case: case(), statement, ..Default::default() })
+    );
     ask!(
         answers,
         client.resolve_dispute(ResolveDisputeRequest {
@@ -142,7 +145,12 @@ async fn screening(mut client: ScreeningServiceClient<chassis::client::Connectio
             case: case(),
             upheld: true,
             struck_visits: vec![0],
+            proofs: vec![proto::screening::v1::Proof {
+                kind: proto::screening::v1::ProofKind::Workplace.into(),
+                description: "考勤记录".to_owned()
+            }],
             finding: "有证明".into(),
+            ..Default::default()
         })
     );
     answers

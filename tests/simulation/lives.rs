@@ -196,6 +196,10 @@ impl Life<'_> {
             case: case.name,
             upheld: true,
             struck_visits: vec![1],
+            proofs: vec![proto::screening::v1::Proof {
+                kind: proto::screening::v1::ProofKind::Workplace.into(),
+                description: "考勤记录".to_owned(),
+            }],
             finding: "单位考勤证明".into(),
             ..Default::default()
         };

@@ -102,6 +102,15 @@ impl Secrets {
         self.derive("administrator code")
     }
 
+    /// A name that is always the same for the same thing, and leads back to it only for whoever has the root: for records that
+    /// must not say what they come from.
+    pub fn pseudonym(&self, label: &str, of: &str) -> String {
+        let key = self.derive(label);
+        let mut mac = <Hmac<Sha256>>::new_from_slice(key.expose_secret()).expect("HMAC takes a key of any length");
+        mac.update(of.as_bytes());
+        hex(&mac.finalize().into_bytes()[..16])
+    }
+
     /// A key of its own for each label. The step "expand" of HKDF for one block; the root is uniformly random, so "extract"
     /// has nothing to do.
     pub fn derive(&self, label: &str) -> Key {

@@ -220,7 +220,16 @@ const COUNTS: &[Counting] = &[
         sql: "SELECT neighbourhood_id, COUNT(*) FROM resident WHERE present = 1 GROUP BY neighbourhood_id",
     },
     Counting {
-        into: &["screened", "clear", "declared_key_area", "concealed", "undeclared", "to_ask", "disputed"],
+        into: &[
+            "screened",
+            "clear",
+            "declared_key_area",
+            "concealed",
+            "undeclared",
+            "to_ask",
+            "overridden",
+            "disputed",
+        ],
         at: At::Any,
         sql: "SELECT r.neighbourhood_id,
                 CAST(SUM(CASE WHEN c.outcome > 0 THEN 1 ELSE 0 END) AS BIGINT),
@@ -228,7 +237,8 @@ const COUNTS: &[Counting] = &[
                 CAST(SUM(CASE WHEN c.outcome = 2 THEN 1 ELSE 0 END) AS BIGINT),
                 CAST(SUM(CASE WHEN c.outcome = 3 THEN 1 ELSE 0 END) AS BIGINT),
                 CAST(SUM(CASE WHEN c.outcome = 4 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN c.outcome > 4 THEN 1 ELSE 0 END) AS BIGINT),
+                CAST(SUM(CASE WHEN c.outcome BETWEEN 5 AND 8 THEN 1 ELSE 0 END) AS BIGINT),
+                CAST(SUM(CASE WHEN c.outcome = 9 THEN 1 ELSE 0 END) AS BIGINT),
                 CAST(SUM(c.disputed) AS BIGINT)
               FROM latest_case c JOIN resident r ON r.resident_id = c.resident_id
               WHERE r.present = 1 GROUP BY r.neighbourhood_id",

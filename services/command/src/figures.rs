@@ -49,6 +49,7 @@ figures!(
     released_households,
     watched_persons,
     breaches,
+    overridden,
 );
 
 /// Where shown and recounted figures disagree, the subdistrict's sums included.

@@ -138,7 +138,14 @@ impl Recount {
             case_event::Event::Assessed(event) => case.outcome = Some(event.outcome()),
             case_event::Event::Disputed(_) => case.disputed = true,
             case_event::Event::DisputeResolved(_) => case.disputed = false,
-            case_event::Event::Opened(_) | case_event::Event::Declared(_) | case_event::Event::EvidenceRecorded(_) => {}
+            case_event::Event::Opened(_)
+            | case_event::Event::Declared(_)
+            | case_event::Event::EvidenceRecorded(_)
+            | case_event::Event::DisputeEscalated(_)
+            | case_event::Event::OverrideProposed(_)
+            | case_event::Event::OverrideApproved(_)
+            | case_event::Event::OverrideDeclined(_)
+            | case_event::Event::OverrideEnded(_) => {}
         }
     }
 
@@ -273,6 +280,7 @@ fn count_resident(resident: &Resident, figures: &mut Figures) {
         Outcome::DeclaredKeyArea => &mut figures.declared_key_area,
         Outcome::ConcealedKeyArea => &mut figures.concealed,
         Outcome::UndeclaredElsewhere => &mut figures.undeclared,
+        Outcome::Overridden => &mut figures.overridden,
         Outcome::OverDeclared
         | Outcome::BorderSuspect
         | Outcome::InsufficientEvidence

@@ -249,6 +249,12 @@ impl Proposal {
         let resident_id = fields.name("resident", "residents", &request.resident);
         let kind = fields.one_of("kind", request.kind);
         let reason = fields.one_of("reason", request.reason);
+        fields.check(
+            "reason",
+            reason != Some(Reason::Override),
+            "人工认定请在排查中提出并复核，指令会随结论自动生成",
+            "is for verdicts set by hand: propose that on the case, and the order follows from the verdict",
+        );
         let day_zero = fields.date("day_zero", &request.day_zero);
         if let Some(day) = day_zero {
             fields.check(

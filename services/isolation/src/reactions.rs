@@ -180,6 +180,7 @@ fn verdict_terms(
     let period = Period::new(last_exposure.unwrap_or(today), Slot::first_on(today, now), method.isolation_days);
     let reason = match assessed.outcome() {
         Outcome::ConcealedKeyArea => Reason::ConcealedKeyArea,
+        Outcome::Overridden => Reason::Override,
         _ => Reason::KeyArea,
     };
     let mut evidence_ids = assessed.evidence_ids.clone();

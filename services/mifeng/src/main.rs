@@ -35,10 +35,10 @@ enum Command {
     Database(database::Database),
     #[command(subcommand)]
     Installation(installation::Installation),
-    /// Names of places, without a server
+    /// Names of places: what they stand for, without a server, and what was decided about those that no table knows
     #[command(subcommand)]
     Place(try_out::Place),
-    /// The verdict, without a server
+    /// The verdict, without a server, and what is on record about verdicts
     #[command(subcommand)]
     Screening(try_out::Screening),
     #[command(flatten)]
@@ -54,8 +54,8 @@ async fn main() -> ExitCode {
         Command::Route(route) => route.run().await,
         Command::Database(database) => database.run().await,
         Command::Installation(installation) => installation.run(),
-        Command::Place(command) => command.run(),
-        Command::Screening(command) => command.run(),
+        Command::Place(command) => command.run().await,
+        Command::Screening(command) => command.run().await,
         Command::Office(command) => command.run().await,
     };
     match done {

@@ -25,6 +25,8 @@ pub(crate) enum Place {
                       mifeng place resolve --source declared 鄞县 毕节地区 朝阳 330227 -o json"
     )]
     Resolve(Resolve),
+    #[command(flatten)]
+    Decided(office::desk::screening::Place),
 }
 
 #[derive(Args)]
@@ -44,6 +46,8 @@ pub(crate) enum Screening {
     /// Compares what was declared with what was seen, and explains the verdict
     #[command(after_help = EXPLAIN)]
     Explain(Explain),
+    #[command(flatten)]
+    Records(office::desk::screening::Records),
 }
 
 #[derive(Args)]
@@ -72,8 +76,17 @@ Example:
   mifeng screening explain - -o table"#;
 
 impl Place {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
-        let Self::Resolve(Resolve { source, names, output }) = self;
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Resolve(resolve) => resolve.run(),
+            Self::Decided(command) => command.run().await,
+        }
+    }
+}
+
+impl Resolve {
+    fn run(self) -> anyhow::Result<()> {
+        let Self { source, names, output } = self;
         let answers: Vec<AnsweredName> = names.iter().map(|name| place(name, source)).collect();
         if output.is_json() {
             for answer in &answers {
@@ -91,8 +104,17 @@ impl Place {
 }
 
 impl Screening {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
-        let Self::Explain(Explain { file, output }) = self;
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Explain(explain) => explain.run(),
+            Self::Records(command) => command.run().await,
+        }
+    }
+}
+
+impl Explain {
+    fn run(self) -> anyhow::Result<()> {
+        let Self { file, output } = self;
         let text = typed::read_text(&file)?;
         let answer = Request::read(&text).and_then(|request| screening::explain(&request));
         let answer =

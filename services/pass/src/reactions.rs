@@ -49,7 +49,8 @@ impl Reactions {
         let (outcome, measure) = (assessed.outcome(), assessed.measure());
         let home = assessed.residence.unwrap_or_default();
         self.decide(call, &assessed.resident_id, &home, |holder| match (outcome, measure) {
-            (Outcome::Clear, _) => holder.clear(&case, &home),
+            // Two people of different units have said that there is nothing against them (R23).
+            (Outcome::Clear, _) | (Outcome::Overridden, Measure::None) => holder.clear(&case, &home),
             (_, Measure::None | Measure::Watch) => holder.tolerate(&case),
             (_, Measure::Ask) => holder.doubt(&case, &home),
             _ => holder.bar(&case, Reason::Verdict, "", &home),

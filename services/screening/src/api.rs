@@ -3,10 +3,13 @@
 
 mod cases;
 mod content;
+mod disputes;
 mod fields;
 mod method_service;
 mod methods;
+mod overrides;
 mod resources;
+mod vocabulary;
 #[cfg(test)]
 mod tests;
 

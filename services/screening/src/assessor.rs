@@ -1,6 +1,8 @@
 //! Opens what a verdict needs, has it judged by the pure function, and seals the reasons. It decides nothing: whoever asked
 //! appends the verdict only on the version of the case that was opened here.
 
+use std::sync::Arc;
+
 use chassis::{Failure, Ledger, Refuse as _, Vault};
 use chrono::NaiveDate;
 use proto::{
@@ -15,9 +17,11 @@ use crate::{
     domain::{
         case::{Case, Refused},
         method::Method,
+        vocabulary::{self, Vocabulary},
     },
     messages,
-    verdict::{Judgement, Person, Rules, judge},
+    places::Learned,
+    verdict::{Judgement, Person, Rules, judge_with},
 };
 
 #[derive(Clone)]
@@ -52,7 +56,8 @@ impl Assessor {
             person.scans.push(messages::scan(evidence, itinerary, &struck)?);
             evidence_ids.push(evidence.evidence_id.clone());
         }
-        let judgement = judge(&person, rules);
+        let (learned, sequence) = self.learned().await?;
+        let judgement = judge_with(&person, rules, &learned);
         let reasons = messages::reasons(&judgement, &evidence_ids, &person.scans);
         Ok(Assessed {
             resident_id: opened.resident_id.clone(),
@@ -60,6 +65,7 @@ impl Assessor {
             evidence_ids,
             reasons: Some(self.vault.seal(&opened.resident_id, &reasons).await?),
             again: case.verdict().is_some(),
+            vocabulary: sequence,
             ..figures(&judgement, rules, as_of)
         })
     }
@@ -84,6 +90,12 @@ impl Assessor {
         }
         let phones = usize::try_from(phones).unwrap_or_default();
         Ok(Person { as_of, phones, stays: messages::stays(&declaration)?, scans })
+    }
+
+    /// What people have decided about names, and its sequence.
+    pub(crate) async fn learned(&self) -> Result<(Arc<Learned>, i64), Failure> {
+        let (vocabulary, _) = self.ledger.load::<Vocabulary>(vocabulary::STREAM).await?;
+        Ok((Arc::clone(vocabulary.learned()), vocabulary.sequence()))
     }
 
     /// What a version of the method compares with.

@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 
 use crate::{
-    places::{Code, Resolution, Vocabulary, resolve},
+    places::{Code, Resolution, Vocabulary, resolve, spelled},
     verdict::{KeyArea, Person, Rules},
 };
 
@@ -70,15 +70,26 @@ pub struct Footprint {
     places: Box<[(Code, NaiveDate, NaiveDate)]>,
     /// There is a name among them that nobody can place.
     anywhere: bool,
+    /// Names, seen or declared, that no table places: what is decided about them touches this record.
+    open: Box<[(Vocabulary, String)]>,
 }
 
 impl Footprint {
     pub fn of(person: &Person) -> Self {
-        let (mut places, mut anywhere) = (Vec::new(), false);
+        let (mut places, mut anywhere, mut open) = (Vec::new(), false, Vec::new());
+        for stay in &person.stays {
+            if resolve(&stay.place, Vocabulary::Declared).resolved().is_none() {
+                open.push((Vocabulary::Declared, spelled(&stay.place)));
+            }
+        }
         for scan in &person.scans {
             let words = Vocabulary::of(scan.source);
             for visit in scan.visits.iter().filter(|visit| !visit.struck) {
-                match resolve(&visit.place, words) {
+                let found = resolve(&visit.place, words);
+                if found.resolved().is_none() {
+                    open.push((words, spelled(&visit.place)));
+                }
+                match found {
                     Resolution::Unknown => anywhere = true,
                     Resolution::Resolved(codes) | Resolution::Ambiguous(codes) => {
                         places.extend(codes.iter().map(|code| (*code, visit.first, visit.last)));
@@ -86,7 +97,14 @@ impl Footprint {
                 }
             }
         }
-        Self { places: places.into(), anywhere }
+        open.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+        open.dedup();
+        Self { places: places.into(), anywhere, open: open.into() }
+    }
+
+    /// Whether the record holds a name, spelled as it is looked up, that no table places.
+    pub fn asks_about(&self, words: Vocabulary, spelling: &str) -> bool {
+        self.open.iter().any(|(source, name)| *source == words && name == spelling)
     }
 }
 

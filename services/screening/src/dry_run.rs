@@ -69,12 +69,14 @@ impl Counts {
             .unwrap_or_default();
         let after = |(case, found): &(&Filed, &Found)| match found {
             Found::Other(verdict) => verdict.measure(),
-            Found::Same | Found::Disputed => case.verdict.measure(),
+            Found::Same | Found::Disputed | Found::Overridden => case.verdict.measure(),
         };
         let after = cases.iter().map(after).max_by_key(|measure| strictness(*measure)).unwrap_or_default();
         let verdicts = cases.iter().filter(|(_, found)| matches!(found, Found::Other(_))).count();
         let disputed = cases.iter().filter(|(_, found)| matches!(found, Found::Disputed)).count();
+        let overridden = cases.iter().filter(|(_, found)| matches!(found, Found::Overridden)).count();
         of.figures.people += 1;
+        of.figures.overridden += number(overridden);
         of.figures.disputed += number(disputed);
         if verdicts == 0 {
             return;
@@ -112,6 +114,7 @@ impl Counts {
             total.released += figures.released;
             total.verdicts += figures.verdicts;
             total.disputed += figures.disputed;
+            total.overridden += figures.overridden;
         }
         total
     }

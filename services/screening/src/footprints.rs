@@ -15,6 +15,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
     difference::Footprint,
+    places::Vocabulary,
     projections::papers::{Page, Wanted},
     rejudging::{Records, Rejudging, SIDE_BY_SIDE},
 };
@@ -132,6 +133,11 @@ impl Footprints {
     /// Cases that were judged by a version already.
     pub(crate) fn judged_by(&self, version: &str) -> Vec<Touched> {
         self.find(|track| &*track.version == version)
+    }
+
+    /// Cases in which this source has used a name that no table places.
+    pub(crate) fn asking_about(&self, words: Vocabulary, spelling: &str) -> Vec<Touched> {
+        self.find(|track| track.footprint.asks_about(words, spelling))
     }
 
     fn find(&self, wanted: impl Fn(&&Track) -> bool) -> Vec<Touched> {

@@ -22,6 +22,8 @@ pub mod domain {
     pub mod case;
     /// How far everybody was judged anew by a version of the method.
     pub mod rescreening;
+    /// What names mean that no table knows.
+    pub mod vocabulary;
 }
 /// What is shown.
 pub mod projections {
@@ -31,6 +33,14 @@ pub mod projections {
     pub mod cases;
     /// What verdicts rest on, sealed as it is, person by person.
     pub mod papers;
+    /// Disputes by their due time.
+    pub mod disputes;
+    /// Verdicts set by hand, and how many each unit has set.
+    pub mod overrides;
+    /// How often each carrier was wrong about which pair of cities.
+    pub mod carrier_errors;
+    /// What was decided about names.
+    pub mod vocabulary;
 }
 /// Evidence and declaration opened, judged, and the reasons sealed again.
 mod assessor;
@@ -42,6 +52,14 @@ mod footprints;
 mod dry_run;
 /// When a version comes into force, everybody whom it touches is judged anew.
 mod rescreening;
+/// A verdict set by hand, in words.
+mod overriding;
+/// Which city a carrier took for which.
+mod mistaken;
+/// What time it is for those who act by themselves.
+mod hour;
+/// What is due by the clock: late disputes, ends of overrides, errors of carriers.
+mod timekeeping;
 /// Requests in, decisions out.
 pub mod api;
 /// When somebody registers, a screening is due.
@@ -49,17 +67,21 @@ pub mod reactions;
 
 pub use explain::explain;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, atomic::AtomicI64};
 
 use api::Api;
 use assessor::Assessor;
 use chassis::{Host, Projection};
 use footprints::Footprints;
+use hour::Hour;
 use proto::screening::v1::{
-    method_service_server::MethodServiceServer, screening_service_server::ScreeningServiceServer,
+    dispute_service_server::DisputeServiceServer, method_service_server::MethodServiceServer,
+    override_service_server::OverrideServiceServer, screening_service_server::ScreeningServiceServer,
+    vocabulary_service_server::VocabularyServiceServer,
 };
 use rejudging::Records;
 use rescreening::Rescreener;
+use timekeeping::Timekeeper;
 use tokio::sync::Notify;
 use tonic::service::RoutesBuilder;
 
@@ -73,6 +95,9 @@ const MOST_BYTES: usize = 256 << 10;
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
     routes.add_service(MethodServiceServer::new(api.clone()));
+    routes.add_service(DisputeServiceServer::new(api.clone()));
+    routes.add_service(OverrideServiceServer::new(api.clone()));
+    routes.add_service(VocabularyServiceServer::new(api.clone()));
     routes.add_service(ScreeningServiceServer::new(api).max_decoding_message_size(MOST_BYTES));
     Ok(())
 }
@@ -84,6 +109,10 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
         Box::new(projections::methods::Methods),
         Box::new(projections::cases::Cases),
         Box::new(projections::papers::Papers),
+        Box::new(projections::disputes::Disputes),
+        Box::new(projections::overrides::Overrides),
+        Box::new(projections::carrier_errors::CarrierErrors),
+        Box::new(projections::vocabulary::Decisions),
     ];
     let views = host.views(SERVICE, views).await?;
     let footprints: Arc<Footprints> = Arc::default();
@@ -91,14 +120,29 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
     host.react(SERVICE, Box::new(reactions)).await?;
     let assessor = Assessor { ledger: ledger.clone(), vault };
     let published = Arc::new(Notify::new());
+    let records = Records { assessor: assessor.clone(), views: views.clone() };
+    let hour = Hour::new(ledger.clone(), host.clock.clone());
+    let timekeeper = Timekeeper {
+        ledger: ledger.clone(),
+        records: records.clone(),
+        hour: hour.clone(),
+        lease: host.lease.clone(),
+        secrets: Arc::clone(&host.secrets),
+        counted: AtomicI64::default(),
+    };
     let rescreener = Arc::new(Rescreener {
         ledger,
-        records: Records { assessor: assessor.clone(), views: views.clone() },
+        records,
         footprints,
         clock: host.clock.clone(),
+        hour,
         lease: host.lease.clone(),
         hint: Arc::clone(&published),
-        latest: Mutex::default(),
+        followed: AtomicI64::default(),
+    });
+    let stop = host.stop().clone();
+    host.tracker().spawn(async move {
+        stop.run_until_cancelled(timekeeper.run()).await;
     });
     let stop = host.stop().clone();
     host.tracker().spawn(async move {

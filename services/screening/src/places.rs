@@ -16,6 +16,7 @@ use std::{
 };
 
 use gazetteer::{Entry, Gazetteer, Index};
+pub(crate) use learned::decidable;
 pub use learned::{Learned, Undecidable};
 use proto::screening::v1::Source;
 
@@ -26,7 +27,7 @@ pub struct Code(u32);
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// One place; several codes where the name is a network that spans them.
+    /// One place; several codes where the name is a network that spans them, none where it was decided that it is no place.
     Resolved(Arc<[Code]>),
     /// One of these places, and only a person can say which.
     Ambiguous(Arc<[Code]>),
@@ -150,6 +151,11 @@ impl Resolution {
         }
     }
 
+    /// People decided that the name stands for no place at all.
+    pub fn is_nowhere(&self) -> bool {
+        self.resolved().is_some_and(|codes| codes.is_empty())
+    }
+
     /// Everything that the name may be.
     pub fn codes(&self) -> &[Code] {
         match self {
@@ -195,6 +201,11 @@ impl Vocabulary {
 }
 
 static PLACES: LazyLock<Gazetteer> = LazyLock::new(Gazetteer::build);
+
+/// A name as it is looked up: two spellings that come to the same are one name.
+pub fn spelled(name: &str) -> String {
+    typing::tidy(name)
+}
 
 /// No place has a name longer than this, in characters.
 const LONGEST: usize = 40;

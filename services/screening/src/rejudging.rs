@@ -8,14 +8,15 @@ use std::{
 
 use chassis::{Failure, Views};
 use futures::{Stream, stream};
-use proto::screening::v1::case_event::Assessed;
+use proto::screening::v1::{Outcome, case_event::Assessed};
 
 use crate::{
     assessor::{Assessor, figures},
     difference::{Difference, Footprint},
     domain::case::says_the_same,
+    places::Learned,
     projections::papers::{self, Filed, Page, Wanted},
-    verdict::{Person, Rules, judge},
+    verdict::{Person, Rules, judge_with},
 };
 
 /// Everybody's record, page after page.
@@ -86,6 +87,8 @@ pub(crate) enum Found {
     Same,
     /// In dispute: whoever answers it judges by the method in force then.
     Disputed,
+    /// Set by hand: at its end it is judged by the method in force then.
+    Overridden,
     /// What it would say, without reasons.
     Other(Box<Assessed>),
 }
@@ -98,21 +101,23 @@ impl Rejudging {
     /// Judges each case of a page, in their order.
     pub(crate) async fn look(&self, cases: &[Filed]) -> Result<Vec<Found>, Failure> {
         let people = self.records.open(cases).await?;
+        let (learned, _) = self.records.assessor.learned().await?;
         let mut found = Vec::with_capacity(cases.len());
         for (case, person) in cases.iter().zip(people) {
             let difference = self.difference(&case.verdict.method_version).await?;
             found.push(match person {
                 _ if difference.is_empty() => Found::Same,
                 _ if case.disputed => Found::Disputed,
-                Some(person) if difference.touches(&Footprint::of(&person)) => self.judge(case, &person),
+                _ if case.verdict.outcome() == Outcome::Overridden => Found::Overridden,
+                Some(person) if difference.touches(&Footprint::of(&person)) => self.judge(case, &person, &learned),
                 Some(_) | None => Found::Same,
             });
         }
         Ok(found)
     }
 
-    fn judge(&self, case: &Filed, person: &Person) -> Found {
-        let other = figures(&judge(person, &self.rules), &self.rules, case.as_of);
+    fn judge(&self, case: &Filed, person: &Person, learned: &Learned) -> Found {
+        let other = figures(&judge_with(person, &self.rules, learned), &self.rules, case.as_of);
         if says_the_same(&case.verdict, &other) { Found::Same } else { Found::Other(Box::new(other)) }
     }
 

@@ -4,13 +4,12 @@
 //! given already is not given twice. It waits for its own commits alone, so everybody else's commands go in between.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
 
 use anyhow::{Context as _, anyhow};
-use chassis::{Call, Clock, Failure, Kind, Lease, Ledger, Principal, Scope, instant};
-use chrono::{DateTime, Utc};
+use chassis::{Call, Clock, Failure, Kind, Lease, Ledger, Principal, Scope};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use proto::{Fact as _, access::v1::Role, event::v1::Sealed, screening::v1::method_event};
 use tokio::{sync::Notify, time::Instant};
@@ -22,12 +21,17 @@ use crate::{
         rescreening::{Count, Rescreening},
     },
     footprints::{Footprints, Touched},
+    hour::Hour,
     projections::{
         methods::{self, Published},
         papers,
     },
     rejudging::{Records, Rejudging, unreadable},
 };
+
+mod words;
+
+pub(crate) use words::run_of;
 
 pub(crate) struct Rescreener {
     pub(crate) ledger: Ledger,
@@ -37,8 +41,10 @@ pub(crate) struct Rescreener {
     pub(crate) lease: Lease,
     /// Somebody has published: only a hint, since the task looks by itself.
     pub(crate) hint: Arc<Notify>,
-    /// The latest time that anything happened at. On a demonstration server that is ahead of the clock.
-    pub(crate) latest: Mutex<DateTime<Utc>>,
+    /// On a demonstration server that is ahead of the clock.
+    pub(crate) hour: Hour,
+    /// Everybody was judged by the changes of the vocabulary up to this sequence, as far as this process knows.
+    pub(crate) followed: AtomicI64,
 }
 
 /// Between two looks without a hint.
@@ -98,7 +104,7 @@ impl Rescreener {
         while let Some(due) = self.due().await? {
             Arc::clone(&self).rescreen(&due).await?;
         }
-        Ok(())
+        self.follow_vocabulary().await
     }
 
     /// The version in force, unless everybody was judged by it.
@@ -109,17 +115,9 @@ impl Rescreener {
     }
 
     async fn in_force(&self) -> Result<Option<Published>, Failure> {
-        let log = self.ledger.log();
-        let head = log.head().await?;
-        let newest = log.read(head.position.saturating_sub(1), 1).await?;
-        let happened = newest.first().and_then(|record| record.occurred_at.as_ref().and_then(instant));
+        self.hour.now().await?;
         let mut db = self.records.views.connection().await.map_err(unreadable)?;
-        let published = methods::last_published(&mut db).await?;
-        let now = {
-            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            *latest = (*latest).max(self.clock.now()).max(published).max(happened.unwrap_or_default());
-            *latest
-        };
+        let now = self.hour.at_least(methods::last_published(&mut db).await?);
         Ok(methods::in_force(&mut db, now).await?)
     }
 
@@ -174,15 +172,9 @@ impl Rescreener {
 
     /// By the publication, at the moment from which it is in force.
     async fn call(&self, due: &Published) -> Result<Call, Failure> {
-        let principal = Principal {
-            subject: "reaction/screening".to_owned(),
-            role: Role::Service,
-            unit: String::new(),
-            scope: Scope::Everywhere,
-        };
         let records = self.ledger.log().read_stream(method_event::Event::CATEGORY, &due.version, 0).await?;
         let publication = records.last().context("a published method has its record")?;
-        let mut call = Call::by(principal, due.from, &format!("rescreening:{}", due.version));
+        let mut call = Call::by(reaction(), due.from, &format!("rescreening:{}", due.version));
         call.correlation_id.clone_from(&publication.correlation_id);
         call.causation_id.clone_from(&publication.event_id);
         call.traceparent.clone_from(&publication.traceparent);
@@ -311,5 +303,15 @@ impl Rescreener {
             }
         }
         Err(Failure::Contended)
+    }
+}
+
+/// Nobody's decision: it follows from one.
+pub(crate) fn reaction() -> Principal {
+    Principal {
+        subject: "reaction/screening".to_owned(),
+        role: Role::Service,
+        unit: String::new(),
+        scope: Scope::Everywhere,
     }
 }

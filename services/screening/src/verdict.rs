@@ -141,6 +141,7 @@ pub fn judge_with(person: &Person, rules: &Rules, learned: &Learned) -> Judgemen
         .stays
         .iter()
         .map(|stay| Named { what: stay, resolution: learned.resolve(&stay.place, Vocabulary::Declared) })
+        .filter(|stay| !stay.resolution.is_nowhere())
         .collect();
     let visits: Vec<Named<&Visit>> = person
         .scans
@@ -151,7 +152,7 @@ pub fn judge_with(person: &Person, rules: &Rules, learned: &Learned) -> Judgemen
 
     let said: Vec<Said> = stays.iter().map(Said::strictly).collect();
     let seen: Vec<Seen> = visits.iter().filter_map(|visit| Seen::resolved(visit, rules)).collect();
-    let windows = windows(person, rules);
+    let windows = windows(person, &visits, rules);
     let mut weighed = weigh(&said, &seen, &windows, rules);
     if !weighed.proven() && doubt::depends_on_a_name(&weighed, (&stays, &said), (&visits, &seen), &windows, rules) {
         weighed.unresolved();
@@ -179,9 +180,18 @@ pub(crate) struct Windows {
     pub(crate) suffice: bool,
 }
 
-fn windows(person: &Person, rules: &Rules) -> Windows {
+/// `visits` are those of all scans, in their order. A scan of nothing but names that stand for no place has no data (R4).
+fn windows(person: &Person, visits: &[Named<&Visit>], rules: &Rules) -> Windows {
     let since = person.as_of.checked_sub_days(Days::new(rules.window_days.into())).unwrap_or(NaiveDate::MIN);
-    let with_data = || person.scans.iter().filter(|scan| !scan.visits.is_empty());
+    let mut names = visits.iter();
+    let mut scans = Vec::with_capacity(person.scans.len());
+    for scan in &person.scans {
+        let own = names.by_ref().take(scan.visits.len());
+        if own.filter(|visit| !visit.resolution.is_nowhere()).count() > 0 {
+            scans.push(scan);
+        }
+    }
+    let with_data = || scans.iter().copied();
     let mut numbers: Vec<i32> = Vec::new();
     let mut scanned = 0;
     for scan in with_data().filter(|scan| scan.from <= since && scan.to >= since) {
@@ -206,6 +216,7 @@ fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed, rules: &
             let Some(named) = names.next() else { continue };
             let marks = match &named.resolution {
                 _ if named.what.struck => vec![Mark::Struck],
+                resolution if resolution.is_nowhere() => vec![Mark::NoPlace],
                 Resolution::Resolved(_) => findings.next().map(weighing::Finding::marks).unwrap_or_default(),
                 Resolution::Ambiguous(_) | Resolution::Unknown if !named.what.counts(rules) => {
                     vec![Mark::TooShort, Mark::Unresolved]
@@ -224,7 +235,7 @@ fn unresolved(stays: &[Named<&Stay>], visits: &[Named<&Visit>], weighed: &Weighe
     let said = stays.iter().filter(|stay| open(&stay.resolution)).map(|stay| &stay.what.place);
     let not_struck = || visits.iter().filter(|visit| !visit.what.struck);
     let seen = not_struck().filter(|visit| open(&visit.resolution)).map(|visit| &visit.what.place);
-    let resolved = not_struck().filter(|visit| !open(&visit.resolution));
+    let resolved = not_struck().filter(|visit| !open(&visit.resolution) && !visit.resolution.is_nowhere());
     let coarse = resolved.zip(&weighed.findings).filter(|(_, finding)| weighed.hangs_on(finding));
     let mut names: Vec<String> = said.chain(seen).chain(coarse.map(|(visit, _)| &visit.what.place)).cloned().collect();
     names.sort_unstable();
@@ -250,7 +261,7 @@ impl Visit {
 impl Seen {
     fn resolved(visit: &Named<&Visit>, rules: &Rules) -> Option<Self> {
         let codes = Arc::clone(visit.resolution.resolved()?);
-        if visit.what.struck { None } else { Some(Self::at(codes, visit.what, rules)) }
+        if visit.what.struck || codes.is_empty() { None } else { Some(Self::at(codes, visit.what, rules)) }
     }
 
     pub(crate) fn at(codes: Arc<[Code]>, visit: &Visit, rules: &Rules) -> Self {

@@ -123,7 +123,13 @@ async fn case(db: &mut AnyConnection, id: String, event: case_event::Event) -> a
         case_event::Event::DisputeResolved(_) => {
             sqlx::query("UPDATE latest_case SET disputed = 0 WHERE case_id = $1").bind(id)
         }
-        case_event::Event::Declared(_) | case_event::Event::EvidenceRecorded(_) => return Ok(()),
+        case_event::Event::Declared(_)
+        | case_event::Event::EvidenceRecorded(_)
+        | case_event::Event::DisputeEscalated(_)
+        | case_event::Event::OverrideProposed(_)
+        | case_event::Event::OverrideApproved(_)
+        | case_event::Event::OverrideDeclined(_)
+        | case_event::Event::OverrideEnded(_) => return Ok(()),
     };
     change.execute(db).await.context("noting what a case says")?;
     Ok(())

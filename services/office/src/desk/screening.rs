@@ -2,11 +2,17 @@
 
 use clap::Subcommand;
 
+mod by_hand;
 mod case;
 mod declaration;
+mod dispute;
 mod itinerary;
 mod method;
+mod place;
 mod verdict;
+
+pub use by_hand::Records;
+pub use place::Command as Place;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -16,6 +22,12 @@ pub enum Command {
     /// Cases: declared, seen, compared, explained
     #[command(subcommand)]
     Case(case::Command),
+    /// Disputes: what waits for an answer, and how long it may
+    #[command(subcommand)]
+    Dispute(dispute::Command),
+    /// Verdicts set by hand: two people of different units, a reason, evidence, an end
+    #[command(subcommand)]
+    Override(by_hand::Command),
 }
 
 impl Command {
@@ -23,6 +35,8 @@ impl Command {
         match self {
             Self::Method(command) => command.run().await,
             Self::Case(command) => command.run().await,
+            Self::Dispute(command) => command.run().await,
+            Self::Override(command) => command.run().await,
         }
     }
 }

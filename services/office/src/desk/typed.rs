@@ -66,6 +66,23 @@ pub fn visit(typed: &str) -> Result<String, String> {
     }
 }
 
+/// Something of a case: `cases/c/disputes/d`, or `c/d`.
+pub fn of_case(collection: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |typed| {
+        let parts: Vec<&str> = typed.split('/').collect();
+        let (case, id) = match parts[..] {
+            ["cases", case, kind, id] if kind == collection => (case, id),
+            [case, id] if case != "cases" => (case, id),
+            _ => ("", ""),
+        };
+        if is_id(case) && is_id(id) {
+            Ok(format!("cases/{case}/{collection}/{id}"))
+        } else {
+            Err(format!("give cases/<id>/{collection}/<id>, or <case>/<id>"))
+        }
+    }
+}
+
 /// A calendar day, as 2020-02-11.
 pub fn date(typed: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(typed, "%Y-%m-%d").map_err(|_| format!("{typed:?} is no day: write it as 2020-02-11"))

@@ -13,8 +13,8 @@ use proto::{
     },
     screening::v1::{
         Case, Declaration, DeclareRequest, DeclaredStay, DisputeCaseRequest, GetCaseRequest, Itinerary,
-        ListCasesRequest, Outcome, RecordItineraryRequest, ResolveDisputeRequest, Source, Verdict, Visit,
-        screening_service_client::ScreeningServiceClient,
+        ListCasesRequest, Outcome, Proof, ProofKind, RecordItineraryRequest, ResolveDisputeRequest, Source,
+        StatementAuthor, Verdict, Visit, screening_service_client::ScreeningServiceClient,
     },
 };
 
@@ -235,6 +235,8 @@ async fn dispute(
             request_id: story.ids.of(format_args!("dispute:{}", bare(id))),
             case: id.clone(),
             statement: "我七十二岁，一直在家，没有去过那里".into(),
+            author: StatementAuthor::Person.into(),
+            ..Default::default()
         })
         .await
         .context("disputing")?
@@ -251,6 +253,8 @@ async fn dispute(
             upheld: true,
             struck_visits: wrong.map(|(index, _)| index).collect(),
             finding: "邻居和门岗记录证明当天在家，基站位于市界".into(),
+            proofs: vec![Proof { kind: ProofKind::Register.into(), description: "门岗进出登记".into() }],
+            ..Default::default()
         })
         .await
         .context("resolving the dispute")?

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use chassis::{Call, Decision, Done, Failure, Kind, Refuse as _, day_of, page, timestamp};
-use chrono::{NaiveDate, TimeDelta};
+use chassis::{Call, Decision, Done, Failure, Kind, Refuse as _, day_of, page};
+use chrono::NaiveDate;
 use proto::{
     access::v1::Role,
     screening::v1::{
         self,
-        case_event::{Assessed, DisputeResolved, Disputed, Event, EvidenceRecorded, Opened},
+        case_event::{Assessed, Event, EvidenceRecorded, Opened},
     },
 };
 use tonic::{Response, Status};
@@ -16,11 +16,7 @@ use tonic::{Response, Status};
 use super::{Api, fields, methods::fault, resources};
 use crate::{
     assessor::{Addition, refused},
-    domain::{
-        case::{Case, Refused, first_case_of, not_found, says_the_same},
-        method::Method,
-    },
-    messages,
+    domain::case::{Case, Refused, first_case_of, not_found},
     projections::cases,
 };
 
@@ -28,7 +24,7 @@ use crate::{
 const ATTEMPTS: usize = 3;
 
 /// A decision that holds for the version of the case that it was prepared on.
-type Prepared = Box<dyn Fn(&Case) -> Result<Decision<Event>, Refused> + Send + Sync>;
+pub(super) type Prepared = Box<dyn Fn(&Case) -> Result<Decision<Event>, Refused> + Send + Sync>;
 
 impl Api {
     pub(super) async fn open(&self, call: &Call, request: v1::OpenCaseRequest) -> Result<Response<v1::Case>, Status> {
@@ -99,57 +95,11 @@ impl Api {
             if case.verdict().is_some() {
                 return Err(refused(Refused::AlreadyAssessed));
             }
-            let verdict = self.judge(call, &case, Addition::default(), day_of(call.now)).await?;
+            let mut verdict = self.judge(call, &case, Addition::default(), day_of(call.now)).await?;
+            // Set by hand, in a way: it is counted, and whoever asked for it does not answer a dispute about it.
+            verdict.by.clone_from(&call.principal.subject);
+            verdict.unit.clone_from(&call.principal.unit);
             Ok(Box::new(move |case: &Case| case.assess(&verdict)) as Prepared)
-        };
-        self.decide(call, &case_id, prepare).await
-    }
-
-    pub(super) async fn dispute(
-        &self,
-        call: &Call,
-        request: v1::DisputeCaseRequest,
-    ) -> Result<Response<v1::Case>, Status> {
-        let (case_id, statement) = fields::statement(&request)?;
-        if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
-            return self.answer(call, &case_id, done).await;
-        }
-        let statement = &statement;
-        let prepare = |case: Arc<Case>| async move {
-            let version = &case.verdict().ok_or_else(|| refused(Refused::NotAssessed))?.method_version;
-            let (method, _) = self.ledger.load::<Method>(version).await?;
-            let hours = method.content().map_or(0, |content| content.dispute_hours);
-            let statement = self.vault.seal(resident(&case), statement).await?;
-            let due = timestamp(call.now + TimeDelta::hours(hours.into()));
-            let disputed = Disputed { statement: Some(statement), due: Some(due), by: call.principal.subject.clone() };
-            Ok(Box::new(move |case: &Case| case.dispute_verdict(&disputed)) as Prepared)
-        };
-        self.decide(call, &case_id, prepare).await
-    }
-
-    pub(super) async fn resolve(
-        &self,
-        call: &Call,
-        request: v1::ResolveDisputeRequest,
-    ) -> Result<Response<v1::Case>, Status> {
-        let (case_id, finding) = fields::finding(&request)?;
-        if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
-            return self.answer(call, &case_id, done).await;
-        }
-        let (finding, positions, upheld) = (&finding, request.struck_visits.as_slice(), request.upheld);
-        let prepare = |case: Arc<Case>| async move {
-            let by = &call.principal.subject;
-            case.can_be_resolved_by(by).map_err(refused)?;
-            let mut resolved = DisputeResolved { upheld, by: by.clone(), ..Default::default() };
-            resolved.finding = Some(self.vault.seal(resident(&case), finding).await?);
-            let verdict = if upheld {
-                resolved.struck = self.struck(&case, positions).await?;
-                let addition = Addition { scan: None, struck: &resolved.struck };
-                Some(self.judge(call, &case, addition, day_of(call.now)).await?)
-            } else {
-                self.overdue(call, &case).await?
-            };
-            Ok(Box::new(move |case: &Case| case.resolve(&resolved, verdict.as_ref())) as Prepared)
         };
         self.decide(call, &case_id, prepare).await
     }
@@ -187,10 +137,35 @@ impl Api {
     }
 
     /// Prepares a decision on the case as it is, and takes it if nobody was faster; else prepares it again.
-    async fn decide<P, F>(&self, call: &Call, case_id: &str, prepare: P) -> Result<Response<v1::Case>, Status>
+    pub(super) async fn decide<P, F>(
+        &self,
+        call: &Call,
+        case_id: &str,
+        prepare: P,
+    ) -> Result<Response<v1::Case>, Status>
     where
         P: Fn(Arc<Case>) -> F + Send + Sync,
         F: Future<Output = Result<Prepared, Failure>> + Send,
+    {
+        let reply =
+            |case: &Case, version, judged: bool| resources::case(case_id, case, version, judged.then_some(call.now));
+        let done = self.decided(call, case_id, prepare, reply).await?;
+        self.answer(call, case_id, done).await
+    }
+
+    /// The same with a reply of any kind, which hears whether another verdict came of it.
+    pub(super) async fn decided<R, P, F, G>(
+        &self,
+        call: &Call,
+        case_id: &str,
+        prepare: P,
+        reply: G,
+    ) -> Result<Done<R>, Failure>
+    where
+        R: prost::Message + Default,
+        P: Fn(Arc<Case>) -> F + Send + Sync,
+        F: Future<Output = Result<Prepared, Failure>> + Send,
+        G: Fn(&Case, u64, bool) -> R + Send + Sync,
     {
         self.ledger.settle(&call.after).await;
         let mut attempt = 1;
@@ -199,19 +174,21 @@ impl Api {
             let before = case.verdict().cloned();
             let prepared = prepare(case).await?;
             let decide = |case: &Case, now: u64| if now == version { prepared(case) } else { Err(Refused::Stale) };
-            let reply = |case: &Case, version| {
-                let judged = case.verdict() != before.as_ref();
-                resources::case(case_id, case, version, judged.then_some(call.now))
-            };
-            match self.ledger.transact::<Case, v1::Case, _, _, _>(call, case_id, decide, reply).await {
+            let reply = |case: &Case, version| reply(case, version, case.verdict() != before.as_ref());
+            match self.ledger.transact::<Case, R, _, _, _>(call, case_id, decide, reply).await {
                 Err(Failure::Refused(refusal)) if refusal.kind == Kind::Stale && attempt < ATTEMPTS => attempt += 1,
-                done => return self.answer(call, case_id, done?).await,
+                done => return done,
             }
         }
     }
 
     /// The stored reply, and the reasons that must not be stored with it.
-    async fn answer(&self, call: &Call, case_id: &str, mut done: Done<v1::Case>) -> Result<Response<v1::Case>, Status> {
+    pub(super) async fn answer(
+        &self,
+        call: &Call,
+        case_id: &str,
+        mut done: Done<v1::Case>,
+    ) -> Result<Response<v1::Case>, Status> {
         let (case, version) = self.case_in_reach(call, case_id).await?;
         if done.reply.etag == version.to_string() {
             self.add_reasons(call, &case, &mut done.reply).await?;
@@ -220,7 +197,7 @@ impl Api {
     }
 
     /// Foreign and missing answer alike.
-    async fn case_in_reach(&self, call: &Call, case_id: &str) -> Result<(Arc<Case>, u64), Failure> {
+    pub(super) async fn case_in_reach(&self, call: &Call, case_id: &str) -> Result<(Arc<Case>, u64), Failure> {
         let (case, version) = self.ledger.load::<Case>(case_id).await?;
         if case.opened().is_some() && call.principal.scope.allows(case.neighbourhood()) {
             Ok((case, version))
@@ -230,15 +207,14 @@ impl Api {
     }
 
     async fn add_reasons(&self, call: &Call, case: &Case, shown: &mut v1::Case) -> Result<(), Failure> {
-        let may_see = matches!(call.principal.role, Role::Worker | Role::Director | Role::Health);
-        if let (true, Some(known), Some(verdict)) = (may_see, case.verdict(), &mut shown.verdict) {
+        if let (true, Some(known), Some(verdict)) = (sees_words(call), case.verdict(), &mut shown.verdict) {
             verdict.reasons = self.assessor.reasons(known).await?;
         }
         Ok(())
     }
 
     /// Under the version in force.
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         call: &Call,
         case: &Case,
@@ -249,34 +225,20 @@ impl Api {
         self.assessor.assess(case, addition, &rules, as_of).await
     }
 
-    /// What a method that came into force during a dispute has left alone until it was answered.
-    async fn overdue(&self, call: &Call, case: &Case) -> Result<Option<Assessed>, Failure> {
-        let known = case.verdict().ok_or_else(|| refused(Refused::NotAssessed))?;
-        let version = self.method_in_force(call).await?;
-        if known.method_version == version {
-            return Ok(None);
-        }
-        let rules = self.assessor.rules(&version).await?;
-        let as_of = known.as_of.parse().unwrap_or_else(|_| day_of(call.now));
-        let verdict = self.assessor.assess(case, Addition::default(), &rules, as_of).await?;
-        Ok(Some(verdict).filter(|verdict| !says_the_same(known, verdict)))
-    }
-
-    async fn method_in_force(&self, call: &Call) -> Result<String, Failure> {
+    pub(super) async fn method_in_force(&self, call: &Call) -> Result<String, Failure> {
         match self.version_in_force(call).await {
             Ok(Some(version)) => Ok(version),
             Ok(None) => Err(refused(Refused::NoMethod)),
             Err(status) => Err(Failure::Unavailable(anyhow::Error::new(status))),
         }
     }
-
-    async fn struck(&self, case: &Case, positions: &[i32]) -> Result<Vec<v1::StruckVisit>, Failure> {
-        let verdict = case.verdict().ok_or_else(|| refused(Refused::NotAssessed))?;
-        let reasons = self.assessor.reasons(verdict).await?.ok_or_else(|| refused(Refused::Erased))?;
-        messages::struck_visits(&reasons, positions).ok_or_else(|| Failure::Refused(fields::no_such_visit(&reasons)))
-    }
 }
 
-fn resident(case: &Case) -> &str {
+pub(super) fn resident(case: &Case) -> &str {
     case.opened().map_or("", |opened| &opened.resident_id)
+}
+
+/// Reasons, statements and findings are for those who act on them.
+pub(super) fn sees_words(call: &Call) -> bool {
+    matches!(call.principal.role, Role::Worker | Role::Director | Role::Health)
 }

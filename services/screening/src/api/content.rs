@@ -25,6 +25,7 @@ pub(super) fn check(content: &MethodContent) -> Result<(), Status> {
         content.pass_days,
         content.dispute_hours,
         content.window_days,
+        content.escalation_hours,
     ];
     for ((field, bounds), number) in BOUNDS.into_iter().zip(numbers) {
         fields.number(format!("content.{field}"), number, bounds);

@@ -2,15 +2,15 @@
 
 use chassis::{Fields, Refusal, day_of};
 use chrono::{DateTime, NaiveDate, Utc};
-use proto::screening::v1::{self, Declaration, Reasons, Source, Statement, case_event::EvidenceRecorded};
+use proto::screening::v1::{self, Declaration, Reasons, Source, case_event::EvidenceRecorded};
 use tonic::Status;
 
 use crate::projections::cases::Filter;
 
 /// Characters of a place's name, of an answer, and of a statement.
-const PLACE: usize = 100;
-const ANSWER: usize = 500;
-const WORDS: usize = 2_000;
+pub(super) const PLACE: usize = 100;
+pub(super) const ANSWER: usize = 500;
+pub(super) const WORDS: usize = 2_000;
 /// Stays of a declaration, visits of an itinerary: a phone that changes city every hour for a month stays below.
 pub(super) const MOST: usize = 1_000;
 
@@ -119,27 +119,6 @@ pub(super) fn itinerary(
         ..Default::default()
     };
     fields.read(case.map(|case| (case, evidence)))
-}
-
-pub(super) fn statement(request: &v1::DisputeCaseRequest) -> Result<(String, Statement), Status> {
-    let mut fields = Fields::new();
-    let case = fields.name("case", "cases", &request.case);
-    let text = fields.required("statement", &request.statement, WORDS).to_owned();
-    fields.read(case.map(|case| (case, Statement { text })))
-}
-
-pub(super) fn finding(request: &v1::ResolveDisputeRequest) -> Result<(String, Statement), Status> {
-    let mut fields = Fields::new();
-    let case = fields.name("case", "cases", &request.case);
-    let text = fields.required("finding", &request.finding, WORDS).to_owned();
-    not_too_many(&mut fields, "struck_visits", request.struck_visits.len());
-    fields.check(
-        "struck_visits",
-        request.upheld != request.struck_visits.is_empty(),
-        "申诉成立时请列出有误的行程；不成立时不要列出",
-        "an upheld dispute names the visits that are wrong; a rejected one names none",
-    );
-    fields.read(case.map(|case| (case, Statement { text })))
 }
 
 pub(super) fn no_such_visit(reasons: &Reasons) -> Refusal {

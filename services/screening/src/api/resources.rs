@@ -25,13 +25,14 @@ pub(super) fn case(id: &str, case: &Case, version: u64, assessed_at: Option<Date
         state: case.standing().into(),
         phones: case.phones(),
         scanned: case.scanned(),
-        verdict: case.verdict().map(|verdict| self::verdict(verdict, assessed_at)),
+        verdict: case.verdict().map(|verdict| self::verdict(id, verdict, assessed_at)),
         dispute_due: case.dispute().and_then(|dispute| dispute.due),
         etag: version.to_string(),
+        dispute_instance: case.dispute_instance().into(),
     }
 }
 
-fn verdict(verdict: &Assessed, time: Option<DateTime<Utc>>) -> v1::Verdict {
+fn verdict(case_id: &str, verdict: &Assessed, time: Option<DateTime<Utc>>) -> v1::Verdict {
     v1::Verdict {
         outcome: verdict.outcome,
         risk: verdict.risk,
@@ -42,6 +43,14 @@ fn verdict(verdict: &Assessed, time: Option<DateTime<Utc>>) -> v1::Verdict {
         reasons: None,
         time: time.map(timestamp),
         last_exposure: verdict.last_exposure.clone(),
+        vocabulary: verdict.vocabulary,
+        r#override: verdict.r#override.as_ref().map(|hand| v1::VerdictOverride {
+            name: format!("cases/{case_id}/overrides/{}", hand.override_id),
+            reason: hand.reason,
+            proposed: Some(v1::Signature { by: hand.proposed_by.clone(), unit: hand.proposed_unit.clone() }),
+            approved: Some(v1::Signature { by: hand.approved_by.clone(), unit: hand.approved_unit.clone() }),
+            expire_time: hand.expire_time,
+        }),
     }
 }
 

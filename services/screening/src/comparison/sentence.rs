@@ -138,6 +138,9 @@ fn number(field: &str) -> (&'static str, &'static str) {
         "fever_decicelsius" => ("发热标准（0.1℃）", "the fever in tenths of a degree"),
         "pass_days" => ("出入证有效天数", "the days that a pass lives"),
         "dispute_hours" => ("申诉答复小时数", "the hours within which a dispute is answered"),
+        "escalation_hours" => {
+            ("申诉逾期后逐级上报的小时数", "the hours after which a late dispute goes up another step")
+        }
         _ => ("行程须覆盖的天数", "the days that evidence reaches back"),
     }
 }

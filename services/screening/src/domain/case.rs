@@ -7,16 +7,20 @@ use proto::{
     event::v1::Sealed,
     registry::v1::Residence,
     screening::v1::{
-        Measure, Outcome, StruckVisit, case,
+        Instance, Measure, Outcome, StruckVisit, case,
         case_event::{Assessed, Declared, DisputeResolved, Disputed, Event, EvidenceRecorded, Opened},
     },
 };
 use uuid::Uuid;
 
+mod dispute;
+mod overriding;
 mod refused;
 #[cfg(test)]
 mod tests;
 
+pub use dispute::steps;
+pub use overriding::{Overriding, Settled};
 pub use refused::{Refused, not_found};
 
 // State
@@ -30,6 +34,9 @@ pub struct Case {
     dispute: Option<Disputed>,
     resolution: Option<DisputeResolved>,
     struck: Vec<StruckVisit>,
+    /// Who has to see to the dispute: it was late so often.
+    escalated: Instance,
+    overriding: Overriding,
 }
 
 /// Under which the ids of first cases are named: a random UUID.
@@ -71,10 +78,6 @@ impl Case {
 
     pub fn verdict(&self) -> Option<&Assessed> {
         self.verdict.as_ref()
-    }
-
-    pub fn dispute(&self) -> Option<&Disputed> {
-        self.dispute.as_ref()
     }
 
     pub fn standing(&self) -> case::State {
@@ -187,51 +190,17 @@ impl Case {
         Ok(self.decision(vec![Event::Assessed(verdict.clone())]))
     }
 
-    /// R25: the verdict by another version of the method, on what is on record. Nothing where it says the same; nothing while
-    /// a dispute is open: its finding is judged by the method that is in force then.
+    /// R25: the verdict by another version of the method or by other words for places, on what is on record. Nothing where it
+    /// says the same; nothing while a dispute is open: its finding is judged by the method that is in force then. Nor while
+    /// two people have set it by hand: their word stands until its end, and then the method of that day.
     pub fn reassess(&self, verdict: &Assessed) -> Result<Decision<Event>, Refused> {
         self.is_known()?;
         let known = self.verdict.as_ref().ok_or(Refused::NotAssessed)?;
-        if self.dispute.is_some() || says_the_same(known, verdict) {
+        if self.dispute.is_some() || self.overriding.in_force().is_some() || says_the_same(known, verdict) {
             return Ok(self.decision(Vec::new()));
         }
         let again = Assessed { again: true, ..verdict.clone() };
         Ok(self.decision(vec![Event::Assessed(again)]))
-    }
-
-    /// R24.
-    pub fn dispute_verdict(&self, disputed: &Disputed) -> Result<Decision<Event>, Refused> {
-        self.is_known()?;
-        match &self.dispute {
-            Some(known) if known == disputed => Ok(self.decision(Vec::new())),
-            Some(_) => Err(Refused::AlreadyDisputed),
-            None if self.verdict.is_none() => Err(Refused::NotAssessed),
-            None => Ok(self.decision(vec![Event::Disputed(disputed.clone())])),
-        }
-    }
-
-    /// What may stand in the way of a finding by this person.
-    pub fn can_be_resolved_by(&self, by: &str) -> Result<(), Refused> {
-        self.is_known()?;
-        if self.dispute.is_none() {
-            return Err(Refused::NotDisputed);
-        }
-        let filed = self.dispute.as_ref().is_some_and(|dispute| dispute.by == by);
-        if filed || self.evidence.iter().any(|evidence| evidence.by == by) {
-            return Err(Refused::SamePerson);
-        }
-        Ok(())
-    }
-
-    /// The finding, and the verdict without the visits that were found wrong, or by a method that has come into force since.
-    pub fn resolve(&self, resolved: &DisputeResolved, verdict: Option<&Assessed>) -> Result<Decision<Event>, Refused> {
-        if self.dispute.is_none() && self.resolution.as_ref() == Some(resolved) {
-            return Ok(self.decision(Vec::new()));
-        }
-        self.can_be_resolved_by(&resolved.by)?;
-        let mut events = vec![Event::DisputeResolved(resolved.clone())];
-        events.extend(verdict.cloned().map(Event::Assessed));
-        Ok(self.decision(events))
     }
 
     fn is_known(&self) -> Result<(), Refused> {
@@ -264,7 +233,15 @@ impl Aggregate for Case {
             Event::Declared(declared) => self.declaration.clone_from(&declared.declaration),
             Event::EvidenceRecorded(evidence) => self.evidence.push(evidence.clone()),
             Event::Assessed(verdict) => self.verdict = Some(verdict.clone()),
-            Event::Disputed(disputed) => self.dispute = Some(disputed.clone()),
+            Event::Disputed(disputed) => {
+                self.dispute = Some(disputed.clone());
+                self.escalated = Instance::Neighbourhood;
+            }
+            Event::DisputeEscalated(escalated) => self.escalated = escalated.to(),
+            Event::OverrideProposed(proposed) => self.overriding.propose(proposed),
+            Event::OverrideApproved(approved) => self.overriding.approve(approved),
+            Event::OverrideDeclined(declined) => self.overriding.decline(declined),
+            Event::OverrideEnded(ended) => self.overriding.end(ended),
             Event::DisputeResolved(resolved) => {
                 self.dispute = None;
                 self.struck.extend(resolved.struck.iter().cloned());

@@ -41,13 +41,14 @@ pub enum Wrong {
 }
 
 /// Bounds within which the numbers of a method make sense, in the unit that the field's name says.
-pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 6] = [
+pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 7] = [
     ("min_hours", 0..=24),
     ("isolation_days", 1..=90),
     ("fever_decicelsius", 350..=420),
     ("pass_days", 1..=365),
     ("dispute_hours", 1..=720),
     ("window_days", 1..=90),
+    ("escalation_hours", 0..=720),
 ];
 
 pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unusable> {
@@ -62,6 +63,7 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
         file.pass_days.or(shipped.pass_days),
         file.dispute_hours.or(shipped.dispute_hours),
         file.window_days.or(shipped.window_days),
+        file.escalation_hours.or(shipped.escalation_hours),
     ];
     for ((field, bounds), number) in BOUNDS.iter().zip(numbers) {
         let number = number.unwrap_or_default();
@@ -70,7 +72,7 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
             return Err(Unusable { field: (*field).to_owned(), wrong });
         }
     }
-    let [min_hours, isolation_days, _, _, dispute_hours, window_days] = numbers.map(Option::unwrap_or_default);
+    let [min_hours, isolation_days, _, _, dispute_hours, window_days, _] = numbers.map(Option::unwrap_or_default);
     let home = home.or(file.home.as_deref()).or(shipped.home.as_deref()).unwrap_or_default();
     let mut key_areas = Vec::with_capacity(file.key_areas.len());
     for (at, area) in file.key_areas.iter().enumerate() {

@@ -26,22 +26,17 @@ impl Learned {
     /// From now on this source means these places by the name: one, or all of a network. Said again with others, the last
     /// one counts.
     pub fn decide(&mut self, name: &str, words: Vocabulary, codes: &[Code]) -> Result<(), Undecidable> {
-        let name = tidy(name);
-        if name.is_empty() {
-            return Err(Undecidable::NoName);
-        }
-        if codes.is_empty() || !codes.iter().all(|code| code.is_in_force()) {
+        if codes.is_empty() {
             return Err(Undecidable::NoPlace);
         }
-        match resolve(&name, words) {
-            Resolution::Resolved(_) => return Err(Undecidable::NoQuestion),
-            Resolution::Ambiguous(these) if !codes.iter().all(|code| these.contains(code)) => {
-                return Err(Undecidable::NoneOfThese);
-            }
-            Resolution::Ambiguous(_) | Resolution::Unknown => {}
-        }
-        self.0.entry(words).or_default().insert(name, codes.into());
+        decidable(name, words, codes)?;
+        self.means(name, words, codes);
         Ok(())
+    }
+
+    /// The same without a doubt: it was decided once, and stands whatever the tables say since.
+    pub(crate) fn means(&mut self, name: &str, words: Vocabulary, codes: &[Code]) {
+        self.0.entry(words).or_default().insert(tidy(name), codes.into());
     }
 
     /// The name is a question again; whether it was decided.
@@ -57,6 +52,22 @@ impl Learned {
         }
         let decided = self.0.get(&words).and_then(|decided| decided.get(&tidy(name)));
         decided.map_or(found, |codes| Resolution::Resolved(Arc::clone(codes)))
+    }
+}
+
+/// Whether this may be decided about a name; no codes: that it is no place.
+pub(crate) fn decidable(name: &str, words: Vocabulary, codes: &[Code]) -> Result<(), Undecidable> {
+    let name = tidy(name);
+    if name.is_empty() {
+        return Err(Undecidable::NoName);
+    }
+    if !codes.iter().all(|code| code.is_in_force()) {
+        return Err(Undecidable::NoPlace);
+    }
+    match resolve(&name, words) {
+        Resolution::Resolved(_) => Err(Undecidable::NoQuestion),
+        Resolution::Ambiguous(these) if !codes.iter().all(|code| these.contains(code)) => Err(Undecidable::NoneOfThese),
+        Resolution::Ambiguous(_) | Resolution::Unknown => Ok(()),
     }
 }
 

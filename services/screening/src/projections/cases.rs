@@ -8,7 +8,7 @@ use chrono::DateTime;
 use proto::{
     Fact as _,
     screening::v1::{
-        self, case,
+        self, Instance, case,
         case_event::{Assessed, Disputed, Event, EvidenceRecorded, Opened},
     },
 };
@@ -23,7 +23,7 @@ impl Projection for Cases {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self) -> &'static str {
@@ -32,7 +32,9 @@ impl Projection for Cases {
            compound_id TEXT NOT NULL, neighbourhood_id TEXT NOT NULL, state BIGINT NOT NULL, phones BIGINT NOT NULL,
            scanned BIGINT NOT NULL, outcome BIGINT NOT NULL, risk BIGINT NOT NULL, honesty BIGINT NOT NULL,
            measure BIGINT NOT NULL, method TEXT NOT NULL, evidence_ids TEXT NOT NULL, last_exposure TEXT NOT NULL,
-           assessed_at BIGINT NOT NULL, dispute_due BIGINT NOT NULL, as_of TEXT NOT NULL, assessed_position BIGINT NOT NULL);
+           assessed_at BIGINT NOT NULL, dispute_due BIGINT NOT NULL, as_of TEXT NOT NULL, assessed_position BIGINT NOT NULL,
+           dispute_instance BIGINT NOT NULL, vocabulary BIGINT NOT NULL, override_id TEXT NOT NULL,
+           override_reason BIGINT NOT NULL, override_until BIGINT NOT NULL);
          CREATE INDEX screening_case_of_resident ON screening_case (resident_id, case_id);
          CREATE INDEX screening_case_of_compound ON screening_case (compound_id, case_id);
          CREATE INDEX screening_case_of_neighbourhood ON screening_case (neighbourhood_id, case_id);
@@ -56,7 +58,12 @@ impl Projection for Cases {
             Event::EvidenceRecorded(evidence) => scan(db, case, &evidence).await?,
             Event::Assessed(verdict) => assess(db, case, &verdict, record).await?,
             Event::Disputed(disputed) => dispute(db, case, &disputed).await?,
+            Event::DisputeEscalated(escalated) => escalate(db, case, escalated.to).await?,
             Event::DisputeResolved(_) => enter(db, case, case::State::Assessed).await?,
+            Event::OverrideProposed(_)
+            | Event::OverrideApproved(_)
+            | Event::OverrideDeclined(_)
+            | Event::OverrideEnded(_) => {}
         }
         let version = i64::try_from(record.version).context("a version fits into 63 bits")?;
         sqlx::query("UPDATE screening_case SET version = $2 WHERE case_id = $1")
@@ -74,8 +81,8 @@ async fn open(db: &mut AnyConnection, case: &str, opened: &Opened) -> anyhow::Re
     sqlx::query(
         "INSERT INTO screening_case (case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones,
            scanned, outcome, risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due, as_of,
-           assessed_position)
-         VALUES ($1, 1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0, '', '', '', 0, 0, '', 0) ON CONFLICT (case_id) DO NOTHING",
+           assessed_position, dispute_instance, vocabulary, override_id, override_reason, override_until)
+         VALUES ($1, 1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0, '', '', '', 0, 0, '', 0, 0, 0, '', 0, 0) ON CONFLICT (case_id) DO NOTHING",
     )
     .bind(case.to_owned())
     .bind(opened.resident_id.clone())
@@ -91,7 +98,7 @@ async fn open(db: &mut AnyConnection, case: &str, opened: &Opened) -> anyhow::Re
 }
 
 async fn enter(db: &mut AnyConnection, case: &str, state: case::State) -> anyhow::Result<()> {
-    sqlx::query("UPDATE screening_case SET state = $2, dispute_due = 0 WHERE case_id = $1")
+    sqlx::query("UPDATE screening_case SET state = $2, dispute_due = 0, dispute_instance = 0 WHERE case_id = $1")
         .bind(case.to_owned())
         .bind(i64::from(state as i32))
         .execute(db)
@@ -121,9 +128,13 @@ async fn scan(db: &mut AnyConnection, case: &str, evidence: &EvidenceRecorded) -
 async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, record: &Record) -> anyhow::Result<()> {
     let time = record.occurred_at.as_ref().and_then(chassis::instant).unwrap_or_default();
     let as_of = if verdict.as_of.is_empty() { chassis::day_of(time).to_string() } else { verdict.as_of.clone() };
+    let hand = verdict.r#override.clone().unwrap_or_default();
+    let until = hand.expire_time.as_ref().and_then(chassis::instant).map_or(0, |end| end.timestamp_micros());
+    // A verdict set by hand may end while it is disputed: the dispute goes on.
     sqlx::query(
-        "UPDATE screening_case SET state = $2, outcome = $3, risk = $4, honesty = $5, measure = $6, method = $7,
-           evidence_ids = $8, last_exposure = $9, assessed_at = $10, dispute_due = 0, as_of = $11, assessed_position = $12
+        "UPDATE screening_case SET state = CASE WHEN dispute_due > 0 THEN state ELSE $2 END, outcome = $3, risk = $4,
+           honesty = $5, measure = $6, method = $7, evidence_ids = $8, last_exposure = $9, assessed_at = $10, as_of = $11,
+           assessed_position = $12, vocabulary = $13, override_id = $14, override_reason = $15, override_until = $16
          WHERE case_id = $1",
     )
     .bind(case.to_owned())
@@ -138,6 +149,10 @@ async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, record: 
     .bind(time.timestamp_micros())
     .bind(as_of)
     .bind(i64::try_from(record.position).context("a position fits into 63 bits")?)
+    .bind(verdict.vocabulary)
+    .bind(hand.override_id)
+    .bind(i64::from(hand.reason))
+    .bind(until)
     .execute(db)
     .await
     .context("keeping a verdict")?;
@@ -146,13 +161,24 @@ async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, record: 
 
 async fn dispute(db: &mut AnyConnection, case: &str, disputed: &Disputed) -> anyhow::Result<()> {
     let due = disputed.due.as_ref().and_then(chassis::instant).map_or(0, |due| due.timestamp_micros());
-    sqlx::query("UPDATE screening_case SET state = $2, dispute_due = $3 WHERE case_id = $1")
+    sqlx::query("UPDATE screening_case SET state = $2, dispute_due = $3, dispute_instance = $4 WHERE case_id = $1")
         .bind(case.to_owned())
         .bind(i64::from(case::State::Disputed as i32))
         .bind(due)
+        .bind(i64::from(Instance::Neighbourhood as i32))
         .execute(db)
         .await
         .context("keeping a dispute")?;
+    Ok(())
+}
+
+async fn escalate(db: &mut AnyConnection, case: &str, to: i32) -> anyhow::Result<()> {
+    sqlx::query("UPDATE screening_case SET dispute_instance = $2 WHERE case_id = $1")
+        .bind(case.to_owned())
+        .bind(i64::from(to))
+        .execute(db)
+        .await
+        .context("keeping a dispute that goes up")?;
     Ok(())
 }
 
@@ -195,8 +221,8 @@ pub async fn list(
     let last = conditions.len() + 1;
     let sql = format!(
         "SELECT case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones, scanned, outcome,
-           risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due
-         FROM screening_case WHERE {} ORDER BY case_id LIMIT ${last}",
+           risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due, dispute_instance, vocabulary,
+           override_id, override_reason, override_until FROM screening_case WHERE {} ORDER BY case_id LIMIT ${last}",
         conditions.join(" AND ")
     );
     // Composed of this function's own words only; every value is bound.
@@ -234,6 +260,8 @@ fn case(row: &AnyRow) -> v1::Case {
         reasons: None,
         time: time(row.get("assessed_at")),
         last_exposure: row.get("last_exposure"),
+        vocabulary: row.get("vocabulary"),
+        r#override: hand(row),
     });
     v1::Case {
         name: name("cases", "case_id"),
@@ -247,7 +275,20 @@ fn case(row: &AnyRow) -> v1::Case {
         verdict,
         dispute_due: time(row.get("dispute_due")),
         etag: row.get::<i64, _>("version").to_string(),
+        dispute_instance: number("dispute_instance"),
     }
+}
+
+/// Without its signatures, which the case itself shows.
+fn hand(row: &AnyRow) -> Option<v1::VerdictOverride> {
+    let id: String = row.get("override_id");
+    (!id.is_empty()).then(|| v1::VerdictOverride {
+        name: format!("cases/{}/overrides/{id}", row.get::<String, _>("case_id")),
+        reason: i32::try_from(row.get::<i64, _>("override_reason")).unwrap_or_default(),
+        expire_time: time(row.get("override_until")),
+        proposed: None,
+        approved: None,
+    })
 }
 
 fn time(microseconds: i64) -> Option<prost_types::Timestamp> {

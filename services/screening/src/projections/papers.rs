@@ -58,7 +58,15 @@ impl Projection for Papers {
             Event::DisputeResolved(resolved) if !resolved.struck.is_empty() => {
                 (FINDING, DisputeResolved { struck: resolved.struck, ..DisputeResolved::default() }.encode_to_vec())
             }
-            Event::DisputeResolved(_) | Event::Opened(_) | Event::Assessed(_) | Event::Disputed(_) => return Ok(()),
+            Event::DisputeResolved(_)
+            | Event::Opened(_)
+            | Event::Assessed(_)
+            | Event::Disputed(_)
+            | Event::DisputeEscalated(_)
+            | Event::OverrideProposed(_)
+            | Event::OverrideApproved(_)
+            | Event::OverrideDeclined(_)
+            | Event::OverrideEnded(_) => return Ok(()),
         };
         let row = [
             ("paper", format!("{}/{}", record.stream_id, record.version).into()),

@@ -89,7 +89,8 @@ pub(crate) fn explain(
                 en: format!("We cannot tell which place is meant: {en}. Please tell the staff the province, the city and the county; nobody will guess for you."),
             }
         }
-        Outcome::Clear | Outcome::Unspecified => Explanation {
+        // What is set by hand is explained by those who set it.
+        Outcome::Clear | Outcome::Overridden | Outcome::Unspecified => Explanation {
             zh: format!("行程记录与您的申报一致，没有到过重点地区。按照排查标准 {version}，可以办理出入证。"),
             en: format!("The records agree with what you declared, and show no key area. Under the method {version} you can have a pass."),
         },

@@ -349,6 +349,21 @@ fn what_a_person_decided_about_a_name_answers_the_question_for_that_source() {
 }
 
 #[test]
+fn a_name_that_is_no_place_is_neither_a_visit_nor_a_stay_and_no_data() {
+    let mut learned = Learned::default();
+    learned.means("漫游", Vocabulary::Mobile, &[]);
+    learned.means("在家", Vocabulary::Declared, &[]);
+    let roaming = visit("漫游", "01-20", "01-25");
+    let said = [stay("在家", "01-01", "02-10")];
+    let judgement = judge_with(&person(&said, &[home(), roaming.clone()]), &rules(), &learned);
+    is(&judgement, Outcome::Clear, Level::None, Honesty::Consistent, Measure::None);
+    assert_eq!(judgement.visits[1].marks, [Mark::NoPlace]);
+    assert!(judgement.unresolved.is_empty());
+    let nothing = judge_with(&person(&said, &[roaming]), &rules(), &learned);
+    assert_eq!(nothing.outcome, Outcome::InsufficientEvidence, "a carrier that names no place has seen nobody");
+}
+
+#[test]
 fn evidence_coarser_than_a_key_area_is_possible_and_asked_about() {
     let rules = with_key_area("331023", Level::Medium, Measure::Home);
     let seen = [home(), visit("台州", "01-24", "01-27")];

@@ -136,9 +136,11 @@ fn honesty(outcome: Outcome) -> Honesty {
         Outcome::ConcealedKeyArea => Honesty::Concealed,
         Outcome::UndeclaredElsewhere => Honesty::Undeclared,
         Outcome::OverDeclared => Honesty::OverDeclared,
-        Outcome::BorderSuspect | Outcome::InsufficientEvidence | Outcome::UnresolvedPlace | Outcome::Unspecified => {
-            Honesty::NotComparable
-        }
+        Outcome::BorderSuspect
+        | Outcome::InsufficientEvidence
+        | Outcome::UnresolvedPlace
+        | Outcome::Overridden
+        | Outcome::Unspecified => Honesty::NotComparable,
     }
 }
 

@@ -1,8 +1,8 @@
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use proto::screening::v1::{
-    AssessCaseRequest, Case, DisputeCaseRequest, GetCaseRequest, ListCasesRequest, OpenCaseRequest, Outcome,
-    ResolveDisputeRequest, case::State, screening_service_client::ScreeningServiceClient,
+    AssessCaseRequest, Case, DisputeCaseRequest, GetCaseRequest, ListCasesRequest, OpenCaseRequest, Outcome, Proof,
+    ProofKind, ResolveDisputeRequest, StatementAuthor, case::State, screening_service_client::ScreeningServiceClient,
 };
 
 use super::{declaration::Declare, itinerary::Record, verdict};
@@ -52,18 +52,28 @@ pub enum Command {
         act: Act,
     },
     /// The person says that the evidence is wrong
-    #[command(after_help = "Example:\n  mifeng case dispute 019c40 --statement '那几天手机借给了哥哥'")]
+    #[command(
+        after_help = "Examples:\n  mifeng case dispute 019c40 --statement '那几天手机借给了哥哥'\n  mifeng case dispute \
+                            019c40 --statement '父亲一直在家' --by family --role 长子"
+    )]
     Dispute {
         #[arg(value_parser = typed::name("cases"))]
         case: String,
-        /// In the person's words
+        /// In the words of whoever states it
         #[arg(long)]
         statement: String,
+        /// Who states it
+        #[arg(long, default_value = "person", value_parser = typed::word(StatementAuthor::as_str_name))]
+        by: StatementAuthor,
+        /// What they are to the person, where they speak for them
+        #[arg(long, default_value = "", hide_default_value = true)]
+        role: String,
         #[command(flatten)]
         act: Act,
     },
     /// Answers a dispute; upheld, the visits named do not count and the case is assessed again
-    #[command(after_help = "Example:\n  mifeng case resolve 019c40 --strike 1 --finding '车票证明，列车过境未下车'")]
+    #[command(after_help = "Example:\n  mifeng case resolve 019c40 --strike 1 --proof ticket:G1234次车票 --finding \
+                            '列车过境未下车'\n  mifeng case resolve 019c40 --rejected --finding '三个来源一致'")]
     Resolve(Box<Resolve>),
 }
 
@@ -89,9 +99,16 @@ pub struct Resolve {
     case: String,
     #[command(flatten)]
     answer: Answer,
-    /// What was found, and on which proof
+    /// What was found, and why
     #[arg(long)]
     finding: String,
+    /// What it was weighed against, as kind:description; as often as needed. Kinds: ticket, workplace, register, camera,
+    /// witness, carrier, other
+    #[arg(long, value_name = "KIND:DESCRIPTION", value_parser = proof)]
+    proof: Vec<Proof>,
+    /// Evidence of the case that it was weighed against; by default all of it
+    #[arg(long, value_name = "ID")]
+    evidence: Vec<String>,
     #[command(flatten)]
     act: Act,
 }
@@ -105,6 +122,9 @@ pub(super) struct Answer {
     /// The evidence stands
     #[arg(long)]
     rejected: bool,
+    /// The verdict that was set by hand ends
+    #[arg(long)]
+    lift: bool,
 }
 
 impl Command {
@@ -131,9 +151,10 @@ impl Command {
                 });
                 verdict::show(&act.ask, &assessed.await?)
             }
-            Self::Dispute { case, statement, act } => {
+            Self::Dispute { case, statement, by, role, act } => {
                 let disputed = act.send(async |connection, request_id| {
-                    let request = DisputeCaseRequest { request_id, case, statement };
+                    let request =
+                        DisputeCaseRequest { request_id, case, statement, author: by.into(), author_role: role };
                     ScreeningServiceClient::new(connection).dispute_case(request).await
                 });
                 verdict::show(&act.ask, &disputed.await?)
@@ -164,14 +185,24 @@ impl List {
 
 impl Resolve {
     async fn run(self) -> anyhow::Result<()> {
-        let (case, finding) = (self.case, self.finding);
-        let (upheld, struck_visits) = self.answer.verdict();
-        let resolved = self.act.send(async |connection, request_id| {
-            let request = ResolveDisputeRequest { request_id, case, upheld, struck_visits, finding };
+        let Self { case, answer, finding, proof: proofs, evidence: evidence_ids, act } = self;
+        let (upheld, struck_visits) = answer.verdict();
+        let resolved = act.send(async |connection, request_id| {
+            let request =
+                ResolveDisputeRequest { request_id, case, upheld, struck_visits, finding, proofs, evidence_ids };
             ScreeningServiceClient::new(connection).resolve_dispute(request).await
         });
-        verdict::show(&self.act.ask, &resolved.await?)
+        verdict::show(&act.ask, &resolved.await?)
     }
+}
+
+/// `ticket:G1234` is a proof of the kind ticket.
+fn proof(typed: &str) -> Result<Proof, String> {
+    let (kind, description) = typed.split_once(':').ok_or("write the kind, a colon and what it is, as ticket:G1234")?;
+    let name = format!("PROOF_KIND_{}", kind.to_uppercase());
+    let kind = ProofKind::from_str_name(&name).filter(|kind| *kind != ProofKind::Unspecified);
+    let kind = kind.ok_or("the kinds are ticket, workplace, register, camera, witness, carrier and other")?;
+    Ok(Proof { kind: kind.into(), description: description.to_owned() })
 }
 
 impl Answer {
@@ -204,5 +235,8 @@ mod tests {
         assert_eq!(answer(&[]), None);
         assert_eq!(answer(&["--strike", "1", "--rejected"]), None);
         assert_eq!(answer(&["--strike", "0"]), None);
+        assert_eq!(answer(&["--lift"]), Some((true, vec![])), "against a verdict set by hand");
+        assert_eq!(proof("ticket:G1234").unwrap().kind(), ProofKind::Ticket);
+        assert!(proof("rumour:说是").is_err() && proof("ticket").is_err());
     }
 }

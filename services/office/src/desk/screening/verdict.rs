@@ -67,8 +67,20 @@ fn facts(case: &Case) -> Table {
         row("last day in a key area", &verdict.last_exposure);
         row("by", &verdict.method);
         row("at", &local_time(verdict.time.as_ref()));
+        if verdict.vocabulary > 0 {
+            row("names read with", &format!("vocabulary {}", verdict.vocabulary));
+        }
+        if let Some(hand) = &verdict.r#override {
+            row("set by hand", &hand.name);
+            row("because", word(hand.reason().as_str_name()));
+            for (name, signature) in [("proposed by", &hand.proposed), ("approved by", &hand.approved)] {
+                row(name, &signature.as_ref().map(|one| format!("{} of {}", one.by, one.unit)).unwrap_or_default());
+            }
+            row("until", &local_time(hand.expire_time.as_ref()));
+        }
     }
     row("answer the dispute by", &local_time(case.dispute_due.as_ref()));
+    row("it waits at", word(case.dispute_instance().as_str_name()));
     row("etag", &case.etag);
     table
 }
@@ -117,6 +129,7 @@ fn chinese(outcome: Outcome) -> &'static str {
         Outcome::BorderSuspect => "边界存疑",
         Outcome::InsufficientEvidence => "证据不足",
         Outcome::UnresolvedPlace => "地名待核",
+        Outcome::Overridden => "人工认定",
     }
 }
 

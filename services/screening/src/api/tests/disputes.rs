@@ -16,6 +16,7 @@ async fn dispute(world: &mut World, case: &str) -> Case {
         request_id: world.id(),
         case: case.to_owned(),
         statement: "我一月没有离开过宁波".to_owned(),
+        ..Default::default()
     };
     let answer = world.api.dispute_case(world.request(&worker(), request)).await;
     world.take(answer)
@@ -27,7 +28,9 @@ fn finding(world: &mut World, case: &str, upheld: bool, struck: &[i32]) -> v1::R
         case: case.to_owned(),
         upheld,
         struck_visits: struck.to_vec(),
+        proofs: vec![v1::Proof { kind: v1::ProofKind::Workplace.into(), description: "考勤记录".to_owned() }],
         finding: "单位考勤证明".to_owned(),
+        ..Default::default()
     }
 }
 

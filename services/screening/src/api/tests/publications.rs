@@ -96,8 +96,12 @@ async fn evidence_does_not_grow_old_by_a_publication() {
 async fn what_is_in_dispute_is_judged_by_the_new_version_once_it_is_answered() {
     let mut world = World::new().await;
     let case = world.judged("r1", &[], &[HOME, TAIZHOU]).await;
-    let dispute =
-        v1::DisputeCaseRequest { request_id: world.id(), case: case.clone(), statement: "我没有去过".to_owned() };
+    let dispute = v1::DisputeCaseRequest {
+        request_id: world.id(),
+        case: case.clone(),
+        statement: "我没有去过".to_owned(),
+        ..Default::default()
+    };
     let answer = world.api.dispute_case(world.request(&worker(), dispute)).await;
     world.take(answer);
     let name = world.approved("2020-02-12", longer()).await;
@@ -125,8 +129,12 @@ async fn what_is_in_dispute_is_judged_by_the_new_version_once_it_is_answered() {
 async fn a_visit_that_was_found_wrong_stays_so_and_nothing_is_judged_of_an_erased_person() {
     let mut world = World::new().await;
     let case = world.judged("r1", &[], &[HOME, TAIZHOU]).await;
-    let dispute =
-        v1::DisputeCaseRequest { request_id: world.id(), case: case.clone(), statement: "我没有去过".to_owned() };
+    let dispute = v1::DisputeCaseRequest {
+        request_id: world.id(),
+        case: case.clone(),
+        statement: "我没有去过".to_owned(),
+        ..Default::default()
+    };
     let answer = world.api.dispute_case(world.request(&worker(), dispute)).await;
     world.take(answer);
     let resolve = v1::ResolveDisputeRequest {
@@ -134,7 +142,9 @@ async fn a_visit_that_was_found_wrong_stays_so_and_nothing_is_judged_of_an_erase
         case: case.clone(),
         upheld: true,
         struck_visits: vec![1],
+        proofs: vec![v1::Proof { kind: v1::ProofKind::Workplace.into(), description: "考勤记录".to_owned() }],
         finding: "单位证明".to_owned(),
+        ..Default::default()
     };
     let answer = world.api.resolve_dispute(world.request(&doctor(), resolve)).await;
     world.take(answer);

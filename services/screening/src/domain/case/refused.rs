@@ -33,6 +33,16 @@ pub enum Refused {
     Erased,
     #[error("the case changed while it was judged")]
     Stale,
+    #[error("another proposal waits for its second signature")]
+    AlreadyProposed,
+    #[error("nothing waits for a second signature")]
+    NotProposed,
+    #[error("the second signature is the first one's")]
+    SameSigner,
+    #[error("the second signature is of the proposer's own unit")]
+    SameUnit,
+    #[error("the proposed end has passed")]
+    TooLate,
 }
 
 impl Refuse for Refused {
@@ -78,8 +88,8 @@ impl Refuse for Refused {
             ),
             Self::SamePerson => (
                 v1::Refusal::SamePerson,
-                "录入证据或代为申诉的人不能裁定申诉：请由另一位工作人员答复",
-                "who recorded the evidence or filed the dispute cannot judge it: somebody else has to answer it",
+                "录入证据、作出结论或代为申诉的人不能裁定申诉：请由另一位工作人员答复",
+                "who recorded the evidence, gave the verdict or filed the dispute cannot judge it: somebody else has to answer it",
             ),
             Self::NoEvidence => (
                 v1::Refusal::NoEvidence,
@@ -90,6 +100,31 @@ impl Refuse for Refused {
                 v1::Refusal::NoMethod,
                 "还没有发布排查标准：请街道先发布",
                 "no method is in force yet: the subdistrict has to publish one",
+            ),
+            Self::AlreadyProposed => (
+                v1::Refusal::AlreadyProposed,
+                "已有一份人工认定在等待复核：请先复核或否决那一份",
+                "another override waits for its second signature: approve or decline that one first",
+            ),
+            Self::NotProposed => (
+                v1::Refusal::NotProposed,
+                "没有这份待复核的人工认定：它可能已复核、已否决或已过期，请刷新后查看",
+                "no such override waits for a second signature: it may be approved, declined or over; read it again",
+            ),
+            Self::SameSigner => (
+                v1::Refusal::SamePerson,
+                "提出人不能自己复核：请由其他单位的另一位同志复核",
+                "who proposed it cannot approve it: ask another person of another unit",
+            ),
+            Self::SameUnit => (
+                v1::Refusal::SameUnit,
+                "复核人必须来自提出人以外的单位：请由其他单位的同志复核",
+                "the second signature must come from another unit than the proposer's: ask somebody of another unit",
+            ),
+            Self::TooLate => (
+                v1::Refusal::TooLate,
+                "这份人工认定的有效期已过，不能再复核：仍有需要请重新提出",
+                "the proposed end has passed, so there is nothing to approve: propose it anew where it is still needed",
             ),
             Self::Erased => (
                 v1::Refusal::Erased,

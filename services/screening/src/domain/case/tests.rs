@@ -1,6 +1,10 @@
 use chassis::Aggregate as _;
+use chrono::{DateTime, TimeDelta, Utc};
 use prost_types::Timestamp;
-use proto::screening::v1::{Level, Measure, Source};
+use proto::screening::v1::{
+    Level, Measure, OverrideInForce, Source,
+    case_event::{OverrideApproved, OverrideDeclined, OverrideProposed},
+};
 
 use super::*;
 
@@ -44,12 +48,14 @@ fn disputed() -> Disputed {
         statement: Some(sealed("never there")),
         due: Some(Timestamp { seconds: 86_400, nanos: 0 }),
         by: "staff/filer".to_owned(),
+        escalation_hours: 12,
+        ..Disputed::default()
     }
 }
 
 fn finding(by: &str) -> DisputeResolved {
     let struck = vec![StruckVisit { evidence_id: "e1".to_owned(), index: 0 }];
-    DisputeResolved { upheld: true, struck, finding: Some(sealed("a ticket")), by: by.to_owned() }
+    DisputeResolved { upheld: true, struck, finding: Some(sealed("a ticket")), by: by.to_owned(), ..Default::default() }
 }
 
 fn given(events: &[Event]) -> Case {
@@ -209,4 +215,120 @@ fn what_is_in_dispute_keeps_its_verdict_until_it_is_answered() {
     assert!(given(&events).reassess(&adverse).unwrap().events.is_empty());
     events.push(Event::DisputeResolved(finding("staff/director")));
     assert_eq!(given(&events).reassess(&adverse).unwrap().events.len(), 1);
+}
+
+fn hours(hours: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::hours(hours)
+}
+
+#[test]
+fn a_dispute_that_nobody_answers_goes_up_step_by_step_and_each_step_once() {
+    let events = decided(&assessed(Outcome::ConcealedKeyArea), |case| case.dispute_verdict(&disputed()));
+    assert!(given(&events).escalate(hours(23)).unwrap().events.is_empty());
+    let first = decided(&events, |case| case.escalate(hours(24)));
+    assert_eq!(given(&first).dispute_instance(), Instance::Subdistrict);
+    assert!(given(&first).escalate(hours(35)).unwrap().events.is_empty());
+    let second = decided(&first, |case| case.escalate(hours(36)));
+    assert_eq!(given(&second).dispute_instance(), Instance::Health);
+    let at_once = decided(&events, |case| case.escalate(hours(100)));
+    assert_eq!(at_once.len(), second.len(), "after a long silence every step is on record");
+    let answered = decided(&first, |case| case.resolve(&finding("staff/director"), None));
+    assert!(given(&answered).escalate(hours(100)).unwrap().events.is_empty(), "what was answered stays");
+    let old = Disputed { escalation_hours: 0, ..disputed() };
+    let events = decided(&assessed(Outcome::ConcealedKeyArea), |case| case.dispute_verdict(&old));
+    let up = decided(&events, |case| case.escalate(hours(100)));
+    assert_eq!(given(&up).dispute_instance(), Instance::Subdistrict, "filed before there were hours for more");
+}
+
+#[test]
+fn who_asked_for_the_verdict_does_not_answer_the_dispute_about_it() {
+    let mut events = vec![Event::Opened(opened(0)), declared()];
+    let asked = Assessed { by: "staff/director".to_owned(), ..verdict(Outcome::InsufficientEvidence) };
+    events.extend([Event::Assessed(asked), Event::Disputed(disputed())]);
+    assert_eq!(refused(&events, |case| case.resolve(&finding("staff/director"), None)), Refused::SamePerson);
+}
+
+fn proposed() -> OverrideProposed {
+    OverrideProposed {
+        override_id: "o1".to_owned(),
+        measure: Measure::None.into(),
+        document: Some(sealed("a letter")),
+        expire_time: Some(Timestamp { seconds: 36_000, nanos: 0 }),
+        by: "staff/worker-1".to_owned(),
+        unit: "n1".to_owned(),
+        ..OverrideProposed::default()
+    }
+}
+
+fn approved(by: &str, unit: &str) -> OverrideApproved {
+    OverrideApproved { override_id: "o1".to_owned(), by: by.to_owned(), unit: unit.to_owned() }
+}
+
+fn overridden() -> Assessed {
+    let hand = OverrideInForce { override_id: "o1".to_owned(), ..OverrideInForce::default() };
+    Assessed { r#override: Some(hand), again: true, ..verdict(Outcome::Overridden) }
+}
+
+fn set_by_hand() -> Vec<Event> {
+    let events = decided(&assessed(Outcome::ConcealedKeyArea), |case| case.propose_override(&proposed()));
+    decided(&events, |case| case.approve_override(&approved("staff/doctor", "health"), &overridden(), hours(1)))
+}
+
+#[test]
+fn a_verdict_is_set_by_hand_by_two_people_of_two_units_and_ends_at_its_time() {
+    let before = decided(&assessed(Outcome::ConcealedKeyArea), |case| case.propose_override(&proposed()));
+    assert_eq!(given(&before).verdict().unwrap().outcome(), Outcome::ConcealedKeyArea);
+    let approve = |by: &'static str, unit: &'static str, at: i64| {
+        refused(&before, |case| case.approve_override(&approved(by, unit), &overridden(), hours(at)))
+    };
+    assert_eq!(approve("staff/worker-1", "health", 1), Refused::SameSigner);
+    assert_eq!(approve("staff/worker-2", "n1", 1), Refused::SameUnit, "two accounts of one unit are one signature");
+    assert_eq!(approve("staff/doctor", "health", 10), Refused::TooLate);
+    let events = set_by_hand();
+    assert_eq!(given(&events).verdict().unwrap().outcome(), Outcome::Overridden);
+    let rule = verdict(Outcome::ConcealedKeyArea);
+    assert!(given(&events).end_overrides(Some(&rule), hours(9)).unwrap().events.is_empty());
+    let ended = decided(&events, |case| case.end_overrides(Some(&rule), hours(10)));
+    assert_eq!(given(&ended).verdict().unwrap().outcome(), Outcome::ConcealedKeyArea);
+    let erased = decided(&events, |case| case.end_overrides(None, hours(10)));
+    assert_eq!(erased.len(), events.len() + 1, "of an erased person nothing is judged, and it ends all the same");
+    let lapsed = decided(&before, |case| case.end_overrides(None, hours(10)));
+    assert!(given(&lapsed).overriding().proposed().is_none());
+}
+
+#[test]
+fn a_proposal_can_be_declined_and_no_dispute_is_passed_over() {
+    let before = decided(&assessed(Outcome::ConcealedKeyArea), |case| case.propose_override(&proposed()));
+    let other = OverrideProposed { override_id: "o2".to_owned(), ..proposed() };
+    assert_eq!(refused(&before, |case| case.propose_override(&other)), Refused::AlreadyProposed);
+    let declined = OverrideDeclined {
+        override_id: "o1".to_owned(),
+        by: "staff/doctor".to_owned(),
+        unit: "health".to_owned(),
+        ..OverrideDeclined::default()
+    };
+    let after = decided(&before, |case| case.decline_override(&declined));
+    let late = refused(&after, |case| case.approve_override(&approved("staff/x", "n2"), &overridden(), hours(1)));
+    assert_eq!(late, Refused::NotProposed);
+    let disputed = decided(&before, |case| case.dispute_verdict(&disputed()));
+    let approve = |case: &Case| case.approve_override(&approved("staff/x", "n2"), &overridden(), hours(1));
+    assert_eq!(refused(&disputed, approve), Refused::AlreadyDisputed);
+    let unjudged = [Event::Opened(opened(1)), declared()];
+    assert_eq!(refused(&unjudged, |case| case.propose_override(&proposed())), Refused::NotAssessed);
+}
+
+#[test]
+fn a_verdict_set_by_hand_is_left_alone_by_a_method_and_lifted_by_an_upheld_dispute() {
+    let events = set_by_hand();
+    assert!(given(&events).reassess(&verdict(Outcome::Clear)).unwrap().events.is_empty());
+    let events = decided(&events, |case| case.dispute_verdict(&disputed()));
+    let rejected = DisputeResolved { upheld: false, struck: Vec::new(), ..finding("staff/director") };
+    let kept = decided(&events, |case| case.resolve(&rejected, None));
+    assert!(given(&kept).overriding().in_force().is_some());
+    let again = verdict(Outcome::Clear);
+    let lifted = decided(&events, |case| case.resolve(&finding("staff/director"), Some(&again)));
+    assert!(given(&lifted).overriding().in_force().is_none());
+    let rule = verdict(Outcome::Clear);
+    let over = decided(&events, |case| case.end_overrides(Some(&rule), hours(10)));
+    assert_eq!(given(&over).standing(), case::State::Disputed, "its end leaves the dispute open");
 }

@@ -67,6 +67,8 @@ fn numbers(method: &Method, content: &MethodContent) -> Table {
     row("a fever from", format!("{}.{} °C", fever / 10, fever % 10));
     row("a pass lives", format!("{} days", content.pass_days));
     row("a dispute is answered within", format!("{} hours", content.dispute_hours));
+    let escalation = if content.escalation_hours == 0 { content.dispute_hours } else { content.escalation_hours };
+    row("a late one goes up every", format!("{escalation} hours"));
     let pairs = content.border_pairs.iter().map(|pair| format!("{}-{}", pair.place, pair.neighbour));
     row("phones stray across", pairs.collect::<Vec<_>>().join("\n"));
     row("etag", method.etag.clone());
@@ -137,6 +139,10 @@ pub(super) fn dry_run(ask: &Ask, dry_run: &DryRun) -> anyhow::Result<()> {
     let disputed = dry_run.figures.unwrap_or_default().disputed;
     if disputed > 0 {
         print(&format!("{disputed} cases in dispute are left alone until they are answered"))?;
+    }
+    let overridden = dry_run.figures.unwrap_or_default().overridden;
+    if overridden > 0 {
+        print(&format!("{overridden} cases that were set by hand are left alone until that ends"))?;
     }
     print("nothing was changed")
 }
