@@ -180,6 +180,7 @@ pub fn plan(data: &Path) -> Plan {
         store: Store::Folder,
         nats: None,
         advertise: None,
+        carriers: screening::carriers::config::Config::default(),
         clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
         demonstration: true,
     }

@@ -38,7 +38,7 @@ enum Command {
     /// Names of places, without a server
     #[command(subcommand)]
     Place(try_out::Place),
-    /// The verdict, without a server
+    /// Carriers asked with the person's code, evidence entered by hand, and the verdict without a server
     #[command(subcommand)]
     Screening(try_out::Screening),
     #[command(flatten)]
@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
         Command::Database(database) => database.run().await,
         Command::Installation(installation) => installation.run(),
         Command::Place(command) => command.run(),
-        Command::Screening(command) => command.run(),
+        Command::Screening(command) => Box::pin(command.run()).await,
         Command::Office(command) => command.run().await,
     };
     match done {

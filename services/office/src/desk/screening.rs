@@ -2,6 +2,8 @@
 
 use clap::Subcommand;
 
+/// Carriers asked, evidence entered: `mifeng screening ...`.
+pub mod carriers;
 mod case;
 mod declaration;
 mod itinerary;

@@ -28,7 +28,7 @@ use crate::{
 const ATTEMPTS: usize = 3;
 
 /// A decision that holds for the version of the case that it was prepared on.
-type Prepared = Box<dyn Fn(&Case) -> Result<Decision<Event>, Refused> + Send + Sync>;
+pub(super) type Prepared = Box<dyn Fn(&Case) -> Result<Decision<Event>, Refused> + Send + Sync>;
 
 impl Api {
     pub(super) async fn open(&self, call: &Call, request: v1::OpenCaseRequest) -> Result<Response<v1::Case>, Status> {
@@ -69,11 +69,22 @@ impl Api {
         request: v1::RecordItineraryRequest,
     ) -> Result<Response<v1::Case>, Status> {
         let (case_id, scan) = fields::itinerary(&request, call.now)?;
+        let by = call.principal.subject.clone();
+        let scan = EvidenceRecorded { evidence_id: call.id("evidence"), by, ..scan };
+        self.record_scan(call, &case_id, &scan, request.itinerary.as_ref()).await
+    }
+
+    /// A scan of one number, however it was come by; `None` where the carrier has no data. With the last number's the verdict.
+    pub(crate) async fn record_scan(
+        &self,
+        call: &Call,
+        case_id: &str,
+        scan: &EvidenceRecorded,
+        itinerary: Option<&v1::Itinerary>,
+    ) -> Result<Response<v1::Case>, Status> {
         if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
-            return self.answer(call, &case_id, done).await;
+            return self.answer(call, case_id, done).await;
         }
-        let scan = &EvidenceRecorded { evidence_id: call.id("evidence"), by: call.principal.subject.clone(), ..scan };
-        let itinerary = request.itinerary.as_ref();
         let prepare = |case: Arc<Case>| async move {
             case.accepts(scan.phone).map_err(refused)?;
             let mut evidence = scan.clone();
@@ -87,7 +98,7 @@ impl Api {
             }
             Ok(Box::new(move |case: &Case| case.record(&evidence, verdict.as_ref())) as Prepared)
         };
-        self.decide(call, &case_id, prepare).await
+        self.decide(call, case_id, prepare).await
     }
 
     pub(super) async fn assess(&self, call: &Call, name: &str) -> Result<Response<v1::Case>, Status> {
@@ -187,7 +198,12 @@ impl Api {
     }
 
     /// Prepares a decision on the case as it is, and takes it if nobody was faster; else prepares it again.
-    async fn decide<P, F>(&self, call: &Call, case_id: &str, prepare: P) -> Result<Response<v1::Case>, Status>
+    pub(super) async fn decide<P, F>(
+        &self,
+        call: &Call,
+        case_id: &str,
+        prepare: P,
+    ) -> Result<Response<v1::Case>, Status>
     where
         P: Fn(Arc<Case>) -> F + Send + Sync,
         F: Future<Output = Result<Prepared, Failure>> + Send,
@@ -211,7 +227,12 @@ impl Api {
     }
 
     /// The stored reply, and the reasons that must not be stored with it.
-    async fn answer(&self, call: &Call, case_id: &str, mut done: Done<v1::Case>) -> Result<Response<v1::Case>, Status> {
+    pub(super) async fn answer(
+        &self,
+        call: &Call,
+        case_id: &str,
+        mut done: Done<v1::Case>,
+    ) -> Result<Response<v1::Case>, Status> {
         let (case, version) = self.case_in_reach(call, case_id).await?;
         if done.reply.etag == version.to_string() {
             self.add_reasons(call, &case, &mut done.reply).await?;
@@ -220,7 +241,7 @@ impl Api {
     }
 
     /// Foreign and missing answer alike.
-    async fn case_in_reach(&self, call: &Call, case_id: &str) -> Result<(Arc<Case>, u64), Failure> {
+    pub(crate) async fn case_in_reach(&self, call: &Call, case_id: &str) -> Result<(Arc<Case>, u64), Failure> {
         let (case, version) = self.ledger.load::<Case>(case_id).await?;
         if case.opened().is_some() && call.principal.scope.allows(case.neighbourhood()) {
             Ok((case, version))
@@ -238,7 +259,7 @@ impl Api {
     }
 
     /// Under the version in force.
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         call: &Call,
         case: &Case,
@@ -277,6 +298,6 @@ impl Api {
     }
 }
 
-fn resident(case: &Case) -> &str {
+pub(super) fn resident(case: &Case) -> &str {
     case.opened().map_or("", |opened| &opened.resident_id)
 }

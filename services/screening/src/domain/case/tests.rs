@@ -1,6 +1,6 @@
 use chassis::Aggregate as _;
 use prost_types::Timestamp;
-use proto::screening::v1::{Level, Measure, Source};
+use proto::screening::v1::{EvidenceKind, Level, Measure, Source};
 
 use super::*;
 
@@ -27,7 +27,14 @@ fn evidence(id: &str, phone: i32) -> EvidenceRecorded {
         window_to: "2020-02-11".to_owned(),
         itinerary: Some(sealed("seen")),
         by: "staff/worker".to_owned(),
+        ..EvidenceRecorded::default()
     }
+}
+
+fn ticket(id: &str) -> EvidenceRecorded {
+    let mut ticket = EvidenceRecorded { source: 0, phone: 0, ..evidence(id, 0) };
+    ticket.set_kind(EvidenceKind::Ticket);
+    ticket
 }
 
 fn verdict(outcome: Outcome) -> Assessed {
@@ -209,4 +216,33 @@ fn what_is_in_dispute_keeps_its_verdict_until_it_is_answered() {
     assert!(given(&events).reassess(&adverse).unwrap().events.is_empty());
     events.push(Event::DisputeResolved(finding("staff/director")));
     assert_eq!(given(&events).reassess(&adverse).unwrap().events.len(), 1);
+}
+
+#[test]
+fn a_paper_scans_no_number_and_closes_nothing() {
+    let before = [Event::Opened(opened(1)), declared()];
+    let events = decided(&before, |case| case.file(&ticket("t1"), None));
+    let case = given(&events);
+    assert_eq!((case.scanned(), case.standing()), (0, case::State::Declared));
+    let doubt = verdict(Outcome::InsufficientEvidence);
+    assert_eq!(
+        refused(&events, |case| case.assess(&doubt)),
+        Refused::NoEvidence,
+        "a ticket is no doubt's ground (R23)"
+    );
+    assert_eq!(refused(&events, |case| case.declare(&sealed("oh, that too"))), Refused::Frozen);
+    assert_eq!(refused(&[Event::Opened(opened(1))], |case| case.file(&ticket("t1"), None)), Refused::NotDeclared);
+}
+
+#[test]
+fn a_paper_after_the_verdict_has_it_given_again_where_it_says_something_else() {
+    let clear = assessed(Outcome::Clear);
+    let same = given(&clear).file(&ticket("t1"), Some(&verdict(Outcome::Clear))).unwrap().events;
+    assert_eq!(same.len(), 1, "the paper is kept, the verdict stands");
+    let adverse = verdict(Outcome::ConcealedKeyArea);
+    let events = decided(&clear, |case| case.file(&ticket("t1"), Some(&adverse)));
+    assert_eq!(given(&events).verdict().unwrap().outcome(), Outcome::ConcealedKeyArea);
+    assert!(given(&events).verdict().unwrap().again);
+    let events = decided(&events, |case| case.dispute_verdict(&disputed()));
+    assert_eq!(refused(&events, |case| case.file(&ticket("t2"), None)), Refused::AlreadyDisputed);
 }
