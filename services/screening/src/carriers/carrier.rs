@@ -34,7 +34,7 @@ pub enum Sent {
 }
 
 /// What comes of asking where a number was.
-#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub enum Answer {
     Seen(Window, Itinerary),
     /// Not clean (R4).

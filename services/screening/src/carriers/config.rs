@@ -14,6 +14,7 @@ use super::{carrier::Carrier, endpoint::Endpoint, mobile::Mobile, telecom::Telec
 
 /// None given: no carrier is asked, and itineraries are entered by hand.
 #[derive(Args, Clone, Debug, Default)]
+#[group(id = "carrier_endpoints")]
 pub struct Config {
     /// A carrier's address, once for each: mobile, unicom or telecom, for example mobile=https://carrier.example/track
     #[arg(long = "carrier", env = "MIFENG_CARRIERS", value_delimiter = ',', value_parser = endpoint, value_name = "CARRIER=URL")]

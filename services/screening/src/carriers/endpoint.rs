@@ -208,6 +208,8 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
             let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4_096];
+            assert!(socket.read(&mut request).await.unwrap() > 0);
             socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             while socket.write_all(&[b' '; 65_536]).await.is_ok() {}
         });
