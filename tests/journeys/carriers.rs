@@ -297,7 +297,7 @@ async fn a_slow_carrier_is_waited_for_no_longer_than_agreed() {
     let case = street.declared("1幢", &[UNICOM], &[]).await;
     street.code(&case, 1, UNICOM, Source::Unicom).await.unwrap();
     let code = street.carriers.code_of(UNICOM).unwrap();
-    street.carriers.suffer(Faults { slow: Duration::from_secs(60), ..Faults::default() });
+    street.carriers.suffer(Faults { slow: Duration::from_mins(1), ..Faults::default() });
     let waits = street.read_out(&case, 1, Source::Unicom, &code).await.unwrap();
     assert_eq!((outcome(&waits), number_of(&waits, 1).trouble()), (None, Trouble::Slow));
     street.carriers.suffer(Faults::default());
@@ -320,6 +320,21 @@ async fn a_wrong_code_is_refused_and_the_right_one_still_does() {
     assert_eq!(Spoken::from(&misread).fields[0].field, "code");
     let scanned = street.read_out(&case, 1, Source::Mobile, &code).await.unwrap();
     assert_eq!(outcome(&scanned), Some(Outcome::Clear));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_code_that_was_kept_while_the_carrier_was_down_is_found_once_and_the_person_asked() {
+    let street = Street::open().await;
+    let case = street.declared("1幢", &[MOBILE], &[]).await;
+    street.code(&case, 1, MOBILE, Source::Mobile).await.unwrap();
+    let code = street.carriers.code_of(MOBILE).unwrap();
+    street.carriers.suffer(down(Source::Mobile));
+    let other = if code == "123456" { "654321" } else { "123456" };
+    street.read_out(&case, 1, Source::Mobile, other).await.unwrap();
+    street.carriers.suffer(Faults::default());
+    let told = street.until(&case, |inquiry| number_of(inquiry, 1).state() == State::AskAgain).await;
+    assert_eq!((outcome(&told), number_of(&told, 1).trouble()), (None, Trouble::Unspecified));
+    assert_eq!(street.carriers.questions(), 1, "nobody guesses on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -385,7 +400,7 @@ async fn a_ticket_proves_a_key_area_and_its_last_day_and_scans_no_number() {
     let late = street.enter(&case, EvidenceKind::Ticket, ticket("武汉", "2020-01-26")).await.unwrap().unwrap();
     assert_eq!(late.last_exposure, "2020-01-26", "new proof recomputes, also after the verdict");
     let evidence = street.carriers().list_evidence(ListEvidenceRequest { case }).await.unwrap().into_inner().evidence;
-    let kinds: Vec<EvidenceKind> = evidence.iter().map(|evidence| evidence.kind()).collect();
+    let kinds: Vec<EvidenceKind> = evidence.iter().map(proto::screening::v1::Evidence::kind).collect();
     assert_eq!(kinds, [EvidenceKind::Ticket, EvidenceKind::Carrier, EvidenceKind::Ticket]);
     assert!(evidence.iter().all(|evidence| evidence.by == "staff/worker"));
 }

@@ -83,7 +83,9 @@ impl Retrier {
         let Some(number) = inquiry.number(phone).filter(|number| number.is_due(now)) else { return Ok(()) };
         let (case, _) = ledger.load::<Case>(case_id).await?;
         let call = self.call(case_id, number).await?;
-        let over = number.end().is_none_or(|end| end <= now) || case.accepts(phone).is_err();
+        let over = number.end().is_none_or(|end| end <= now)
+            || case.accepts(phone).is_err()
+            || self.scanner.carriers.of(number.source()).is_none();
         // What somebody has entered by hand meanwhile is an answer, too.
         let seen =
             case.evidence().iter().any(|scan| scan.phone == phone && !is_paper(scan) && scan.itinerary.is_some());

@@ -88,19 +88,22 @@ impl Scanner {
             ..EvidenceRecorded::default()
         };
         let recorded = self.api.record_scan(&call.derive("evidence"), question.case_id, &scan, itinerary).await;
-        match recorded {
-            Ok(_) => {}
-            // Somebody else has closed the case meanwhile: nobody waits for this answer any more.
-            Err(status) if status.code() == Code::FailedPrecondition => {
-                self.answered(call, question).await?;
+        if let Err(status) = recorded {
+            if status.code() != Code::FailedPrecondition {
                 return Err(status);
             }
-            Err(status) => return Err(status),
+            // Somebody was faster: with this very answer, or by closing the case in another way.
+            let (case, _) = self.ledger().load::<Case>(question.case_id).await?;
+            if !case.evidence().iter().any(|known| known.evidence_id == scan.evidence_id) {
+                let about = about(question.case);
+                self.lapse(call, question.case_id, about, question.phone, question.number).await?;
+                return Err(status);
+            }
         }
         Ok(self.answered(call, question).await?)
     }
 
-    pub(crate) async fn answered(&self, call: &Call, question: &Question<'_>) -> Result<(), Failure> {
+    async fn answered(&self, call: &Call, question: &Question<'_>) -> Result<(), Failure> {
         let (about, permission) = (about(question.case), question.number.permission_id());
         let answered = |inquiry: &Inquiry, _| inquiry.answered(about, question.phone, permission);
         self.ledger()
@@ -124,6 +127,8 @@ impl Scanner {
 
     async fn reject(&self, call: &Call, question: &Question<'_>, expired: bool) -> Result<(), Status> {
         let (about, permission) = (about(question.case), question.number.permission_id());
+        // With nobody there to read it out again, a wrong code stays wrong.
+        let expired = expired || !question.fresh;
         let reject = |inquiry: &Inquiry, _| inquiry.reject(about, question.phone, permission, expired);
         self.ledger().transact(&call.derive("rejected"), question.case_id, reject, |_: &Inquiry, _| ()).await?;
         Err(refused(if expired { Refused::CodeExpired } else { Refused::CodeWrong }).into())
@@ -145,10 +150,8 @@ impl Scanner {
         // The last try comes with the end of the permission.
         let next = question.number.end().map_or(next, |end| next.min(end));
         let about = about(question.case);
-        let sealed = match question.fresh {
-            true => Some(self.vault().seal(about.resident, question.permission).await?),
-            false => None,
-        };
+        let sealed =
+            if question.fresh { Some(self.vault().seal(about.resident, question.permission).await?) } else { None };
         let tried = Tried {
             phone: question.phone,
             permission_id: question.number.permission_id().to_owned(),

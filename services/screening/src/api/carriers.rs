@@ -241,13 +241,15 @@ impl CarrierApi {
 fn number_of(case: &Case, phone: i32, number: Option<&Number>, now: DateTime<Utc>) -> NumberInquiry {
     let scans = || case.evidence().iter().filter(|scan| scan.phone == phone && !is_paper(scan));
     let seen = scans().find(|scan| scan.itinerary.is_some());
-    let unknown = scans().last();
+    let unknown = scans().next_back();
     let default = Number::default();
     let number = number.unwrap_or(&default);
     let over = number.end().is_some_and(|end| end <= now);
     let asked = match number.state() {
         State::CodeSent | State::Waiting if over => State::AskAgain,
         State::Unspecified => State::NotAsked,
+        // Only what stands in the case is a scan.
+        State::Scanned => State::AskAgain,
         state => state,
     };
     let (state, source): (State, Source) = match (seen, asked, unknown) {

@@ -54,12 +54,12 @@ struct Code {
 struct Trajectory {
     start_date: String,
     end_date: String,
-    city_list: Option<Vec<City>>,
+    city_list: Option<Vec<Row>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct City {
+struct Row {
     city_name: String,
     first_day: String,
     last_day: String,

@@ -51,11 +51,11 @@ struct Token {
 #[derive(Deserialize)]
 struct Track {
     period: String,
-    list: Option<Vec<Stay>>,
+    list: Option<Vec<Row>>,
 }
 
 #[derive(Deserialize)]
-struct Stay {
+struct Row {
     prov: String,
     /// Empty for what has no city above it.
     city: String,

@@ -41,7 +41,7 @@ fn request(permission: &Permission) -> Value {
 }
 
 #[derive(Deserialize)]
-struct Session {
+struct Opened {
     status: String,
     session: Option<String>,
     ttl_seconds: Option<u64>,
@@ -64,7 +64,7 @@ struct Track {
 }
 
 fn sent(bytes: &[u8]) -> Result<Sent, Trouble> {
-    let session: Session = read(bytes)?;
+    let session: Opened = read(bytes)?;
     if let Some(no_data) = no_data(&session.status) {
         return Ok(Sent::Nobody(no_data));
     }

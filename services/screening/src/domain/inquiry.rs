@@ -267,6 +267,9 @@ impl Aggregate for Inquiry {
                 if rejected.expired {
                     number.state = State::AskAgain;
                     number.next = None;
+                    // The carrier has answered: what is wrong is the code.
+                    number.trouble = 0;
+                    number.detail.clear();
                 }
             }),
             Event::Tried(tried) => self.change(tried.phone, |number| {

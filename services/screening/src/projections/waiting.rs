@@ -72,7 +72,16 @@ impl Projection for Waiting {
                 };
                 put(db, record, row).await
             }
-            Event::CodeRejected(rejected) if rejected.expired => ask_again(db, &key(case, rejected.phone)).await,
+            Event::CodeRejected(rejected) if rejected.expired => {
+                let key = key(case, rejected.phone);
+                ask_again(&mut *db, &key).await?;
+                sqlx::query("UPDATE waiting_number SET trouble = 0, detail = '' WHERE number = $1")
+                    .bind(key)
+                    .execute(db)
+                    .await
+                    .context("keeping that a code was wrong")?;
+                Ok(())
+            }
             Event::CodeRejected(_) => Ok(()),
             Event::Tried(tried) => note(db, &key(case, tried.phone), &tried).await,
             Event::Answered(answered) => {
@@ -110,7 +119,8 @@ async fn put(db: &mut AnyConnection, record: &Record, row: Row) -> anyhow::Resul
          ON CONFLICT (number) DO UPDATE SET state = excluded.state, source = excluded.source, trouble = excluded.trouble,
            detail = excluded.detail, no_data = excluded.no_data, last_at = excluded.last_at, next_at = 0,
            end_at = excluded.end_at,
-           tries = CASE WHEN excluded.tries = 0 THEN 0 ELSE waiting_number.tries + 1 END",
+           tries = CASE WHEN excluded.tries = 0 THEN 0 WHEN waiting_number.state = excluded.state THEN waiting_number.tries + 1
+             ELSE 1 END",
     )
     .bind(key)
     .bind(record.stream_id.clone())
