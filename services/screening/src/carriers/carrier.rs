@@ -175,11 +175,11 @@ pub(super) mod given {
         day("2020-02-11")
     }
 
-    /// (place, first, last, hours)
+    /// Place, first and last day, hours.
+    pub(crate) type Row = (String, String, String, Option<i32>);
+
     #[track_caller]
-    pub(crate) fn seen(
-        answer: Result<Answer, Trouble>,
-    ) -> (String, String, Vec<(String, String, String, Option<i32>)>) {
+    pub(crate) fn seen(answer: Result<Answer, Trouble>) -> (String, String, Vec<Row>) {
         let Ok(Answer::Seen(window, itinerary)) = answer else { panic!("{answer:?}") };
         let visits = itinerary.visits.into_iter().map(|visit| (visit.place, visit.first, visit.last, visit.hours));
         (window.from.to_string(), window.to.to_string(), visits.collect())
@@ -193,12 +193,7 @@ pub(super) mod given {
         assert!(!trouble.detail.contains("武汉"), "a trouble repeats no value: {trouble}");
     }
 
-    pub(crate) fn visit(
-        place: &str,
-        first: &str,
-        last: &str,
-        hours: Option<i32>,
-    ) -> (String, String, String, Option<i32>) {
+    pub(crate) fn visit(place: &str, first: &str, last: &str, hours: Option<i32>) -> Row {
         (place.to_owned(), first.to_owned(), last.to_owned(), hours)
     }
 }
