@@ -161,6 +161,13 @@ pub const TABLE: &[Rpc] = &[
     command("/screening.v1.ScreeningService/AssessCase", DESK),
     query("/screening.v1.ScreeningService/GetCase", STAFF),
     query("/screening.v1.ScreeningService/ListCases", STAFF),
+    // A carrier may be slow.
+    command("/screening.v1.CarrierService/RequestCode", DESK).rate(Rate::Person).within(30),
+    command("/screening.v1.CarrierService/ScanNumber", DESK).rate(Rate::Person).within(30),
+    query("/screening.v1.CarrierService/GetInquiry", STAFF),
+    query("/screening.v1.CarrierService/ListWaitingNumbers", STAFF),
+    command("/screening.v1.CarrierService/RecordEvidence", DESK),
+    query("/screening.v1.CarrierService/ListEvidence", STAFF),
     command("/screening.v1.ScreeningService/DisputeCase", &[W, D, H]),
     command("/screening.v1.ScreeningService/ResolveDispute", SIGNERS),
     query("/screening.v1.DisputeService/ListDisputes", STAFF),

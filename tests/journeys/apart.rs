@@ -34,6 +34,7 @@ async fn serve(service: Service, folder: &Path, secret: &Path, peers: &[(&str, &
         store: Store::Folder,
         nats: None,
         advertise: None,
+        carriers: screening::carriers::config::Config::default(),
         clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
         demonstration: false,
     };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a journey that cannot go on has failed")]
 
 mod apart;
+mod carriers;
 mod disputes;
 mod duplicates;
 mod erasure;

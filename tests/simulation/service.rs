@@ -113,7 +113,7 @@ pub(crate) async fn live(world: Arc<World>, service: &'static str) -> turmoil::R
     let mut routes = Routes::builder();
     match service {
         "registry" => registry::start(&host, &mut routes).await?,
-        "screening" => screening::start(&host, &mut routes).await?,
+        "screening" => screening::start(&host, &mut routes, &screening::carriers::config::Config::default()).await?,
         "pass" => pass::start(&host, &mut routes).await?,
         "isolation" => isolation::start(&host, &mut routes).await?,
         _ => command::start(&host, &mut routes).await?,

@@ -51,6 +51,11 @@ impl House {
 
     /// On a data folder that may have been used before.
     pub async fn on(folder: TempDir) -> Self {
+        Self::planned(folder, plan).await
+    }
+
+    /// The same where something is not as usual.
+    pub async fn planned(folder: TempDir, plan: impl Fn(&Path) -> Plan) -> Self {
         let running = plan(folder.path()).start().await.expect("the house starts");
         let connection = Connection::open(&running.address, None).expect("the address is one");
         Self { running, folder, connection }
@@ -77,8 +82,13 @@ impl House {
 
     /// The same house after an orderly end and a start.
     pub async fn restarted(self) -> Self {
+        self.restarted_as(plan).await
+    }
+
+    /// The same where something is not as usual.
+    pub async fn restarted_as(self, plan: impl Fn(&Path) -> Plan) -> Self {
         self.running.end().await.expect("the house ends in order");
-        Self::on(self.folder).await
+        Self::planned(self.folder, plan).await
     }
 
     /// An orderly end.
@@ -180,6 +190,7 @@ pub fn plan(data: &Path) -> Plan {
         store: Store::Folder,
         nats: None,
         advertise: None,
+        carriers: screening::carriers::config::Config::default(),
         clock: Clock::starting_at(time("2020-02-11T08:00:00+08:00")),
         demonstration: true,
     }

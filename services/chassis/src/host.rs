@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Clock, Feed, Ledger, Projection, Reaction, Vault, Views,
     access::Tokens,
+    client::Connection,
     consumers::Consumers,
     event_log::{COMMANDS_KEPT, EventLog, postgres::PgLog, sqlite::SqliteLog},
     feed::{self, InProcess, Remote},
@@ -45,6 +46,8 @@ struct Inner {
     nats: Option<Nats>,
     /// Addresses of the services that run elsewhere, one per replica, by their logs' names.
     peers: BTreeMap<String, Vec<String>>,
+    /// Where this process is reached.
+    address: String,
     logs: Mutex<BTreeMap<String, Arc<dyn EventLog>>>,
     /// Logs of peers that are followed, each asked for its head by one task.
     remotes: Mutex<BTreeMap<String, Arc<dyn Feed>>>,
@@ -104,7 +107,7 @@ impl Host {
     }
 
     fn on(foundation: Foundation, lease: Lease, tracker: TaskTracker) -> anyhow::Result<Self> {
-        let Foundation { data, store, nats, secrets, clock, peers, stop, .. } = foundation;
+        let Foundation { data, store, nats, secrets, clock, peers, address, stop } = foundation;
         std::fs::create_dir_all(&data).with_context(|| format!("making the data folder {}", data.display()))?;
         Ok(Self {
             clock,
@@ -116,6 +119,7 @@ impl Host {
                 store,
                 nats,
                 peers,
+                address,
                 logs: Mutex::default(),
                 remotes: Mutex::default(),
                 ledgers: Mutex::default(),
@@ -213,6 +217,13 @@ impl Host {
         };
         remotes.insert(source.to_owned(), Arc::clone(&remote));
         Ok(remote)
+    }
+
+    /// For what must be asked of a service within a request: each of its replicas, or this process where it runs here.
+    pub fn connections_to(&self, service: &str) -> anyhow::Result<Vec<Connection>> {
+        let own = vec![self.inner.address.clone()];
+        let addresses = self.inner.peers.get(service).unwrap_or(&own);
+        addresses.iter().filter(|address| !address.is_empty()).map(|address| Connection::open(address, None)).collect()
     }
 
     /// Where a log stands that somebody here follows; `None` where it cannot be asked.

@@ -38,7 +38,8 @@ enum Command {
     /// Names of places: what they stand for, without a server, and what was decided about those that no table knows
     #[command(subcommand)]
     Place(try_out::Place),
-    /// The verdict, without a server, and what is on record about verdicts
+    /// Carriers asked with the person's code, evidence entered by hand, what is on record about verdicts, and the verdict
+    /// without a server
     #[command(subcommand)]
     Screening(try_out::Screening),
     #[command(flatten)]
@@ -55,7 +56,7 @@ async fn main() -> ExitCode {
         Command::Database(database) => database.run().await,
         Command::Installation(installation) => installation.run(),
         Command::Place(command) => command.run().await,
-        Command::Screening(command) => command.run().await,
+        Command::Screening(command) => Box::pin(command.run()).await,
         Command::Office(command) => command.run().await,
     };
     match done {

@@ -14,6 +14,7 @@ use chassis::{
 use clap::Args;
 
 use mifeng::wiring::{Plan, Service};
+use screening::carriers;
 
 use crate::installation::PREPARED;
 
@@ -49,6 +50,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "MIFENG_DEMO", value_parser = clap::builder::FalseyValueParser::new())]
     demo: bool,
     #[command(flatten)]
+    carriers: carriers::config::Config,
+    #[command(flatten)]
     telemetry: telemetry::Config,
 }
 
@@ -77,6 +80,7 @@ impl Serve {
             peers: self.elsewhere(),
             store,
             nats,
+            carriers: self.carriers.clone().with_credentials_in(self.secrets.as_deref()),
             advertise: self.advertise,
             clock,
             demonstration: self.demo,

@@ -8,7 +8,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use office::{
-    desk::typed,
+    desk::{screening::carriers, typed},
     output::{Format, Output, print, table},
 };
 use screening::{
@@ -48,6 +48,8 @@ pub(crate) enum Screening {
     Explain(Explain),
     #[command(flatten)]
     Records(office::desk::screening::Records),
+    #[command(flatten)]
+    Desk(carriers::Command),
 }
 
 #[derive(Args)]
@@ -108,6 +110,7 @@ impl Screening {
         match self {
             Self::Explain(explain) => explain.run(),
             Self::Records(command) => command.run().await,
+            Self::Desk(command) => command.run().await,
         }
     }
 }
@@ -180,6 +183,25 @@ mod tests {
 
     use super::*;
     use crate::{Cli, Command};
+
+    #[test]
+    fn the_examples_of_the_desk_can_be_typed() {
+        for line in [
+            "screening code 019c40 --source mobile --number 13800001234",
+            "screening scan 019c40 --source mobile --code 123456 --phone 2",
+            "screening numbers 019c40 -o json",
+            "screening waiting --compound 019c2f",
+            "screening evidence list 019c40",
+            "screening evidence page 019c40 --kind national-card --source mobile --window 2020-01-28:2020-02-10 --visit 宁波:2020-01-28:2020-02-10",
+            "screening evidence ticket 019c40 --mode train --from 武汉 --to 宁波 --day 2020-01-22 --number G590",
+            "screening evidence proof 019c40 --kind lodging --place 上海 --days 2020-01-20:2020-01-22 --issuer 某酒店",
+        ] {
+            let words = std::iter::once("mifeng").chain(line.split(' '));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
 
     fn explained(text: &str) -> Answer {
         screening::explain(&Request::read(text).unwrap()).unwrap()

@@ -5,6 +5,7 @@ use std::{
     io::{IsTerminal as _, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
@@ -14,6 +15,8 @@ use clap::Args;
 use proto::access::v1::{Principal, Role};
 
 use mifeng::wiring::{Plan, Running, Service};
+use office::simulator::{Faults, Setup, Simulator};
+use screening::carriers;
 
 #[derive(Args)]
 pub(crate) struct Up {
@@ -29,6 +32,11 @@ pub(crate) struct Up {
     /// The data folder
     #[arg(long, env = "MIFENG_DATA", value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// A demonstration that simulates no carriers
+    #[arg(long, requires = "demo")]
+    without_carriers: bool,
+    #[command(flatten)]
+    carriers: carriers::config::Config,
     #[command(flatten)]
     telemetry: telemetry::Config,
 }
@@ -48,6 +56,14 @@ impl Up {
         let clock = if self.demo { Clock::starting_at(DEMONSTRATION.parse()?) } else { Clock::system() };
         let new = !data.join("demonstration").exists() && data.join(chassis::secrets::FILE).exists();
         ensure!(!(self.demo && new), "{} holds real data: the demonstration needs a folder of its own", data.display());
+        let mut carriers = self.carriers;
+        let simulator = if self.demo && carriers.is_empty() && !self.without_carriers {
+            let simulator = simulator(&clock).await?;
+            carriers.simulator = Some(simulator.address().to_owned());
+            Some(simulator)
+        } else {
+            None
+        };
         let plan = Plan {
             services: Service::ALL.to_vec(),
             listen: self.listen,
@@ -57,6 +73,7 @@ impl Up {
             store: Store::Folder,
             nats: None,
             advertise: None,
+            carriers,
             clock: clock.clone(),
             demonstration: self.demo,
         };
@@ -75,7 +92,7 @@ impl Up {
         if self.demo {
             demonstration_token(&data, &running, &clock)?;
         }
-        announce(&data, &running, self.demo)?;
+        announce(&data, &running, simulator.as_ref(), self.demo)?;
         running.until_told().await
     }
 }
@@ -92,7 +109,20 @@ fn demonstration_token(data: &Path, running: &Running, clock: &Clock) -> anyhow:
     office::keep_token(&office::demonstration_token_file(data), &token.token)
 }
 
-fn announce(data: &Path, running: &Running, demo: bool) -> anyhow::Result<()> {
+/// The three carriers, and the phones that their codes arrive on: what they send stands on this terminal.
+async fn simulator(clock: &Clock) -> anyhow::Result<Simulator> {
+    let setup = Setup {
+        listen: ([127, 0, 0, 1], 0).into(),
+        seed: 1,
+        today: chassis::day_of(clock.now()),
+        holds: Duration::from_mins(30),
+        faults: Faults::default(),
+        tell: true,
+    };
+    Simulator::start(setup).await
+}
+
+fn announce(data: &Path, running: &Running, simulator: Option<&Simulator>, demo: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     let strong = |text: &str| {
         if std::io::stdout().is_terminal() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
@@ -102,6 +132,9 @@ fn announce(data: &Path, running: &Running, demo: bool) -> anyhow::Result<()> {
     writeln!(out, "  metrics          {}/metrics", running.address)?;
     writeln!(out, "  health           {}/healthz", running.address)?;
     writeln!(out, "  data folder      {}", data.display())?;
+    if let Some(simulator) = simulator {
+        writeln!(out, "  carriers         {} (simulated; their codes appear here)", simulator.address())?;
+    }
     match &running.code {
         Some(code) => writeln!(
             out,

@@ -68,6 +68,8 @@ pub struct Plan {
     pub nats: Option<Nats>,
     /// Where the other replicas of the service reach this process; by default where it listens.
     pub advertise: Option<String>,
+    /// Which carriers are asked, and where they are.
+    pub carriers: screening::carriers::config::Config,
     pub clock: Clock,
     /// Believes the time that a request claims.
     pub demonstration: bool,
@@ -123,7 +125,9 @@ impl Plan {
         let health = Health::default();
         let mut routes = Routes::builder();
         for service in &self.services {
-            start(*service, &host, &mut routes).await.with_context(|| format!("starting {}", service.name()))?;
+            start(*service, &host, &mut routes, &self.carriers)
+                .await
+                .with_context(|| format!("starting {}", service.name()))?;
             health.watch(service.name(), host.consumers.clone());
             let lease = host.lease.clone();
             health.register(format!("{}/database", service.name()), move || database_answers(&lease));
@@ -175,10 +179,15 @@ impl Running {
     }
 }
 
-async fn start(service: Service, host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
+async fn start(
+    service: Service,
+    host: &Host,
+    routes: &mut RoutesBuilder,
+    carriers: &screening::carriers::config::Config,
+) -> anyhow::Result<()> {
     match service {
         Service::Registry => registry::start(host, routes).await,
-        Service::Screening => screening::start(host, routes).await,
+        Service::Screening => screening::start(host, routes, carriers).await,
         Service::Pass => pass::start(host, routes).await,
         Service::Isolation => isolation::start(host, routes).await,
         Service::Command => command::start(host, routes).await,

@@ -23,6 +23,8 @@ pub mod desk {
 }
 /// The eleventh of February 2020.
 pub mod story;
+/// Three carriers and everybody's phone.
+pub mod simulator;
 #[cfg(test)]
 mod tests;
 
@@ -57,6 +59,12 @@ pub enum Command {
 pub enum Demo {
     /// Plays the 11th of February 2020 in 长丰二村
     Story(Story),
+    /// Simulates the three carriers, and the phones that their codes arrive on
+    #[command(
+        after_help = "Examples:\n  mifeng demo carriers --down mobile --slow 2\n  mifeng demo carriers --seed 7 \
+                            --no-data 0.05 --lag-days 1 --border-errors 0.005 --number 13800001234=武汉:2020-01-20:2020-01-22:6"
+    )]
+    Carriers(simulator::Carriers),
 }
 
 #[derive(Args)]
@@ -75,6 +83,7 @@ impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Demo(Demo::Story(story)) => story.run().await,
+            Self::Demo(Demo::Carriers(carriers)) => carriers.run().await,
             Self::Operation(command) => command.run().await,
             Self::Registry(command) => command.run().await,
             Self::Screening(command) => command.run().await,

@@ -1,9 +1,13 @@
 //! Requests in, decisions out. Fields are read at the edge; what a verdict needs is opened before the decision, and the
 //! decision is taken only on the version of the case that was opened.
 
+/// Questions to carriers.
+mod carriers;
 mod cases;
 mod content;
 mod disputes;
+/// What a worker enters.
+mod evidence;
 mod fields;
 mod method_service;
 mod methods;
@@ -22,6 +26,8 @@ use tonic::{Request, Response, Status};
 
 use crate::assessor::Assessor;
 
+pub(crate) use carriers::CarrierApi;
+
 #[derive(Clone)]
 pub struct Api {
     ledger: Ledger,
@@ -33,6 +39,18 @@ pub struct Api {
 }
 
 impl Api {
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn views(&self) -> &Views {
+        &self.views
+    }
+
     pub(crate) fn new(views: Views, assessor: Assessor, published: Arc<Notify>) -> Self {
         Self { ledger: assessor.ledger.clone(), vault: assessor.vault.clone(), views, assessor, published }
     }

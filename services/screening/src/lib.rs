@@ -14,6 +14,21 @@ pub mod method_file;
 pub mod explain;
 /// Messages of the contract in the forms that the verdict takes, and back.
 pub mod messages;
+/// The three carriers: one trait, and for each what it wants and how it answers.
+pub mod carriers {
+    /// What can be asked of any of them.
+    pub mod carrier;
+    /// 移动
+    pub mod mobile;
+    /// 联通
+    pub mod unicom;
+    /// 电信
+    pub mod telecom;
+    /// The way to one of them.
+    pub mod endpoint;
+    /// Which ones this installation may ask.
+    pub mod config;
+}
 /// What decides.
 pub mod domain {
     /// One version of the method.
@@ -24,6 +39,8 @@ pub mod domain {
     pub mod rescreening;
     /// What names mean that no table knows.
     pub mod vocabulary;
+    /// What carriers are asked about the numbers of a case.
+    pub mod inquiry;
 }
 /// What is shown.
 pub mod projections {
@@ -41,6 +58,8 @@ pub mod projections {
     pub mod carrier_errors;
     /// What was decided about names.
     pub mod vocabulary;
+    /// Numbers that wait for a carrier, or for their person.
+    pub mod waiting;
 }
 /// Evidence and declaration opened, judged, and the reasons sealed again.
 mod assessor;
@@ -60,6 +79,12 @@ mod mistaken;
 mod hour;
 /// What is due by the clock: late disputes, ends of overrides, errors of carriers.
 mod timekeeping;
+/// Whose number it is.
+mod register;
+/// One question to a carrier, and what comes of it.
+mod scanning;
+/// Carriers that have not answered are asked again.
+mod retrying;
 /// Requests in, decisions out.
 pub mod api;
 /// When somebody registers, a screening is due.
@@ -69,18 +94,22 @@ pub use explain::explain;
 
 use std::sync::{Arc, atomic::AtomicI64};
 
-use api::Api;
+use api::{Api, CarrierApi};
 use assessor::Assessor;
+use carriers::config::Config;
 use chassis::{Host, Projection};
 use footprints::Footprints;
 use hour::Hour;
 use proto::screening::v1::{
-    dispute_service_server::DisputeServiceServer, method_service_server::MethodServiceServer,
-    override_service_server::OverrideServiceServer, screening_service_server::ScreeningServiceServer,
-    vocabulary_service_server::VocabularyServiceServer,
+    carrier_service_server::CarrierServiceServer, dispute_service_server::DisputeServiceServer,
+    method_service_server::MethodServiceServer, override_service_server::OverrideServiceServer,
+    screening_service_server::ScreeningServiceServer, vocabulary_service_server::VocabularyServiceServer,
 };
+use register::Register;
 use rejudging::Records;
 use rescreening::Rescreener;
+use retrying::Retrier;
+use scanning::Scanner;
 use timekeeping::Timekeeper;
 use tokio::sync::Notify;
 use tonic::service::RoutesBuilder;
@@ -91,9 +120,24 @@ pub const SERVICE: &str = "screening";
 /// Largest request of the table of RPCs; the access layer enforces each row's own limit.
 const MOST_BYTES: usize = 256 << 10;
 
-/// Opens the log, follows the registry, and answers.
-pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
+/// Opens the log, follows the registry, and answers; asks the carriers that are set up.
+pub async fn start(host: &Host, routes: &mut RoutesBuilder, carriers: &Config) -> anyhow::Result<()> {
     let api = open(host).await?;
+    let scanner = Arc::new(Scanner {
+        api: api.clone(),
+        carriers: carriers.open()?,
+        clock: host.clock.clone(),
+        first_pause: chrono::TimeDelta::from_std(carriers.retry())?,
+    });
+    let retrier = Arc::new(Retrier { scanner: Arc::clone(&scanner), lease: host.lease.clone() });
+    let stop = host.stop().clone();
+    host.tracker().spawn(async move {
+        stop.run_until_cancelled(retrier.run()).await;
+    });
+    let register = Register { replicas: host.connections_to("registry")? };
+    routes.add_service(
+        CarrierServiceServer::new(CarrierApi::new(scanner, register)).max_decoding_message_size(MOST_BYTES),
+    );
     routes.add_service(MethodServiceServer::new(api.clone()));
     routes.add_service(DisputeServiceServer::new(api.clone()));
     routes.add_service(OverrideServiceServer::new(api.clone()));
@@ -113,6 +157,7 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
         Box::new(projections::overrides::Overrides),
         Box::new(projections::carrier_errors::CarrierErrors),
         Box::new(projections::vocabulary::Decisions),
+        Box::new(projections::waiting::Waiting),
     ];
     let views = host.views(SERVICE, views).await?;
     let footprints: Arc<Footprints> = Arc::default();

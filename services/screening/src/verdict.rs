@@ -46,10 +46,11 @@ pub struct Visit {
     pub struck: bool,
 }
 
-/// What one source saw of one number.
+/// What one source saw of one number; or a paper (a ticket, a workplace's proof), which supports and is no scan.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub struct Scan {
+    /// Unspecified for a paper, whose places are in people's words.
     pub source: Source,
     /// Which of the person's numbers; `None` where every scan is of another number.
     pub phone: Option<i32>,
@@ -128,6 +129,8 @@ pub struct JudgedVisit {
 pub(crate) struct Named<T> {
     pub(crate) what: T,
     pub(crate) resolution: Resolution,
+    /// It is said in a paper, which is never caught by a network across a border.
+    pub(crate) paper: bool,
 }
 
 /// Compares what was declared with what was seen.
@@ -140,14 +143,18 @@ pub fn judge_with(person: &Person, rules: &Rules, learned: &Learned) -> Judgemen
     let stays: Vec<Named<&Stay>> = person
         .stays
         .iter()
-        .map(|stay| Named { what: stay, resolution: learned.resolve(&stay.place, Vocabulary::Declared) })
+        .map(|stay| Named { what: stay, resolution: learned.resolve(&stay.place, Vocabulary::Declared), paper: false })
         .filter(|stay| !stay.resolution.is_nowhere())
         .collect();
     let visits: Vec<Named<&Visit>> = person
         .scans
         .iter()
-        .flat_map(|scan| scan.visits.iter().map(|visit| (Vocabulary::of(scan.source), visit)))
-        .map(|(words, visit)| Named { what: visit, resolution: learned.resolve(&visit.place, words) })
+        .flat_map(|scan| scan.visits.iter().map(move |visit| (scan, visit)))
+        .map(|(scan, visit)| Named {
+            what: visit,
+            resolution: learned.resolve(&visit.place, Vocabulary::of(scan.source)),
+            paper: scan.is_paper(),
+        })
         .collect();
 
     let said: Vec<Said> = stays.iter().map(Said::strictly).collect();
@@ -187,7 +194,7 @@ fn windows(person: &Person, visits: &[Named<&Visit>], rules: &Rules) -> Windows 
     let mut scans = Vec::with_capacity(person.scans.len());
     for scan in &person.scans {
         let own = names.by_ref().take(scan.visits.len());
-        if own.filter(|visit| !visit.resolution.is_nowhere()).count() > 0 {
+        if own.filter(|visit| !visit.resolution.is_nowhere()).count() > 0 && !scan.is_paper() {
             scans.push(scan);
         }
     }
@@ -251,6 +258,13 @@ impl Said {
     }
 }
 
+impl Scan {
+    /// It proves places and days, and covers no window of any number.
+    fn is_paper(&self) -> bool {
+        self.source == Source::Unspecified
+    }
+}
+
 impl Visit {
     /// R2.
     fn counts(&self, rules: &Rules) -> bool {
@@ -261,11 +275,14 @@ impl Visit {
 impl Seen {
     fn resolved(visit: &Named<&Visit>, rules: &Rules) -> Option<Self> {
         let codes = Arc::clone(visit.resolution.resolved()?);
-        if visit.what.struck || codes.is_empty() { None } else { Some(Self::at(codes, visit.what, rules)) }
+        if visit.what.struck || codes.is_empty() {
+            return None;
+        }
+        Some(Self { paper: visit.paper, ..Self::at(codes, visit.what, rules) })
     }
 
     pub(crate) fn at(codes: Arc<[Code]>, visit: &Visit, rules: &Rules) -> Self {
-        Self { codes, first: visit.first, last: visit.last, counts: visit.counts(rules) }
+        Self { codes, first: visit.first, last: visit.last, counts: visit.counts(rules), paper: false }
     }
 }
 

@@ -87,6 +87,7 @@ async fn case(vault: &Vault, rules: &Rules, number: usize, touched: bool) -> any
         window_to: "2020-02-10".into(),
         itinerary: Some(vault.seal(&resident_id, &itinerary).await?),
         by: "staff/worker".into(),
+        ..EvidenceRecorded::default()
     };
     let scan = messages::scan(&evidence, Some(&itinerary), &[])?;
     let as_of = NaiveDate::from_ymd_opt(2020, 2, 11).context("a day of February")?;

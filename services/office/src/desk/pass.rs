@@ -87,7 +87,7 @@ pub enum Pass {
     },
     /// What a code says and whether it is good, from a key set and a list alone, without a server
     #[command(
-        after_help = "Example:\n  mifeng pass inspect 'MF1:6BF%CAT$M.' --root 8a88... --keys keys.txt --list list.txt -o json"
+        after_help = "Example:\n  mifeng pass inspect 'MF1:6BF%CAT$M.' --root 19204c8c3ba85ba059cd18ac9017bd02a18da5d10c68fb779a34be43ef067791 --keys keys.txt --list list.txt -o json"
     )]
     Inspect(Box<inspect::Inspect>),
 }

@@ -3,6 +3,8 @@
 use clap::Subcommand;
 
 mod by_hand;
+/// Carriers asked, evidence entered: `mifeng screening ...`.
+pub mod carriers;
 mod case;
 mod declaration;
 mod dispute;

@@ -65,11 +65,22 @@ impl Api {
         request: v1::RecordItineraryRequest,
     ) -> Result<Response<v1::Case>, Status> {
         let (case_id, scan) = fields::itinerary(&request, call.now)?;
+        let by = call.principal.subject.clone();
+        let scan = EvidenceRecorded { evidence_id: call.id("evidence"), by, ..scan };
+        self.record_scan(call, &case_id, &scan, request.itinerary.as_ref()).await
+    }
+
+    /// A scan of one number, however it was come by; `None` where the carrier has no data. With the last number's the verdict.
+    pub(crate) async fn record_scan(
+        &self,
+        call: &Call,
+        case_id: &str,
+        scan: &EvidenceRecorded,
+        itinerary: Option<&v1::Itinerary>,
+    ) -> Result<Response<v1::Case>, Status> {
         if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
-            return self.answer(call, &case_id, done).await;
+            return self.answer(call, case_id, done).await;
         }
-        let scan = &EvidenceRecorded { evidence_id: call.id("evidence"), by: call.principal.subject.clone(), ..scan };
-        let itinerary = request.itinerary.as_ref();
         let prepare = |case: Arc<Case>| async move {
             case.accepts(scan.phone).map_err(refused)?;
             let mut evidence = scan.clone();
@@ -83,7 +94,7 @@ impl Api {
             }
             Ok(Box::new(move |case: &Case| case.record(&evidence, verdict.as_ref())) as Prepared)
         };
-        self.decide(call, &case_id, prepare).await
+        self.decide(call, case_id, prepare).await
     }
 
     pub(super) async fn assess(&self, call: &Call, name: &str) -> Result<Response<v1::Case>, Status> {
@@ -197,7 +208,7 @@ impl Api {
     }
 
     /// Foreign and missing answer alike.
-    pub(super) async fn case_in_reach(&self, call: &Call, case_id: &str) -> Result<(Arc<Case>, u64), Failure> {
+    pub(crate) async fn case_in_reach(&self, call: &Call, case_id: &str) -> Result<(Arc<Case>, u64), Failure> {
         let (case, version) = self.ledger.load::<Case>(case_id).await?;
         if case.opened().is_some() && call.principal.scope.allows(case.neighbourhood()) {
             Ok((case, version))

@@ -7,6 +7,11 @@ use tonic::Status;
 
 use crate::projections::cases::Filter;
 
+/// What is asked of carriers, and what workers enter.
+mod entered;
+
+pub(super) use entered::{CodeRequest, code_request, evidence, scan_request};
+
 /// Characters of a place's name, of an answer, and of a statement.
 pub(super) const PLACE: usize = 100;
 pub(super) const ANSWER: usize = 500;
@@ -91,13 +96,30 @@ pub(super) fn itinerary(
     in_order(&mut fields, "window_to", from, to);
     not_in_future(&mut fields, "window_to", to, now);
     let visits = request.itinerary.as_ref().map_or(&[][..], |itinerary| &itinerary.visits);
-    not_too_many(&mut fields, "itinerary.visits", visits.len());
+    visits_within(&mut fields, "itinerary.visits", visits, (from, to));
+    let evidence = EvidenceRecorded {
+        source: request.source,
+        phone: request.phone,
+        window_from: request.window_from.clone(),
+        window_to: request.window_to.clone(),
+        ..Default::default()
+    };
+    fields.read(case.map(|case| (case, evidence)))
+}
+
+fn visits_within(
+    fields: &mut Fields,
+    list: &str,
+    visits: &[v1::Visit],
+    (from, to): (Option<NaiveDate>, Option<NaiveDate>),
+) {
+    not_too_many(fields, list, visits.len());
     for (at, visit) in visits.iter().enumerate().take(MOST) {
-        let field = |name: &str| format!("itinerary.visits[{at}].{name}");
+        let field = |name: &str| format!("{list}[{at}].{name}");
         fields.required(field("place"), &visit.place, PLACE);
         let first = fields.date(field("first"), &visit.first);
         let last = fields.date(field("last"), &visit.last);
-        in_order(&mut fields, &field("last"), first, last);
+        in_order(fields, &field("last"), first, last);
         let within = |day: Option<NaiveDate>| {
             day.is_none_or(|day| from.is_none_or(|from| from <= day) && to.is_none_or(|to| day <= to))
         };
@@ -111,14 +133,6 @@ pub(super) fn itinerary(
             fields.number(field("hours"), hours, 0..=24);
         }
     }
-    let evidence = EvidenceRecorded {
-        source: request.source,
-        phone: request.phone,
-        window_from: request.window_from.clone(),
-        window_to: request.window_to.clone(),
-        ..Default::default()
-    };
-    fields.read(case.map(|case| (case, evidence)))
 }
 
 pub(super) fn no_such_visit(reasons: &Reasons) -> Refusal {

@@ -15,12 +15,14 @@ use uuid::Uuid;
 
 mod dispute;
 mod overriding;
+mod papers;
 mod refused;
 #[cfg(test)]
 mod tests;
 
 pub use dispute::steps;
 pub use overriding::{Overriding, Settled};
+pub use papers::is_paper;
 pub use refused::{Refused, not_found};
 
 // State
@@ -184,7 +186,7 @@ impl Case {
         if self.verdict.is_some() {
             return Err(Refused::AlreadyAssessed);
         }
-        if self.evidence.is_empty() && self.phones() > 0 && verdict.measure() == Measure::Ask {
+        if !self.has_scan() && self.phones() > 0 && verdict.measure() == Measure::Ask {
             return Err(Refused::NoEvidence);
         }
         Ok(self.decision(vec![Event::Assessed(verdict.clone())]))

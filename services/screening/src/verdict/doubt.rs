@@ -28,7 +28,7 @@ pub(crate) fn depends_on_a_name(
     open.any(|visit| {
         meanings(visit, said, rules).into_iter().any(|code| {
             let mut seen = seen.to_vec();
-            seen.push(Seen::at([code].into(), visit.what, rules));
+            seen.push(Seen { paper: visit.paper, ..Seen::at([code].into(), visit.what, rules) });
             differs(said, &seen)
         })
     })

@@ -24,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) last: NaiveDate,
     /// Long enough (R2), or the source gives no hours.
     pub(crate) counts: bool,
+    /// Out of a paper: it is no network's, and so no border's either.
+    pub(crate) paper: bool,
 }
 
 /// What one visit shows.
@@ -302,7 +304,8 @@ fn is_next_door(visit: &Seen, said: &[Said], rules: &Rules) -> bool {
     let known = |place: Code| {
         place == rules.home || said.iter().any(|stay| stay.codes.iter().any(|code| code.city() == Some(place)))
     };
-    visit.first == visit.last
+    !visit.paper
+        && visit.first == visit.last
         && rules.border_pairs.iter().any(|(a, b)| (here(*a) && known(*b)) || (here(*b) && known(*a)))
 }
 

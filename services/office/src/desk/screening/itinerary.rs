@@ -60,7 +60,7 @@ impl Record {
 }
 
 impl Seen {
-    fn itinerary(self) -> anyhow::Result<Option<Itinerary>> {
+    pub(super) fn itinerary(self) -> anyhow::Result<Option<Itinerary>> {
         if self.no_data {
             return Ok(None);
         }

@@ -2,7 +2,7 @@ use chassis::Aggregate as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use prost_types::Timestamp;
 use proto::screening::v1::{
-    Level, Measure, OverrideInForce, Source,
+    EvidenceKind, Level, Measure, OverrideInForce, Source,
     case_event::{OverrideApproved, OverrideDeclined, OverrideProposed},
 };
 
@@ -31,7 +31,14 @@ fn evidence(id: &str, phone: i32) -> EvidenceRecorded {
         window_to: "2020-02-11".to_owned(),
         itinerary: Some(sealed("seen")),
         by: "staff/worker".to_owned(),
+        ..EvidenceRecorded::default()
     }
+}
+
+fn ticket(id: &str) -> EvidenceRecorded {
+    let mut ticket = EvidenceRecorded { source: 0, phone: 0, ..evidence(id, 0) };
+    ticket.set_kind(EvidenceKind::Ticket);
+    ticket
 }
 
 fn verdict(outcome: Outcome) -> Assessed {
@@ -331,4 +338,33 @@ fn a_verdict_set_by_hand_is_left_alone_by_a_method_and_lifted_by_an_upheld_dispu
     let rule = verdict(Outcome::Clear);
     let over = decided(&events, |case| case.end_overrides(Some(&rule), hours(10)));
     assert_eq!(given(&over).standing(), case::State::Disputed, "its end leaves the dispute open");
+}
+
+#[test]
+fn a_paper_scans_no_number_and_closes_nothing() {
+    let before = [Event::Opened(opened(1)), declared()];
+    let events = decided(&before, |case| case.file(&ticket("t1"), None));
+    let case = given(&events);
+    assert_eq!((case.scanned(), case.standing()), (0, case::State::Declared));
+    let doubt = verdict(Outcome::InsufficientEvidence);
+    assert_eq!(
+        refused(&events, |case| case.assess(&doubt)),
+        Refused::NoEvidence,
+        "a ticket is no doubt's ground (R23)"
+    );
+    assert_eq!(refused(&events, |case| case.declare(&sealed("oh, that too"))), Refused::Frozen);
+    assert_eq!(refused(&[Event::Opened(opened(1))], |case| case.file(&ticket("t1"), None)), Refused::NotDeclared);
+}
+
+#[test]
+fn a_paper_after_the_verdict_has_it_given_again_where_it_says_something_else() {
+    let clear = assessed(Outcome::Clear);
+    let same = given(&clear).file(&ticket("t1"), Some(&verdict(Outcome::Clear))).unwrap().events;
+    assert_eq!(same.len(), 1, "the paper is kept, the verdict stands");
+    let adverse = verdict(Outcome::ConcealedKeyArea);
+    let events = decided(&clear, |case| case.file(&ticket("t1"), Some(&adverse)));
+    assert_eq!(given(&events).verdict().unwrap().outcome(), Outcome::ConcealedKeyArea);
+    assert!(given(&events).verdict().unwrap().again);
+    let events = decided(&events, |case| case.dispute_verdict(&disputed()));
+    assert_eq!(refused(&events, |case| case.file(&ticket("t2"), None)), Refused::AlreadyDisputed);
 }
