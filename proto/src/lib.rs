@@ -28,7 +28,7 @@ pub mod registry {
 }
 pub mod screening {
     pub mod v1 {
-        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::large_enum_variant, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("screening.v1");
     }
 }

@@ -9,7 +9,7 @@ use chassis::{
 use proto::{
     access::v1::Role,
     screening::v1::{
-        CarrierError, DecideNameRequest, Dispute, DisputeCaseRequest, GetDisputeRequest, Instance,
+        CarrierError, DecideNameRequest, Dispute, DisputeCaseRequest, Escalation, GetDisputeRequest, Instance,
         ListCarrierErrorsRequest, ListDisputesRequest, Outcome, Proof, ProofKind, ResolveDisputeRequest, Source,
         StatementAuthor, Words, dispute::State, dispute_service_client::DisputeServiceClient,
         screening_service_client::ScreeningServiceClient, vocabulary_service_client::VocabularyServiceClient,
@@ -196,7 +196,7 @@ async fn who_is_not_answered_in_time_goes_up_to_the_subdistrict_and_to_the_healt
     let night = "2020-02-13T04:00:00+08:00";
     street.it_is(night).await;
     let dispute = street.gone_up(Instance::Health, night).await;
-    let steps: Vec<Instance> = dispute.escalations.iter().map(|step| step.to()).collect();
+    let steps: Vec<Instance> = dispute.escalations.iter().map(Escalation::to).collect();
     assert_eq!(steps, [Instance::Subdistrict, Instance::Health], "each step once");
 
     ScreeningServiceClient::new(street.health(night)).resolve_dispute(street.answer()).await.unwrap();
