@@ -24,6 +24,8 @@ pub mod domain {
     pub mod rescreening;
     /// What names mean that no table knows.
     pub mod vocabulary;
+    /// A city that a carrier took for another.
+    pub mod carrier_error;
 }
 /// What is shown.
 pub mod projections {
