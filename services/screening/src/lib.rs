@@ -41,6 +41,8 @@ pub mod domain {
     pub mod vocabulary;
     /// What carriers are asked about the numbers of a case.
     pub mod inquiry;
+    /// A city that a carrier took for another.
+    pub mod carrier_error;
 }
 /// What is shown.
 pub mod projections {

@@ -10,20 +10,23 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Call, Decision, Failure, Kind, Lease, Ledger, secrets::Secrets, telemetry::meter};
+use chassis::{Call, Failure, Kind, Lease, Ledger, secrets::Secrets, telemetry::meter};
 use chrono::{DateTime, Utc};
 use proto::{
     Fact as _,
     screening::v1::{
         Source,
-        carrier_error_event::{Counted, Event as OfCarrier},
+        carrier_error_event::Counted,
         case_event::{Assessed, DisputeResolved, Event},
     },
 };
 
 use crate::{
     assessor::Addition,
-    domain::case::{Case, Refused},
+    domain::{
+        carrier_error::CarrierError,
+        case::{Case, Refused},
+    },
     hour::Hour,
     mistaken::mistaken,
     projections::{disputes, methods, overrides},
@@ -139,7 +142,8 @@ impl Timekeeper {
         }
     }
 
-    /// A finding's errors, in the streams of their carriers, under ids that lead nobody back to the person.
+    /// A finding's errors, in streams whose ids lead nobody back to the person. What was counted stays counted: findings are
+    /// looked at again after each start, long after the answers to old commands are forgotten.
     async fn count(&self, finding: &disputes::Struck) -> Result<(), Failure> {
         let position = u64::try_from(finding.position).unwrap_or_default();
         let record = self.ledger.log().read(position.saturating_sub(1), 1).await?.into_iter().next();
@@ -154,10 +158,11 @@ impl Timekeeper {
         let midnight = day.and_time(chrono::NaiveTime::MIN).and_utc();
         for (number, error) in self.errors(&finding.case_id, &resolved).await?.into_iter().enumerate() {
             let about = format!("{}:{}:{number}", finding.case_id, record.version);
-            let call = by_itself(midnight, &self.secrets.pseudonym("carrier errors", &about));
-            let stream = error.source().as_str_name().trim_start_matches("SOURCE_").to_lowercase();
-            let counted = OfCarrier::Counted(Counted { day: day.to_string(), ..error });
-            self.ledger.collect(&call, &stream, Decision::new(vec![counted]), ()).await?;
+            let id = self.secrets.pseudonym("carrier errors", &about);
+            let counted = Counted { day: day.to_string(), ..error };
+            let count = |known: &CarrierError, _| known.count(&counted);
+            let call = by_itself(midnight, &format!("carrier-error:{id}"));
+            self.ledger.transact(&call, &id, count, |_: &CarrierError, _| ()).await?;
         }
         Ok(())
     }
