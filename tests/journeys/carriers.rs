@@ -2,214 +2,25 @@
 //! is missing, and is asked again without a hand; nothing turns clear for lack of data; what phones and papers show is
 //! evidence of its own kind.
 
-use std::{path::Path, time::Duration};
+mod papers;
+mod street;
 
-use chassis::{
-    client::{Connection, new_request_id},
-    refusal::Spoken,
-};
-use mifeng::wiring::Plan;
-use office::simulator::{Faults, Setup, Simulator, Stay};
+use std::time::Duration;
+
+use chassis::{client::new_request_id, refusal::Spoken};
+use office::simulator::Faults;
 use proto::{
     access::v1::Role,
-    registry::v1::{
-        CreateResidentRequest, IdentityDocument, Person, Resident, identity_document,
-        registry_service_client::RegistryServiceClient,
-    },
     screening::v1::{
-        Attestation, Declaration, DeclareRequest, DeclaredStay, EvidenceKind, GetInquiryRequest, Inquiry, Itinerary,
-        ListEvidenceRequest, ListWaitingNumbersRequest, NoData, NumberInquiry, Outcome, Page, RecordEvidenceRequest,
-        RequestCodeRequest, ScanNumberRequest, Source, Ticket, Trouble, Verdict, Visit,
+        Attestation, Declaration, DeclareRequest, EvidenceKind, GetInquiryRequest, ListEvidenceRequest, NoData,
+        NumberInquiry, Outcome, RequestCodeRequest, ScanNumberRequest, Source, Trouble,
         carrier_service_client::CarrierServiceClient, number_inquiry::State, record_evidence_request::Content,
-        screening_service_client::ScreeningServiceClient, ticket::Mode,
+        screening_service_client::ScreeningServiceClient,
     },
 };
-use screening::carriers::config::Config;
-use tempfile::TempDir;
-use tests::{House, time, village::Village};
-use tonic::Status;
+use tests::{House, once, time, village::Village};
 
-const MOBILE: &str = "13800001234";
-const UNICOM: &str = "18600001234";
-const TELECOM: &str = "18900001234";
-
-struct Street {
-    house: House,
-    village: Village,
-    carriers: Simulator,
-}
-
-impl Street {
-    async fn open() -> Self {
-        Self::where_codes_hold(Duration::from_mins(30)).await
-    }
-
-    async fn where_codes_hold(holds: Duration) -> Self {
-        let setup = Setup {
-            listen: ([127, 0, 0, 1], 0).into(),
-            seed: 1,
-            today: "2020-02-11".parse().unwrap(),
-            holds,
-            faults: Faults::default(),
-            tell: false,
-        };
-        let carriers = Simulator::start(setup).await.unwrap();
-        let house = House::planned(TempDir::new().unwrap(), asking(&carriers)).await;
-        let village = Village::found(&house, "330212002001").await;
-        village.publish_method(&house).await;
-        Self { house, village, carriers }
-    }
-
-    async fn restarted(self) -> Self {
-        let Self { house, village, carriers } = self;
-        let house = house.restarted_as(asking(&carriers)).await;
-        Self { house, village, carriers }
-    }
-
-    /// Without a time of their own: carriers are asked by the clock on the wall.
-    fn worker(&self) -> Connection {
-        self.village.worker(&self.house)
-    }
-
-    fn carriers(&self) -> CarrierServiceClient<Connection> {
-        CarrierServiceClient::new(self.worker())
-    }
-
-    /// Somebody with these numbers who says where they have been; the name of their case.
-    async fn declared(&self, building: &str, phones: &[&str], said: &[(&str, &str, &str)]) -> String {
-        let household = self.village.household(&self.house, building).await;
-        let document = IdentityDocument { kind: identity_document::Kind::None.into(), number: String::new() };
-        let person = Person {
-            full_name: "王某".into(),
-            phones: phones.iter().map(|phone| (*phone).into()).collect(),
-            document: Some(document),
-        };
-        let create = CreateResidentRequest { request_id: new_request_id(), household, person: Some(person) };
-        let resident: Resident =
-            RegistryServiceClient::new(self.worker()).create_resident(create).await.unwrap().into_inner();
-        self.house.settled().await;
-        let case = self.village.case_of(&self.house, &resident).await;
-        let stay = |(place, from, to): &(&str, &str, &str)| DeclaredStay {
-            place: (*place).into(),
-            from: (*from).into(),
-            to: (*to).into(),
-        };
-        let declaration = Declaration { people: 1, stays: said.iter().map(stay).collect(), ..Declaration::default() };
-        let declare =
-            DeclareRequest { request_id: new_request_id(), case: case.clone(), declaration: Some(declaration) };
-        ScreeningServiceClient::new(self.worker()).declare(declare).await.unwrap();
-        case
-    }
-
-    async fn code(&self, case: &str, phone: i32, number: &str, source: Source) -> Result<Inquiry, Status> {
-        let request = RequestCodeRequest {
-            request_id: new_request_id(),
-            case: case.into(),
-            phone,
-            number: number.into(),
-            source: source.into(),
-        };
-        self.carriers().request_code(request).await.map(tonic::Response::into_inner)
-    }
-
-    async fn read_out(&self, case: &str, phone: i32, source: Source, code: &str) -> Result<Inquiry, Status> {
-        let request = ScanNumberRequest {
-            request_id: new_request_id(),
-            case: case.into(),
-            phone,
-            source: source.into(),
-            code: code.into(),
-        };
-        self.carriers().scan_number(request).await.map(tonic::Response::into_inner)
-    }
-
-    /// The whole way, with the code that came on the phone.
-    async fn scan(&self, case: &str, phone: i32, number: &str, source: Source) -> Inquiry {
-        let asked = self.code(case, phone, number, source).await.unwrap();
-        assert_eq!(number_of(&asked, phone).state(), State::CodeSent);
-        let code = self.carriers.code_of(number).unwrap();
-        self.read_out(case, phone, source, &code).await.unwrap()
-    }
-
-    async fn inquiry(&self, case: &str) -> Inquiry {
-        self.carriers().get_inquiry(GetInquiryRequest { case: case.into() }).await.unwrap().into_inner()
-    }
-
-    /// Waits until the service has come by what it asks of an inquiry, without a hand.
-    async fn until(&self, case: &str, wanted: impl Fn(&Inquiry) -> bool) -> Inquiry {
-        let mut last = self.inquiry(case).await;
-        for _ in 0..600 {
-            if wanted(&last) {
-                return last;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            last = self.inquiry(case).await;
-        }
-        panic!("nothing came of it: {last:?}");
-    }
-
-    async fn waiting(&self) -> Vec<NumberInquiry> {
-        self.house.settled().await;
-        let list = self.carriers().list_waiting_numbers(ListWaitingNumbersRequest::default()).await;
-        list.unwrap().into_inner().numbers
-    }
-
-    async fn enter(&self, case: &str, kind: EvidenceKind, content: Content) -> Result<Option<Verdict>, Status> {
-        let request = RecordEvidenceRequest {
-            request_id: new_request_id(),
-            case: case.into(),
-            kind: kind.into(),
-            content: Some(content),
-        };
-        self.carriers().record_evidence(request).await.map(|answer| answer.into_inner().verdict)
-    }
-}
-
-/// A house that asks these carriers, soon again where they do not answer.
-fn asking(carriers: &Simulator) -> impl Fn(&Path) -> Plan {
-    let carriers = Config {
-        simulator: Some(carriers.address().to_owned()),
-        patience: Some(Duration::from_secs(2)),
-        retry: Some(Duration::from_millis(100)),
-        ..Config::default()
-    };
-    move |data| Plan { carriers: carriers.clone(), ..tests::plan(data) }
-}
-
-fn stay(place: &str, first: &str, last: &str) -> Stay {
-    Stay { place: place.into(), first: first.parse().unwrap(), last: last.parse().unwrap(), hours: 24 }
-}
-
-fn at_home() -> Vec<Stay> {
-    vec![stay("宁波", "2020-01-01", "2020-02-11")]
-}
-
-fn number_of(inquiry: &Inquiry, phone: i32) -> &NumberInquiry {
-    inquiry.numbers.iter().find(|number| number.phone == phone).unwrap()
-}
-
-fn outcome(inquiry: &Inquiry) -> Option<Outcome> {
-    inquiry.case.as_ref().unwrap().verdict.as_ref().map(Verdict::outcome)
-}
-
-fn reason(refused: &Status) -> String {
-    Spoken::from(refused).reason
-}
-
-fn ticket(from: &str, day: &str) -> Content {
-    Content::Ticket(Ticket {
-        mode: Mode::Train.into(),
-        from: from.into(),
-        to: "宁波".into(),
-        day: day.into(),
-        number: "G590".into(),
-        ..Ticket::default()
-    })
-}
-
-fn down(source: Source) -> Faults {
-    Faults { down: vec![source], ..Faults::default() }
-}
+use street::{MOBILE, Street, TELECOM, UNICOM, at_home, down, number_of, outcome, reason, stay};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_carrier_is_asked_in_its_own_form_and_says_the_same_in_the_end() {
@@ -276,11 +87,9 @@ async fn once_the_code_is_over_the_worker_is_told_to_ask_the_person_again() {
     street.read_out(&case, 1, Source::Mobile, &code).await.unwrap();
     let over = street.until(&case, |inquiry| number_of(inquiry, 1).state() == State::AskAgain).await;
     assert_eq!((outcome(&over), number_of(&over, 1).trouble()), (None, Trouble::Unreachable));
-    let mut listed = street.waiting().await;
-    while listed[0].state() != State::AskAgain {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        listed = street.waiting().await;
-    }
+    let listed =
+        async || street.waiting().await.first().map(NumberInquiry::state).filter(|state| *state == State::AskAgain);
+    once("nobody is told to ask again", listed).await;
     let late = street.read_out(&case, 1, Source::Mobile, &code).await.unwrap_err();
     assert!(["NO_CODE", "CODE_EXPIRED"].contains(&&*reason(&late)), "{late}");
     let refused = street.code(&case, 1, MOBILE, Source::Mobile).await.unwrap();
@@ -388,59 +197,6 @@ async fn a_carrier_without_data_makes_nobody_clear() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ticket_proves_a_key_area_and_its_last_day_and_scans_no_number() {
-    let street = Street::open().await;
-    street.carriers.was(MOBILE, vec![stay("宁波", "2020-01-25", "2020-02-11")]);
-    let case = street.declared("1幢", &[MOBILE], &[]).await;
-    let none = street.enter(&case, EvidenceKind::Ticket, ticket("武汉", "2020-01-24")).await.unwrap();
-    assert!(none.is_none(), "a paper closes nothing");
-    let scanned = street.scan(&case, 1, MOBILE, Source::Mobile).await;
-    assert_eq!(outcome(&scanned), Some(Outcome::ConcealedKeyArea));
-    assert_eq!(scanned.case.unwrap().verdict.unwrap().last_exposure, "2020-01-24", "R10: day 0 is proven");
-    let late = street.enter(&case, EvidenceKind::Ticket, ticket("武汉", "2020-01-26")).await.unwrap().unwrap();
-    assert_eq!(late.last_exposure, "2020-01-26", "new proof recomputes, also after the verdict");
-    let evidence = street.carriers().list_evidence(ListEvidenceRequest { case }).await.unwrap().into_inner().evidence;
-    let kinds: Vec<EvidenceKind> = evidence.iter().map(proto::screening::v1::Evidence::kind).collect();
-    assert_eq!(kinds, [EvidenceKind::Ticket, EvidenceKind::Carrier, EvidenceKind::Ticket]);
-    assert!(evidence.iter().all(|evidence| evidence.by == "staff/worker"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_phone_shows_is_a_scan_and_a_proof_only_supports() {
-    let street = Street::open().await;
-    let case = street.declared("1幢", &[MOBILE], &[("上海", "2020-01-30", "2020-02-01")]).await;
-    let proof = |issuer: &str| {
-        Content::Proof(Attestation {
-            place: "上海".into(),
-            from: "2020-01-30".into(),
-            to: "2020-02-01".into(),
-            issuer: issuer.into(),
-        })
-    };
-    let page = Content::Page(Page {
-        source: Source::Mobile.into(),
-        phone: 1,
-        window_from: "2020-01-28".into(),
-        window_to: "2020-02-10".into(),
-        itinerary: Some(Itinerary {
-            visits: vec![Visit {
-                place: "宁波".into(),
-                first: "2020-01-28".into(),
-                last: "2020-02-10".into(),
-                hours: None,
-            }],
-        }),
-    });
-    let wrong = street.enter(&case, EvidenceKind::Ticket, proof("某公司")).await.unwrap_err();
-    assert_eq!(Spoken::from(&wrong).fields[0].field, "kind");
-    let over = street.enter(&case, EvidenceKind::NationalCard, page).await.unwrap().unwrap();
-    assert_eq!(over.outcome(), Outcome::OverDeclared);
-    assert_eq!(number_of(&street.inquiry(&case).await, 1).state(), State::Scanned);
-    let clear = street.enter(&case, EvidenceKind::Workplace, proof("某公司")).await.unwrap().unwrap();
-    assert_eq!(clear.outcome(), Outcome::Clear, "every number is scanned, and the stay is proven");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn two_workers_at_once_on_one_case_leave_one_piece_of_evidence() {
     let street = Street::open().await;
     street.carriers.was(MOBILE, at_home());
@@ -491,26 +247,6 @@ async fn a_repeated_request_asks_the_carrier_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_and_codes_stand_nowhere_in_clear() {
-    let street = Street::open().await;
-    let case = street.declared("1幢", &[MOBILE], &[]).await;
-    street.code(&case, 1, MOBILE, Source::Mobile).await.unwrap();
-    let code = street.carriers.code_of(MOBILE).unwrap();
-    street.carriers.suffer(down(Source::Mobile));
-    street.read_out(&case, 1, Source::Mobile, &code).await.unwrap();
-    let (place, issuer) = ("大兴安岭", "漠河市北极村");
-    let proof =
-        Attestation { place: place.into(), from: "2020-01-20".into(), to: "2020-01-21".into(), issuer: issuer.into() };
-    street.enter(&case, EvidenceKind::Lodging, Content::Proof(proof)).await.unwrap();
-    street.house.settled().await;
-    let mut files = 0;
-    crate::privacy::search(street.house.folder(), &[MOBILE, place, issuer, &format!("\"{code}\"")], &mut files);
-    assert!(files > 10, "{files} files were searched");
-    let metrics = street.house.page("/metrics").await;
-    assert!(!metrics.contains(MOBILE) && !metrics.contains(place));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn without_an_endpoint_the_worker_hears_what_to_do() {
     let house = House::new().await;
     let village = Village::found(&house, "330212002001").await;
@@ -532,4 +268,24 @@ async fn without_an_endpoint_the_worker_hears_what_to_do() {
     let refused = CarrierServiceClient::new(worker).request_code(request).await.unwrap_err();
     assert_eq!(reason(&refused), "NOT_CONFIGURED");
     assert!(refused.message().contains("--carrier"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_and_codes_stand_nowhere_in_clear() {
+    let street = Street::open().await;
+    let case = street.declared("1幢", &[MOBILE], &[]).await;
+    street.code(&case, 1, MOBILE, Source::Mobile).await.unwrap();
+    let code = street.carriers.code_of(MOBILE).unwrap();
+    street.carriers.suffer(down(Source::Mobile));
+    street.read_out(&case, 1, Source::Mobile, &code).await.unwrap();
+    let (place, issuer) = ("大兴安岭", "漠河市北极村");
+    let proof =
+        Attestation { place: place.into(), from: "2020-01-20".into(), to: "2020-01-21".into(), issuer: issuer.into() };
+    street.enter(&case, EvidenceKind::Lodging, Content::Proof(proof)).await.unwrap();
+    street.house.settled().await;
+    let mut files = 0;
+    crate::privacy::search(street.house.folder(), &[MOBILE, place, issuer, &format!("\"{code}\"")], &mut files);
+    assert!(files > 10, "{files} files were searched");
+    let metrics = street.house.page("/metrics").await;
+    assert!(!metrics.contains(MOBILE) && !metrics.contains(place));
 }

@@ -1,7 +1,5 @@
 //! What a person says against a verdict is answered in time by somebody else, or goes up until it is (R24).
 
-use std::time::Duration;
-
 use chassis::{
     client::{Connection, new_request_id},
     refusal::Spoken,
@@ -15,7 +13,7 @@ use proto::{
         screening_service_client::ScreeningServiceClient, vocabulary_service_client::VocabularyServiceClient,
     },
 };
-use tests::{House, time, village::Village};
+use tests::{House, once, time, village::Village};
 
 const FILED: &str = "2020-02-11T16:00:00+08:00";
 
@@ -86,14 +84,8 @@ impl Street {
 
     /// Waits until the dispute has gone up to there.
     async fn gone_up(&self, to: Instance, at: &str) -> Dispute {
-        for _ in 0..600 {
-            let dispute = self.open_one(at).await;
-            if dispute.instance() == to {
-                return dispute;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the dispute is not with {to:?}");
+        let there = async || Some(self.open_one(at).await).filter(|dispute| dispute.instance() == to);
+        once(&format!("the dispute is not with {to:?}"), there).await
     }
 
     fn answer(&self) -> ResolveDisputeRequest {
@@ -109,16 +101,13 @@ impl Street {
     }
 
     async fn carrier_errors(&self, at: &str) -> Vec<CarrierError> {
-        for _ in 0..600 {
+        let counted = async || {
             let request = ListCarrierErrorsRequest { source: Source::Mobile.into(), ..Default::default() };
             let mut client = DisputeServiceClient::new(self.officer(at));
             let found = client.list_carrier_errors(request).await.unwrap().into_inner().carrier_errors;
-            if !found.is_empty() {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("no error of a carrier was counted");
+            Some(found).filter(|found| !found.is_empty())
+        };
+        once("no error of a carrier was counted", counted).await
     }
 }
 

@@ -1,7 +1,5 @@
 //! A verdict is set by hand by two people of different units, for a reason from the list, on evidence, until an end (R23).
 
-use std::time::Duration;
-
 use chassis::{
     client::{Connection, new_request_id},
     refusal::Spoken,
@@ -24,7 +22,7 @@ use proto::{
 };
 use screening::method_file::sample_content;
 use tests::{
-    House, time,
+    House, once, time,
     village::{Stays, Village},
 };
 
@@ -132,15 +130,10 @@ impl Street {
         let occasion = "从杭州返回".into();
         let request = OpenCaseRequest { request_id: new_request_id(), resident: self.resident.name.clone(), occasion };
         ScreeningServiceClient::new(self.worker(at)).open_case(request).await.unwrap();
-        for _ in 0..600 {
-            let verdict = self.verdict(at).await;
-            if verdict.outcome() != Outcome::Overridden {
-                self.house.settled().await;
-                return verdict;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("what was set by hand does not end");
+        let other = async || Some(self.verdict(at).await).filter(|verdict| verdict.outcome() != Outcome::Overridden);
+        let verdict = once("what was set by hand does not end", other).await;
+        self.house.settled().await;
+        verdict
     }
 }
 
@@ -251,12 +244,7 @@ async fn what_is_declined_or_left_lying_changes_nothing() {
     let late = "2020-02-13T13:00:00+08:00";
     assert_eq!(street.approve(street.health(late), &second).await.unwrap_err(), "TOO_LATE");
     assert_eq!(street.over(late).await.outcome(), Outcome::Clear);
-    for _ in 0..600 {
-        if street.listed(true, "").await.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    once("a proposal does not lapse", async || street.listed(true, "").await.is_empty().then_some(())).await;
     let states: Vec<State> = street.listed(false, "").await.iter().map(Override::state).collect();
     assert_eq!(states, [State::Lapsed, State::Declined]);
     assert!(street.orders(late).await.is_empty() && street.holder(late).await.eligible);
@@ -282,14 +270,12 @@ async fn what_is_set_by_hand_outlives_a_publication_and_is_lifted_by_an_upheld_d
     let publish = PublishMethodRequest { request_id: new_request_id(), name: method.clone(), in_force_time: None };
     officer.publish_method(publish).await.unwrap();
     let mut methods = MethodServiceClient::new(street.officer(at));
-    for turn in 0.. {
+    let done = async || {
         let request = GetRescreeningRequest { name: method.clone() };
-        if methods.get_rescreening(request).await.unwrap().into_inner().state() == Progress::Done {
-            break;
-        }
-        assert!(turn < 600, "nobody was judged anew");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        let progress = methods.get_rescreening(request).await.unwrap().into_inner();
+        (progress.state() == Progress::Done).then_some(())
+    };
+    once("nobody was judged anew", done).await;
     street.house.settled().await;
     assert_eq!(street.verdict(at).await.outcome(), Outcome::Overridden, "no publication passes over two signatures");
 

@@ -1,8 +1,6 @@
 //! A new version of the method reaches everybody on record without another scan: a longer list takes passes and isolates, a
 //! shorter one gives them back; and what the dry run said is what came true.
 
-use std::time::Duration;
-
 use chassis::{
     client::{Connection, new_request_id},
     refusal::Spoken,
@@ -26,7 +24,7 @@ use proto::{
 };
 use screening::method_file::sample_content;
 use tests::{
-    House, time,
+    House, once, time,
     village::{Stays, Village, compared},
 };
 
@@ -82,13 +80,8 @@ impl Street {
 
     /// Waits until the gate says so: nobody has scanned anything again.
     async fn until(&self, pass: &Pass, wanted: Finding, at: &str) {
-        for _ in 0..600 {
-            if self.finding(pass, at).await == wanted {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the gate says {:?}", self.finding(pass, at).await);
+        let says = async || (self.finding(pass, at).await == wanted).then_some(());
+        once(&format!("the gate does not say {wanted:?}"), says).await;
     }
 
     async fn verdict(&self, resident: &Resident) -> Verdict {
@@ -138,15 +131,10 @@ impl Street {
     }
 
     async fn rescreened(&self, name: &str, at: &str) -> Rescreening {
-        for _ in 0..600 {
-            let progress = self.progress(name, at).await;
-            if progress.state() == Progress::Done {
-                self.house.settled().await;
-                return progress;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("nobody was judged anew");
+        let done = async || Some(self.progress(name, at).await).filter(|progress| progress.state() == Progress::Done);
+        let progress = once("nobody was judged anew", done).await;
+        self.house.settled().await;
+        progress
     }
 }
 

@@ -1,8 +1,6 @@
 //! What a name means that no table knows is decided by two people of different units, for one source, and taken back by one;
 //! whoever's verdict hangs on it is judged again without a scan.
 
-use std::time::Duration;
-
 use chassis::{
     client::{Connection, new_request_id},
     refusal::Spoken,
@@ -17,7 +15,7 @@ use proto::{
     },
 };
 use tests::{
-    House, time,
+    House, once, time,
     village::{Stays, Village, compared},
 };
 
@@ -79,16 +77,13 @@ impl Street {
 
     /// Waits until everybody was judged by the last change.
     async fn judged(&self) -> Vocabulary {
-        for _ in 0..600 {
+        let done = async || {
             let vocabulary = self.worker().get_vocabulary(GetVocabularyRequest { sequence: 0 }).await.unwrap();
-            let vocabulary = vocabulary.into_inner();
-            if vocabulary.done {
-                self.house.settled().await;
-                return vocabulary;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("nobody was judged again");
+            Some(vocabulary.into_inner()).filter(|vocabulary| vocabulary.done)
+        };
+        let vocabulary = once("nobody was judged again", done).await;
+        self.house.settled().await;
+        vocabulary
     }
 }
 

@@ -169,6 +169,18 @@ impl House {
     }
 }
 
+/// Looks until something is there, and gives it back. Fails with the reason `otherwise` when it is not there within half a
+/// minute of looking.
+pub async fn once<T>(otherwise: &str, mut there: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(found) = there().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{otherwise}")
+}
+
 /// What a server (`127.0.0.1:18340`) answers to a browser.
 async fn page(authority: &str, path: &str) -> std::io::Result<String> {
     let mut socket = TcpStream::connect(authority).await?;

@@ -1,6 +1,8 @@
 //! Each outcome by its name, and the cases of February 2020.
 
+mod decided;
 mod laws;
+mod papers;
 
 use super::*;
 use crate::method_file::sample;
@@ -331,39 +333,6 @@ fn who_said_a_name_that_nobody_knows_is_asked_whether_it_was_the_key_area() {
 }
 
 #[test]
-fn what_a_person_decided_about_a_name_answers_the_question_for_that_source() {
-    let mut learned = Learned::default();
-    let person = person(&[stay("老家", "01-10", "01-12")], &[home(), visit("成都", "01-10", "01-12")]);
-    assert_eq!(judge_with(&person, &rules(), &learned).outcome, Outcome::UnresolvedPlace);
-    learned.decide("老家", Vocabulary::Mobile, &[Code::parse("510000").unwrap()]).unwrap();
-    assert_eq!(
-        judge_with(&person, &rules(), &learned).outcome,
-        Outcome::UnresolvedPlace,
-        "that was the carrier's word"
-    );
-    learned.decide("老家", Vocabulary::Declared, &[Code::parse("510000").unwrap()]).unwrap();
-    let known = judge_with(&person, &rules(), &learned);
-    is(&known, Outcome::Clear, Level::None, Honesty::Consistent, Measure::None);
-    learned.take_back("老家", Vocabulary::Declared);
-    assert_eq!(judge_with(&person, &rules(), &learned).outcome, Outcome::UnresolvedPlace);
-}
-
-#[test]
-fn a_name_that_is_no_place_is_neither_a_visit_nor_a_stay_and_no_data() {
-    let mut learned = Learned::default();
-    learned.means("漫游", Vocabulary::Mobile, &[]);
-    learned.means("在家", Vocabulary::Declared, &[]);
-    let roaming = visit("漫游", "01-20", "01-25");
-    let said = [stay("在家", "01-01", "02-10")];
-    let judgement = judge_with(&person(&said, &[home(), roaming.clone()]), &rules(), &learned);
-    is(&judgement, Outcome::Clear, Level::None, Honesty::Consistent, Measure::None);
-    assert_eq!(judgement.visits[1].marks, [Mark::NoPlace]);
-    assert!(judgement.unresolved.is_empty());
-    let nothing = judge_with(&person(&said, &[roaming]), &rules(), &learned);
-    assert_eq!(nothing.outcome, Outcome::InsufficientEvidence, "a carrier that names no place has seen nobody");
-}
-
-#[test]
 fn evidence_coarser_than_a_key_area_is_possible_and_asked_about() {
     let rules = with_key_area("331023", Level::Medium, Measure::Home);
     let seen = [home(), visit("台州", "01-24", "01-27")];
@@ -408,44 +377,4 @@ fn jianghan_is_declared_by_xiantao_and_outside_by_a_district_of_wuhan() {
     is(&honest, Outcome::DeclaredKeyArea, Level::High, Honesty::Consistent, Measure::Central);
     let district = judged(&[stay("武汉市江汉区", "01-20", "01-22")], &seen);
     is(&district, Outcome::ConcealedKeyArea, Level::High, Honesty::Concealed, Measure::Central);
-}
-
-/// What a ticket or a proof says.
-fn paper(visits: Vec<Visit>) -> Scan {
-    let (from, to) = (visits[0].first, visits[0].last);
-    Scan { source: Source::Unspecified, phone: None, from, to, visits }
-}
-
-fn with_paper(stays: &[Stay], scanned: &[Visit], said: Visit) -> Judgement {
-    let mut person = person(stays, scanned);
-    person.scans.push(paper(vec![said]));
-    judge(&person, &rules())
-}
-
-#[test]
-fn a_paper_proves_a_key_area_and_is_no_scan_of_a_number() {
-    let wuhan = visit("武汉", "01-22", "01-22");
-    let judgement = with_paper(&[], &[home()], wuhan.clone());
-    is(&judgement, Outcome::ConcealedKeyArea, Level::High, Honesty::Concealed, Measure::Central);
-    assert_eq!(judgement.last_exposure, Some(day("01-22")), "R10: day 0 is proven");
-    let alone = with_paper(&[stay("武汉", "01-20", "01-22")], &[], wuhan);
-    is(&alone, Outcome::DeclaredKeyArea, Level::High, Honesty::Consistent, Measure::Central);
-    let mut alone = person(&[], &[]);
-    alone.scans = vec![paper(vec![visit("宁波", "01-01", "02-11")])];
-    let judgement = judge(&alone, &rules());
-    is(&judgement, Outcome::InsufficientEvidence, Level::Unknown, Honesty::NotComparable, Measure::Ask);
-}
-
-#[test]
-fn a_paper_shows_a_declared_stay_that_no_network_saw() {
-    let stays = [stay("上海", "01-20", "01-22")];
-    assert_eq!(judged(&stays, &[home()]).outcome, Outcome::OverDeclared);
-    assert_eq!(with_paper(&stays, &[home()], visit("上海", "01-20", "01-22")).outcome, Outcome::Clear);
-}
-
-#[test]
-fn a_ticket_across_the_border_is_no_strayed_signal() {
-    let taizhou = visit("台州", "02-01", "02-01");
-    assert_eq!(judged(&[], &[home(), taizhou.clone()]).outcome, Outcome::BorderSuspect);
-    assert_eq!(with_paper(&[], &[home()], taizhou).outcome, Outcome::UndeclaredElsewhere);
 }

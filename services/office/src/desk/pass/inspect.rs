@@ -45,8 +45,13 @@ pub struct Inspect {
 impl Inspect {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let keys = KeySet::open_text(typed::read_text(&self.keys)?.trim(), &self.root, None);
-        let keys =
-            keys.map_err(|reason| anyhow!("{}: {reason}\n{}\n{}", self.keys.display(), reason.zh(), reason.en()))?;
+        let keys = keys.map_err(|reason| {
+            let file = self.keys.display();
+            anyhow!(
+                "{file}: {reason}\n不是该根密钥签署的密钥集（MFK1:...），请核对 --keys 和 --root\n\
+                 This is no key set (MFK1:...) that the root has signed: check --keys and --root"
+            )
+        })?;
         let list = self.list.as_ref().map(|file| held(&typed::read_text(file)?, &keys)).transpose()?.flatten();
         let now = self.at.unwrap_or_else(|| Clock::system().now());
         let now = Second::of_unix(now.timestamp()).context("the calendar of passes begins in 2020: check --at")?;
@@ -67,8 +72,13 @@ fn held(lines: &str, keys: &KeySet) -> anyhow::Result<Option<SuspensionList>> {
     let mut held = None;
     for (number, line) in lines.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
         let taken = Update::open_text(line, keys).and_then(|update| update.take_into(&mut held));
-        taken
-            .map_err(|reason| anyhow!("line {} of the list: {reason}\n{}\n{}", number + 1, reason.zh(), reason.en()))?;
+        taken.map_err(|reason| {
+            let line = number + 1;
+            anyhow!(
+                "line {line} of the list: {reason}\n第{line}行不是接续前面各行的名单或变更（MFL1:...），请核对 --list\n\
+                 Line {line} is no list or change (MFL1:...) that goes on from the lines before: check --list"
+            )
+        })?;
     }
     Ok(held)
 }

@@ -341,6 +341,14 @@ fn a_verdict_set_by_hand_is_left_alone_by_a_method_and_lifted_by_an_upheld_dispu
 }
 
 #[test]
+fn a_paper_leaves_what_was_set_by_hand_alone() {
+    let events = set_by_hand();
+    let filed = decided(&events, |case| case.file(&ticket("t1"), Some(&verdict(Outcome::ConcealedKeyArea))));
+    assert_eq!(given(&filed).verdict().unwrap().outcome(), Outcome::Overridden);
+    assert_eq!(filed.len(), events.len() + 1, "it is kept for the verdict that comes back");
+}
+
+#[test]
 fn a_paper_scans_no_number_and_closes_nothing() {
     let before = [Event::Opened(opened(1)), declared()];
     let events = decided(&before, |case| case.file(&ticket("t1"), None));
