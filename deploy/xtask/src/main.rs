@@ -132,5 +132,7 @@ fn build_mifeng(root: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect::<PathBuf>()
+    // As cargo says when it runs this: two clones that share a target folder may share the program, too.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here).join("../..").components().collect::<PathBuf>()
 }
