@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use chrono::DateTime;
 use rust_xlsxwriter::{Format, Workbook};
 use serde_json::Value;
 
@@ -94,14 +93,9 @@ fn csv(rows: &[Value], columns: &[&str]) -> anyhow::Result<Vec<u8>> {
     Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
-/// A value in one line, times as the clocks in Ningbo show them.
+/// A value in one line.
 fn plain(value: Option<&Value>) -> String {
-    let Some(value) = value else { return String::new() };
-    let time = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-    match time {
-        Some(time) => time.with_timezone(&chassis::CALENDAR).format("%Y-%m-%d %H:%M").to_string(),
-        None => cell(value).replace('\n', "; "),
-    }
+    value.map(cell).unwrap_or_default().replace('\n', "; ")
 }
 
 /// A spreadsheet program calculates a cell that begins like a formula, whoever typed it into a register. An apostrophe before

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, io::Write as _, sync::LazyLock};
 
 use anyhow::Context as _;
+use chrono::{DateTime, FixedOffset};
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use prost::{Message, Name};
@@ -108,11 +109,14 @@ pub fn heading(column: &str) -> &str {
     column.rsplit('.').next().unwrap_or(column)
 }
 
-/// A value of a table: short, without quotes.
+/// A value of a table: short, without quotes, times as the clocks in Ningbo show them.
 pub fn cell(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => word(text).to_owned(),
+        serde_json::Value::String(text) => match DateTime::parse_from_rfc3339(text) {
+            Ok(time) => on_the_clock(time),
+            Err(_) => word(text).to_owned(),
+        },
         serde_json::Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
         serde_json::Value::Object(fields) => {
             let parts = fields.iter().map(|(name, value)| (name, cell(value))).filter(|(_, value)| !value.is_empty());
@@ -124,10 +128,12 @@ pub fn cell(value: &serde_json::Value) -> String {
 
 /// A time as the clocks in Ningbo show it; nothing where there is none.
 pub fn local_time(time: Option<&prost_types::Timestamp>) -> String {
-    let instant = time.and_then(chassis::instant);
-    instant.map_or_else(String::new, |instant| {
-        instant.with_timezone(&chassis::CALENDAR).format("%Y-%m-%d %H:%M").to_string()
-    })
+    time.and_then(chassis::instant).map(on_the_clock).unwrap_or_default()
+}
+
+/// A time as the clocks in Ningbo show it.
+pub fn on_the_clock(time: impl Into<DateTime<FixedOffset>>) -> String {
+    time.into().with_timezone(&chassis::CALENDAR).format("%Y-%m-%d %H:%M").to_string()
 }
 
 pub fn table() -> Table {

@@ -33,6 +33,16 @@ fn a_failure_with_a_context_tells_both() {
     assert!(!crate::has_context(&anyhow::Error::new(tonic::Status::unavailable("gone"))));
 }
 
+#[test]
+fn a_table_shows_times_as_the_clocks_in_ningbo_do() {
+    let row = serde_json::json!({ "expire_time": "2020-02-13T20:00:00Z", "day": "2020-02-13", "state": "in-force" });
+    assert_eq!(crate::output::cell(&row["expire_time"]), "2020-02-14 04:00");
+    assert_eq!(
+        (crate::output::cell(&row["day"]), crate::output::cell(&row["state"])),
+        ("2020-02-13".into(), "in-force".into())
+    );
+}
+
 fn collect(command: &clap::Command, examples: &mut Vec<String>) {
     let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     examples.extend(help.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned));

@@ -4,24 +4,42 @@
 use chrono::{DateTime, Utc};
 use proto::screening::v1::{Explanation, Measure, OverrideInForce, OverrideReason};
 
-/// Names units and no people: who signed stands in the verdict for those who may see it.
-pub(crate) fn explain(hand: &OverrideInForce, measure: Measure, method: &str, hours: i32) -> Explanation {
+/// Names units and no people: who signed stands in the verdict for those who may see it. `neighbourhood` is the resident's.
+pub(crate) fn explain(
+    hand: &OverrideInForce,
+    neighbourhood: &str,
+    measure: Measure,
+    method: &str,
+    hours: i32,
+) -> Explanation {
     let (reason_zh, reason_en) = reason(hand.reason());
     let (measure_zh, measure_en) = consequence(measure);
     let end = hand.expire_time.as_ref().and_then(chassis::instant).map(local).unwrap_or_default();
-    let (first, second) = (&hand.proposed_unit, &hand.approved_unit);
+    let (first_zh, first_en) = unit(&hand.proposed_unit, neighbourhood);
+    let (second_zh, second_en) = unit(&hand.approved_unit, neighbourhood);
     Explanation {
         zh: format!(
-            "这一结论由人工认定，没有按行程比对得出：{reason_zh}。由 {first} 提出、{second} 复核。{measure_zh}。有效期到 {end}，到期后恢复按排查标准（现行版本 {method}）比对的结论。如果您不同意，可以提出申诉，{hours}小时内由另一位工作人员答复。"
+            "这一结论由人工认定，没有按行程比对得出：{reason_zh}。由{first_zh}提出、{second_zh}复核。{measure_zh}。有效期到 {end}，到期后恢复按排查标准（现行版本 {method}）比对的结论。如果您不同意，可以提出申诉，{hours}小时内由另一位工作人员答复。"
         ),
         en: format!(
-            "This verdict was set by hand and not by comparing the records: {reason_en}. It was proposed by {first} and approved by {second}. {measure_en}. It holds until {end}; then the verdict by the method (now {method}) comes back. If you do not agree, dispute it: somebody else answers within {hours} hours."
+            "This verdict was set by hand and not by comparing the records: {reason_en}. It was proposed by {first_en} and approved by {second_en}. {measure_en}. It holds until {end}; then the verdict by the method (now {method}) comes back. If you do not agree, dispute it: somebody else answers within {hours} hours."
         ),
     }
 }
 
 fn local(time: DateTime<Utc>) -> String {
     time.with_timezone(&chassis::CALENDAR).format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A unit as a resident knows it: an id says nothing to anybody.
+fn unit<'a>(unit: &'a str, neighbourhood: &str) -> (&'a str, &'a str) {
+    match unit {
+        own if own == neighbourhood => ("您所在的社区", "your neighbourhood"),
+        "subdistrict" => ("街道", "the subdistrict"),
+        "health" => ("卫生健康部门", "the health team"),
+        id if uuid::Uuid::try_parse(id).is_ok() => ("另一个社区", "another neighbourhood"),
+        name => (name, name),
+    }
 }
 
 fn reason(reason: OverrideReason) -> (&'static str, &'static str) {
@@ -66,11 +84,20 @@ mod tests {
             ..OverrideInForce::default()
         };
         hand.set_reason(OverrideReason::MedicalNeed);
-        let Explanation { zh, en } = explain(&hand, Measure::None, "2020-02-09", 24);
-        for part in ["人工认定", "就医", "n1", "health", "2020-02-13 12:00", "2020-02-09", "申诉"] {
+        let Explanation { zh, en } = explain(&hand, "n1", Measure::None, "2020-02-09", 24);
+        for part in
+            ["人工认定", "就医", "由您所在的社区提出、卫生健康部门复核", "2020-02-13 12:00", "2020-02-09", "申诉"]
+        {
             assert!(zh.contains(part), "{part} in {zh}");
         }
-        for part in ["by hand", "treatment", "n1", "health", "until 2020-02-13 12:00", "dispute it", "24 hours"] {
+        for part in [
+            "by hand",
+            "treatment",
+            "by your neighbourhood and approved by the health team",
+            "until 2020-02-13 12:00",
+            "dispute it",
+            "24 hours",
+        ] {
             assert!(en.contains(part), "{part} in {en}");
         }
         assert!(!zh.contains("staff/") && !en.contains("staff/"), "units sign, and nobody is named");

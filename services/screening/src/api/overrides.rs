@@ -222,7 +222,7 @@ impl Api {
             expire_time: proposed.expire_time,
         };
         let before = self.assessor.reasons(known).await?.ok_or_else(|| refused(Refused::Erased))?;
-        let explanation = explain(&hand, proposed.measure(), &version, hours);
+        let explanation = explain(&hand, case.neighbourhood(), proposed.measure(), &version, hours);
         let reasons = Reasons { explanation: Some(explanation), ..before };
         // An order needs something to rest on (R23): the proposal, where it names a document alone.
         let evidence_ids = match &proposed.evidence_ids[..] {

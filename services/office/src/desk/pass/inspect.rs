@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::crossing;
 use crate::{
     desk::typed,
-    output::{Output, cell, print, table},
+    output::{Output, cell, on_the_clock, print, table},
 };
 
 /// Everything that a gate without a line has.
@@ -108,10 +108,7 @@ fn shown(verdict: &Verdict) -> Value {
 }
 
 fn said(pass: &Payload) -> Value {
-    let time = |hour: Hour| {
-        let instant = DateTime::from_timestamp(hour.start().unix(), 0);
-        instant.map(|instant| instant.with_timezone(&chassis::CALENDAR).format("%Y-%m-%d %H:%M").to_string())
-    };
+    let time = |hour: Hour| DateTime::from_timestamp(hour.start().unix(), 0).map(on_the_clock);
     json!({
         "kind": format!("{:?}", pass.kind).to_lowercase(),
         "number": pass.number.to_string(),
