@@ -12,6 +12,7 @@ use std::{
 
 use chassis::{Call, Failure, Kind, Lease, Ledger, secrets::Secrets, telemetry::meter};
 use chrono::{DateTime, Utc};
+use futures::{FutureExt as _, future::BoxFuture};
 use proto::{
     Fact as _,
     screening::v1::{
@@ -89,17 +90,25 @@ impl Timekeeper {
             disputes::struck(&mut db, self.counted.load(Ordering::Relaxed)).await?,
         );
         drop(db);
-        for case_id in going_up {
-            self.escalate(&case_id, now).await?;
+        let mut due = Vec::with_capacity(going_up.len() + ending.len());
+        for case_id in &going_up {
+            due.push((&**case_id, self.escalate(case_id, now).boxed()));
         }
-        for case_id in ending {
-            self.end_overrides(&case_id, now).await?;
+        for case_id in &ending {
+            due.push((&**case_id, self.end_overrides(case_id, now).boxed()));
         }
+        let done = each(due).await;
+        let counted = self.count_all(&struck).await;
+        done.and(counted).map(|()| late)
+    }
+
+    /// In the order of the log: what comes behind one that fails is counted once that one is.
+    async fn count_all(&self, struck: &[disputes::Struck]) -> Result<(), Failure> {
         for finding in struck {
-            self.count(&finding).await?;
+            self.count(finding).await?;
             self.counted.store(finding.position, Ordering::Relaxed);
         }
-        Ok(late)
+        Ok(())
     }
 
     /// Each decision is made for one version of the case, and named after it: said again, it is the same one.
@@ -203,6 +212,18 @@ impl Timekeeper {
     }
 }
 
+/// A case whose record cannot be opened keeps nobody else waiting; the last failure is told once all had their turn.
+async fn each(due: Vec<(&str, BoxFuture<'_, Result<(), Failure>>)>) -> Result<(), Failure> {
+    let mut done = Ok(());
+    for (case_id, act) in due {
+        if let Err(failure) = act.await {
+            tracing::warn!(case_id, %failure, "what is due in a case cannot be done");
+            done = Err(failure);
+        }
+    }
+    done
+}
+
 fn by_itself(now: DateTime<Utc>, command_id: &str) -> Call {
     Call::by(reaction(), now, command_id)
 }
@@ -213,5 +234,24 @@ fn forgiving(done: Result<(), Failure>) -> Result<(), Failure> {
         Err(Failure::Refused(refusal)) if refusal.kind == Kind::Stale => Ok(()),
         Err(Failure::Contended) => Ok(()),
         done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_case_that_fails_keeps_nobody_else_waiting_and_is_told() {
+        let done = Mutex::new(Vec::new());
+        let act = async |case_id: &'static str, sound: bool| {
+            done.lock().unwrap().push(case_id);
+            if sound { Ok(()) } else { Err(Failure::Fault(anyhow::anyhow!("garbled"))) }
+        };
+        let due = vec![("1", act("1", false).boxed()), ("2", act("2", true).boxed())];
+        assert!(each(due).await.is_err());
+        assert_eq!(*done.lock().unwrap(), ["1", "2"]);
     }
 }
