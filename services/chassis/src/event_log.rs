@@ -24,6 +24,8 @@ mod entrance;
 pub mod chain;
 /// The one task that writes.
 mod queue;
+/// What it knows without a look.
+mod remembered;
 /// What it writes to.
 mod store;
 /// Reads from a store, and finds damage.

@@ -4,7 +4,6 @@
 use std::{
     collections::{HashMap, HashSet},
     panic::AssertUnwindSafe,
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -13,8 +12,7 @@ use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use proto::event::v1::consumer::State;
-use sqlx::{AnyConnection, Connection as _, Executor as _, Row as _};
-use tokio::sync::{Mutex, watch};
+use tokio::{sync::watch, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
@@ -26,12 +24,15 @@ use crate::{
     feed::unreachable,
     lease::{Lead, Lease},
     museum::Bug,
-    postgres::Database,
     telemetry,
 };
 
+/// How far they are.
+mod checkpoints;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use checkpoints::{Checkpoint, Checkpoints};
 
 #[async_trait]
 pub trait Reaction: Send + Sync + 'static {
@@ -70,6 +71,7 @@ pub(crate) async fn start(setup: Setup) -> anyhow::Result<()> {
             fingerprinter: setup.fingerprinter.clone(),
             lease: setup.lease.clone(),
             progress,
+            kept: Kept { position: checkpoint.position, at: None },
             checkpoint,
             done: HashSet::new(),
         };
@@ -96,9 +98,20 @@ struct Follower {
     progress: Arc<Progress>,
     /// Everything up to here was reacted to.
     checkpoint: Checkpoint,
+    kept: Kept,
     /// Beyond the checkpoint, while an earlier record fails. Reacting to them again would change nothing either.
     done: HashSet<u64>,
 }
+
+/// The last checkpoint that was kept.
+struct Kept {
+    position: u64,
+    /// None before the first one.
+    at: Option<Instant>,
+}
+
+/// Between two checkpoints of a follower that always finds more: each is a commit of its own.
+const KEEPING: Duration = Duration::from_millis(200);
 
 /// A record that was not reacted to; nor were the later ones of the same person.
 struct Failed {
@@ -108,6 +121,16 @@ struct Failed {
 
 impl Follower {
     async fn run(mut self, stop: CancellationToken) {
+        self.follow(&stop).await;
+        let source = self.source.source().to_owned();
+        if self.lease.leads()
+            && let Err(error) = self.keep(&source).await
+        {
+            tracing::warn!(error = format!("{error:#}"), source, "what was reacted to last is reacted to again");
+        }
+    }
+
+    async fn follow(&mut self, stop: &CancellationToken) {
         let mut wake = self.source.wake();
         let mut lead = self.lease.watch();
         // In which the remembered checkpoint holds.
@@ -169,6 +192,7 @@ impl Follower {
     async fn until_leading(&mut self, now: Lead, lead: &mut watch::Receiver<Lead>) -> Option<Lead> {
         match self.checkpoints.read(&self.consumer, self.source.source()).await {
             Ok(checkpoint) => {
+                self.kept = Kept { position: checkpoint.position, at: None };
                 self.checkpoint = checkpoint;
                 self.done.clear();
                 self.progress.reached(self.checkpoint.position, 0);
@@ -217,7 +241,10 @@ impl Follower {
         if !self.checkpoint.log_id.is_empty() && self.checkpoint.log_id != log_id {
             return Err(OtherLog(name).into());
         }
-        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(0) };
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            self.keep(&name).await?;
+            return Ok(0);
+        };
         anyhow::ensure!(first.position == after + 1, "the log {name} has a hole: {} follows {after}", first.position);
         let mut by_person: HashMap<&str, Vec<&Record>> = HashMap::new();
         for record in records.iter().filter(|record| !self.done.contains(&record.position)) {
@@ -242,16 +269,25 @@ impl Follower {
         }
         let reached = failed.as_ref().map_or(last.position, |failed| failed.position - 1);
         if reached > after {
-            let checkpoint = Checkpoint { log_id, position: reached };
-            self.checkpoints.write(&self.consumer, &name, &checkpoint).await?;
-            self.checkpoint = checkpoint;
+            self.checkpoint = Checkpoint { log_id, position: reached };
             self.done.retain(|position| *position > reached);
             self.progress.reached(reached, 0);
+            if self.kept.at.is_none_or(|at| at.elapsed() >= KEEPING) {
+                self.keep(&name).await?;
+            }
         }
         match failed {
             Some(failed) => Err(failed.error),
             None => Ok(records.len()),
         }
+    }
+
+    async fn keep(&mut self, source: &str) -> anyhow::Result<()> {
+        if self.kept.position != self.checkpoint.position {
+            self.checkpoints.write(&self.consumer, source, &self.checkpoint).await?;
+            self.kept = Kept { position: self.checkpoint.position, at: Some(Instant::now()) };
+        }
+        Ok(())
     }
 
     /// One person's records, up to the first that fails.
@@ -290,111 +326,3 @@ impl Follower {
 #[derive(Debug, thiserror::Error)]
 #[error("the log {0} is another one than before (restored or made anew): resume to react to it from its first record")]
 struct OtherLog(String);
-
-/// Up to where a log's records were reacted to.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Checkpoint {
-    log_id: String,
-    position: u64,
-}
-
-/// The checkpoints of a service's reactions. One that is lost or old is no harm: reacting again changes nothing.
-#[derive(Clone)]
-pub(crate) struct Checkpoints(Arc<Store>);
-
-struct Store {
-    url: String,
-    /// Said on each new connection.
-    greeting: &'static str,
-    /// None before the first use, and after a connection failed.
-    connection: Mutex<Option<AnyConnection>>,
-}
-
-/// How long the store may take to answer.
-const ANSWER: Duration = Duration::from_secs(10);
-
-impl Checkpoints {
-    /// In a file of their own.
-    pub(crate) async fn open(path: &Path) -> anyhow::Result<Self> {
-        let url = format!("sqlite://{}?mode=rwc", path.display());
-        let checkpoints =
-            Self::at(url, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;");
-        checkpoints
-            .ask(async |db| {
-                let table = "CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT NOT NULL, source TEXT NOT NULL,
-                   log_id TEXT NOT NULL, position BIGINT NOT NULL, PRIMARY KEY (consumer, source))";
-                db.execute(sqlx::raw_sql(table)).await.map(drop)
-            })
-            .await
-            .with_context(|| format!("opening the reactions' checkpoints {}", path.display()))?;
-        Ok(checkpoints)
-    }
-
-    /// In the service's database.
-    pub(crate) fn in_database(database: &Database) -> Self {
-        Self::at(database.any_url("reactions"), "SET synchronous_commit = off")
-    }
-
-    fn at(url: String, greeting: &'static str) -> Self {
-        sqlx::any::install_default_drivers();
-        Self(Arc::new(Store { url, greeting, connection: Mutex::default() }))
-    }
-
-    async fn read(&self, consumer: &str, source: &str) -> anyhow::Result<Checkpoint> {
-        let row = self
-            .ask(async |db| {
-                sqlx::query("SELECT log_id, position FROM checkpoint WHERE consumer = $1 AND source = $2")
-                    .bind(consumer.to_owned())
-                    .bind(source.to_owned())
-                    .fetch_optional(db)
-                    .await
-            })
-            .await
-            .context("reading a checkpoint")?;
-        Ok(row.map_or_else(Checkpoint::default, |row| Checkpoint {
-            log_id: row.get(0),
-            position: u64::try_from(row.get::<i64, _>(1)).unwrap_or(0),
-        }))
-    }
-
-    async fn write(&self, consumer: &str, source: &str, checkpoint: &Checkpoint) -> anyhow::Result<()> {
-        let position = i64::try_from(checkpoint.position).context("a position fits into 63 bits")?;
-        self.ask(async |db| {
-            sqlx::query(
-                "INSERT INTO checkpoint (consumer, source, log_id, position) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (consumer, source) DO UPDATE SET log_id = excluded.log_id, position = excluded.position",
-            )
-            .bind(consumer.to_owned())
-            .bind(source.to_owned())
-            .bind(checkpoint.log_id.clone())
-            .bind(position)
-            .execute(db)
-            .await
-        })
-        .await
-        .context("moving a checkpoint")?;
-        Ok(())
-    }
-
-    /// Each question is a transaction of its own. A connection that failed, or whose answer nobody waited for, is not used
-    /// again.
-    async fn ask<T>(
-        &self,
-        question: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, sqlx::Error>,
-    ) -> anyhow::Result<T> {
-        let mut kept = self.0.connection.lock().await;
-        let asked = async {
-            let mut connection = if let Some(connection) = kept.take() {
-                connection
-            } else {
-                let mut connection = AnyConnection::connect(&self.0.url).await?;
-                connection.execute(sqlx::raw_sql(self.0.greeting)).await?;
-                connection
-            };
-            let answer = question(&mut connection).await?;
-            *kept = Some(connection);
-            Ok::<_, sqlx::Error>(answer)
-        };
-        Ok(tokio::time::timeout(ANSWER, asked).await.context("the store did not answer")??)
-    }
-}

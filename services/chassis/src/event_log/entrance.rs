@@ -42,7 +42,7 @@ impl<S: Store> Entrance<S> {
     pub(super) fn open(store: S, tail: Arc<Tail>, clock: Clock) -> anyhow::Result<Self> {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
-        let appender = Appender { store, tail: Arc::clone(&tail), clock, orders: waiting, stop: stop.clone() };
+        let appender = Appender::new(store, Arc::clone(&tail), clock, waiting, stop.clone());
         let runtime = runtime::Builder::new_current_thread().enable_all().build().context("preparing the appender")?;
         let (ending, ended) = oneshot::channel();
         let run = move || {

@@ -22,7 +22,7 @@ use super::{
     batch::{Batch, Known, Plan, Stream},
     chain,
     queue::{Appender, Order, PRUNED_AT_ONCE, Waiting},
-    store::{Store, StoreError},
+    store::{Grounds, Store, StoreError},
     tail::{Standing, Tail},
 };
 use crate::{Clock, Lead, Lease};
@@ -138,7 +138,7 @@ impl MemoryLog {
         drop(rows);
         let (orders, waiting) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
-        let appender = Appender { store, tail: Arc::clone(&tail), clock, orders: waiting, stop: stop.clone() };
+        let appender = Appender::new(store, Arc::clone(&tail), clock, waiting, stop.clone());
         let running = Running { orders, stop, appender: tokio::spawn(appender.run()) };
         Self { lease: Lease::alone(), memory: memory.clone(), tail, running: Mutex::new(Some(running)) }
     }
@@ -309,7 +309,7 @@ impl Store for Writer {
         })
     }
 
-    async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+    async fn commit(&mut self, plan: &Plan<'_>, _: Grounds) -> Result<(), StoreError> {
         let fate = Arc::clone(&self.rows()?.fate);
         let Luck { before, after, breaks } = fate();
         pass(before).await;

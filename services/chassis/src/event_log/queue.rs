@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Append, AppendError, Appended,
-    batch::{Batch, Known},
-    store::{Store, StoreError},
+    batch::{Batch, Known, Plan},
+    remembered::Remembered,
+    store::{Grounds, Store, StoreError},
     tail::Tail,
 };
 use crate::Clock;
@@ -89,14 +90,25 @@ impl Waiting {
 
 /// Writes until it is told to stop or every sender of orders is gone, and then until the queue is empty.
 pub(super) struct Appender<S> {
-    pub(super) store: S,
-    pub(super) tail: Arc<Tail>,
-    pub(super) clock: Clock,
-    pub(super) orders: mpsc::Receiver<Order>,
-    pub(super) stop: CancellationToken,
+    store: S,
+    remembered: Remembered,
+    tail: Arc<Tail>,
+    clock: Clock,
+    orders: mpsc::Receiver<Order>,
+    stop: CancellationToken,
 }
 
 impl<S: Store> Appender<S> {
+    pub(super) fn new(
+        store: S,
+        tail: Arc<Tail>,
+        clock: Clock,
+        orders: mpsc::Receiver<Order>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { store, remembered: Remembered::default(), tail, clock, orders, stop }
+    }
+
     /// Hands back the store at the end.
     pub(super) async fn run(mut self) -> S {
         let mut held = None;
@@ -188,26 +200,50 @@ impl<S: Store> Appender<S> {
 
     async fn commit(&mut self, batch: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
         let batch = Batch::of(batch.iter().map(|waiting| &waiting.append).collect());
+        if S::REMEMBERS
+            && let Some(known) = self.remembered.of(&batch, self.tail.standing())
+        {
+            let plan = batch.plan(known, &self.tail, &self.clock);
+            // Whoever is refused may have been known, or have been wrong about what only the store knows.
+            if plan.verdicts.iter().all(Result::is_ok) {
+                match self.carry_out(plan, Grounds::Remembered).await {
+                    Err(StoreError::Refused(_) | StoreError::Moved) => {}
+                    committed => return committed,
+                }
+            }
+        }
         let known = match self.store.begin(&batch).await {
             Ok(known) => known,
             Err(error) => {
+                self.remembered.forget();
                 self.store.roll_back(Some(&error)).await;
                 return Err(error);
             }
         };
         self.follow(&known);
-        let mut plan = batch.plan(known, &self.tail, &self.clock);
+        self.remembered.looked(&batch, &known);
+        let plan = batch.plan(known, &self.tail, &self.clock);
         if plan.is_empty() {
             self.store.roll_back(None).await;
             return Ok(plan.verdicts);
         }
-        if let Err(error) = self.store.commit(&plan).await {
+        self.carry_out(plan, Grounds::Looked).await
+    }
+
+    async fn carry_out(
+        &mut self,
+        mut plan: Plan<'_>,
+        grounds: Grounds,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
+        if let Err(error) = self.store.commit(&plan, grounds).await {
+            self.remembered.forget();
             self.store.roll_back(Some(&error)).await;
             if let StoreError::Unknown(_) = error {
                 self.reconcile().await;
             }
             return Err(error);
         }
+        self.remembered.committed(&plan);
         let records = mem::take(&mut plan.records);
         if !records.is_empty() {
             self.store.announce(plan.head.position);
@@ -241,7 +277,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::event_log::{KnownCommand, batch::Plan, chain, tail::Standing};
+    use crate::event_log::{KnownCommand, chain, tail::Standing};
 
     /// A store whose connection breaks at a commit, before or after the commit was done.
     #[derive(Default)]
@@ -275,7 +311,7 @@ mod tests {
             })
         }
 
-        async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+        async fn commit(&mut self, plan: &Plan<'_>, _: Grounds) -> Result<(), StoreError> {
             let breaks = self.breaks.take();
             if breaks != Some(Break::BeforeCommit) {
                 // Each command of these tests moves the head, although it has no events.
@@ -322,7 +358,7 @@ mod tests {
         let tail = Arc::new(Tail::new("registry".to_owned(), "id".to_owned(), store.standing()));
         let (orders, waiting) = mpsc::channel(8);
         let (clock, stop) = (Clock::system(), CancellationToken::new());
-        let appender = Appender { store, tail: Arc::clone(&tail), clock, orders: waiting, stop };
+        let appender = Appender::new(store, Arc::clone(&tail), clock, waiting, stop);
         let appender = tokio::spawn(appender.run());
         let mut answers = Vec::new();
         let mut heads = Vec::new();

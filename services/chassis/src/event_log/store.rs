@@ -8,18 +8,32 @@ use super::{
     batch::{Batch, Known, Plan},
 };
 
-/// Where a log is written. `begin`, then `commit` or `roll_back`; never two at a time.
+/// What a plan was made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grounds {
+    /// On what `begin` has just found.
+    Looked,
+    /// On what the last look and the commits since then have left, without a look. What the plan adds must not be there yet:
+    /// [`StoreError::Refused`] or [`StoreError::Moved`] where that was wrong, and nothing is done.
+    Remembered,
+}
+
+/// Where a log is written. `begin`, then `commit` or `roll_back`; never two at a time. Where it remembers, `commit` may also
+/// come alone.
 #[async_trait]
 pub(super) trait Store: Send + 'static {
     /// How often others get a turn before a commit goes. Many commits of few requests keep callers and store busy at once;
     /// where a commit costs much, few of many are better.
     const TURNS: usize = usize::MAX;
 
+    /// Whether it refuses what a plan wrongly takes for new, so that it can do without a look.
+    const REMEMBERS: bool = false;
+
     /// Looks up what the batch names, and sees to it that a commit fails if anybody else writes before it.
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError>;
 
     /// Writes all of a plan, durably.
-    async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError>;
+    async fn commit(&mut self, plan: &Plan<'_>, grounds: Grounds) -> Result<(), StoreError>;
 
     /// Tells other processes how far the log goes, and keeps nobody waiting for it.
     fn announce(&mut self, _position: u64) {}

@@ -1,6 +1,9 @@
-use std::sync::{
-    Mutex as StdMutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Mutex as StdMutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use opentelemetry::trace::TracerProvider as _;

@@ -1,6 +1,7 @@
-//! The one connection that writes. A commit takes two messages there and back, however many requests it holds: look up,
-//! and write all if the head is still the row that was seen then. Nobody holds the head while a message is under way. The
-//! statements' texts do not depend on the number of rows, so that each is planned once.
+//! The one connection that writes. A commit takes one message there and back, however many requests it holds: write all if
+//! the head is still the row that the last commit left, and what is to be new is new. Where that is not known, or was
+//! wrong, another one goes before it: look up. Nobody holds the head while a message is under way. The statements' texts
+//! do not depend on the number of rows, so that each is planned once.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::{
         batch::{Batch, Known, Plan, Stream},
         chain,
         rows::Columns as _,
-        store::{Store, StoreError},
+        store::{Grounds, Store, StoreError},
         tail::{Standing, Tail},
     },
     STEP, classified,
@@ -36,9 +37,15 @@ pub(super) struct Writer {
     tail: Arc<Tail>,
     /// None before the first batch and after the connection broke.
     db: Option<PgConnection>,
-    /// Which version of the head's row the last look saw.
-    seen: String,
+    /// The head's row as the last look saw it, or the last commit left it; None where somebody else may have changed it.
+    seen: Option<Seen>,
     herald: Herald,
+}
+
+/// A version of the head's row, and the fence that stood then: who takes over changes both.
+struct Seen {
+    version: String,
+    fence: i64,
 }
 
 /// Limits of this connection, all shorter than [`STEP`]: a head that stays locked by a process that was stopped is let go
@@ -70,10 +77,12 @@ const LOOK_UP: &str = "
     JOIN log.reservation r ON r.scope = n.scope AND r.key = n.key";
 
 /// Answers with how many rows of each kind were written: all, or none where the head is no longer the row that was seen.
-/// Its lock comes first, since all others wait for what it finds.
-const WRITE: &str = "
+/// Its lock comes first, since all others wait for what it finds. `$held`: what becomes of a key that is held already.
+macro_rules! write {
+    ($held:literal) => {
+        concat!("
     WITH moved AS (
-        UPDATE log.log_head SET position = $34, chain = $35 WHERE id = 1 AND xmin::text = $36 RETURNING 1
+        UPDATE log.log_head SET position = $34, chain = $35 WHERE id = 1 AND xmin::text = $36 RETURNING xmin::text AS version
     ), opened AS (
         INSERT INTO log.stream (stream_no, category, stream_id, version)
         SELECT n.* FROM moved, UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[]) n RETURNING 1
@@ -101,15 +110,23 @@ const WRITE: &str = "
     ), reserved AS (
         INSERT INTO log.reservation (scope, key, stream_id)
         SELECT n.* FROM moved, UNNEST($31::text[], $32::bytea[], $33::text[]) n
-        ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id RETURNING 1
+        ", $held, " RETURNING 1
     )
-    SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM opened), (SELECT COUNT(*) FROM went_on),
-        (SELECT COUNT(*) FROM happened), (SELECT COUNT(*) FROM done), (SELECT COUNT(*) FROM reserved)";
+    SELECT (SELECT version FROM moved), (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM opened),
+        (SELECT COUNT(*) FROM went_on), (SELECT COUNT(*) FROM happened), (SELECT COUNT(*) FROM done), (SELECT COUNT(*) FROM reserved)")
+    };
+}
+
+/// After a look: a key that changes hands within the plan is held already.
+const WRITE: &str = write!("ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id");
+
+/// Without a look: whatever is there already refuses the whole.
+const WRITE_NEW: &str = write!("");
 
 impl Writer {
     pub(super) fn new(database: Database, lease: Lease, tail: Arc<Tail>) -> Self {
         let herald = Herald::sent(database.clone());
-        Self { database, lease, tail, db: None, seen: String::new(), herald }
+        Self { database, lease, tail, db: None, seen: None, herald }
     }
 
     /// Once it has left its connection.
@@ -135,6 +152,11 @@ impl Writer {
             _ => Err(StoreError::Unknown(anyhow!("another replica leads"))),
         }
     }
+
+    /// Whether this replica believes that it leads as it did at its last look.
+    fn leads_still(&self, seen: i64) -> bool {
+        self.lease.holder().is_none() || matches!(*self.lease.watch().borrow(), Lead::Here { fence } if fence == seen)
+    }
 }
 
 #[async_trait]
@@ -158,14 +180,23 @@ impl Store for Writer {
         let (head, (fence, holder)) = found.head.zip(found.lease).ok_or_else(strange)?;
         same_log(&self.tail, &head.log_id, found.known.head).map_err(StoreError::Unknown)?;
         self.leads(fence, &holder)?;
-        self.seen = head.version;
+        self.seen = Some(Seen { version: head.version, fence });
         Ok(found.known)
     }
 
-    async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
-        let seen = std::mem::take(&mut self.seen);
-        let written = write(self.connected().await?, plan, &seen);
-        timeout(STEP, written).await.map_err(late)?
+    async fn commit(&mut self, plan: &Plan<'_>, grounds: Grounds) -> Result<(), StoreError> {
+        let seen = self.seen.take().ok_or(StoreError::Moved)?;
+        if grounds == Grounds::Remembered && !self.leads_still(seen.fence) {
+            return Err(StoreError::Moved);
+        }
+        let statement = match grounds {
+            Grounds::Looked => WRITE,
+            Grounds::Remembered => WRITE_NEW,
+        };
+        let writing = write(self.connected().await?, statement, plan, &seen.version);
+        let version = timeout(STEP, writing).await.map_err(late)??;
+        self.seen = Some(Seen { version, ..seen });
+        Ok(())
     }
 
     fn announce(&mut self, position: u64) {
@@ -177,6 +208,9 @@ impl Store for Writer {
         // ends it when the connection is gone.
         if !matches!(after, None | Some(StoreError::Refused(_) | StoreError::Full | StoreError::Moved)) {
             self.db = None;
+        }
+        if after.is_some() {
+            self.seen = None;
         }
     }
 
@@ -256,8 +290,14 @@ impl Found {
     }
 }
 
-/// Writes all rows of a plan, and counts them: an insert that loses one without a word is a fault.
-async fn write(db: &mut PgConnection, plan: &Plan<'_>, seen: &str) -> Result<(), StoreError> {
+/// Writes all rows of a plan, and counts them: an insert that loses one without a word is a fault. Returns the version of
+/// the head's row.
+async fn write(
+    db: &mut PgConnection,
+    statement: &'static str,
+    plan: &Plan<'_>,
+    seen: &str,
+) -> Result<String, StoreError> {
     let records = &plan.records;
     let (opened, went_on): (Vec<_>, Vec<_>) = plan.streams.iter().partition(|(_, stream)| stream.new);
     let (reserved, released): (Vec<_>, Vec<_>) = plan.keys.iter().partition(|(_, holder)| holder.is_some());
@@ -267,7 +307,7 @@ async fn write(db: &mut PgConnection, plan: &Plan<'_>, seen: &str) -> Result<(),
     let occurred = |record: &proto::event::v1::Record| {
         record.occurred_at.as_ref().and_then(crate::instant).unwrap_or_default().timestamp_micros()
     };
-    let query = sqlx::query(WRITE)
+    let query = sqlx::query(statement)
         .bind(opened.iter().map(|(_, stream)| stream.number).collect::<Vec<_>>())
         .bind(opened.iter().map(|((category, _), _)| *category).collect::<Vec<_>>())
         .bind(opened.iter().map(|((_, id), _)| *id).collect::<Vec<_>>())
@@ -310,17 +350,17 @@ async fn write(db: &mut PgConnection, plan: &Plan<'_>, seen: &str) -> Result<(),
         .bind(&plan.head.chain[..])
         .bind(seen);
     let row = query.fetch_one(db).await.map_err(classified)?;
-    if row.position(0).map_err(StoreError::Fault)? == 0 {
+    if row.position(1).map_err(StoreError::Fault)? == 0 {
         return Err(StoreError::Moved);
     }
     let planned = [1, opened.len(), went_on.len(), records.len(), plan.commands.len(), reserved.len()];
-    for (column, planned) in planned.into_iter().enumerate() {
+    for (column, planned) in (1..).zip(planned) {
         let written = row.position(column).map_err(StoreError::Fault)?;
         if written != planned as u64 {
             return Err(StoreError::Fault(anyhow!("{written} of {planned} rows were written ({column})")));
         }
     }
-    Ok(())
+    row.text(0).map_err(StoreError::Fault)
 }
 
 /// A server that has gone silent may have done it.

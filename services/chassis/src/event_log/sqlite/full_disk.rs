@@ -9,7 +9,7 @@ use crate::{
     event_log::{
         Append, Expected, NewEvent, Write,
         batch::Batch,
-        store::{Store as _, StoreError},
+        store::{Grounds, Store as _, StoreError},
         tail::Tail,
     },
 };
@@ -63,7 +63,7 @@ impl Log {
         let known = self.writer.begin(&batch).await?;
         let plan = batch.plan(known, &self.tail, &self.clock);
         assert!(plan.verdicts[0].is_ok(), "{:?}", plan.verdicts[0]);
-        let committed = self.writer.commit(&plan).await;
+        let committed = self.writer.commit(&plan, Grounds::Looked).await;
         if let Err(error) = &committed {
             self.writer.roll_back(Some(error)).await;
         }

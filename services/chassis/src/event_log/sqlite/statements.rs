@@ -15,6 +15,8 @@ pub(super) enum Table {
     Stream,
     Event,
     Command,
+    /// A key that nobody may hold.
+    NewKey,
     Key,
 }
 
@@ -56,6 +58,11 @@ impl Table {
                  SELECT * FROM (VALUES ",
                 ") WHERE column1 IS NOT NULL",
             ),
+            Self::NewKey => (
+                3,
+                "INSERT INTO reservation (scope, key, stream_id) SELECT * FROM (VALUES ",
+                ") WHERE column1 IS NOT NULL",
+            ),
             Self::Key => (
                 3,
                 "INSERT INTO reservation (scope, key, stream_id) SELECT * FROM (VALUES ",
@@ -77,22 +84,22 @@ impl Table {
     }
 }
 
-/// Texts of several statements, by what each does and for how many rows.
+/// Texts of several statements, by what comes first, and what each does and for how many rows.
 #[derive(Default)]
-pub(super) struct Statements(HashMap<Vec<(Table, usize)>, Arc<str>>);
+pub(super) struct Statements(HashMap<(&'static str, Vec<(Table, usize)>), Arc<str>>);
 
 impl Statements {
     /// `first`, then what is written to or asked of each table for so many rows, then `last`. A table without rows is
-    /// left out; `first` and `last` are always the same for the same tables.
-    pub(super) fn script(&mut self, first: &str, tables: &[(Table, usize)], last: &str) -> Script {
+    /// left out; `last` is always the same for the same tables.
+    pub(super) fn script(&mut self, first: &'static str, tables: &[(Table, usize)], last: &str) -> Script {
         let tables: Vec<_> = tables
             .iter()
             .filter(|(_, rows)| *rows > 0)
             .map(|(table, rows)| (*table, rows.next_power_of_two()))
             .collect();
-        let sql = self.0.entry(tables).or_insert_with_key(|tables| {
+        let sql = self.0.entry((first, tables)).or_insert_with_key(|(first, tables)| {
             let statements = tables.iter().map(|(table, rows)| table.statement(*rows));
-            std::iter::once(first.to_owned()).chain(statements).chain([last.to_owned()]).collect::<String>().into()
+            std::iter::once((*first).to_owned()).chain(statements).chain([last.to_owned()]).collect::<String>().into()
         });
         Script(sqlx::query(AssertSqlSafe(Arc::clone(sql))))
     }

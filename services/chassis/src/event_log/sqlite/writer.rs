@@ -5,8 +5,9 @@ use std::fs::File;
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
+    ConnectOptions as _, Connection as _, Executor as _, Row as _, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
 
@@ -14,7 +15,7 @@ use super::{
     super::{
         batch::{Batch, Known, Plan, Stream},
         rows,
-        store::{Store, StoreError},
+        store::{Grounds, Store, StoreError},
         tail::Standing,
     },
     classified,
@@ -33,6 +34,9 @@ pub(super) struct Writer {
     /// Held as long as anything is written.
     _lock: File,
 }
+
+/// Comes first in a look, and in a commit without one.
+const BEGIN: &str = "BEGIN IMMEDIATE;";
 
 /// Comes last in a commit.
 const MOVE_HEAD: &str = "UPDATE log_head SET position = ?, chain = ? WHERE id = 1";
@@ -84,19 +88,23 @@ impl Writer {
         Ok(*self.left.insert(Left { head, last_stream_no }))
     }
 
-    /// All that a plan changes, with its commit: an insert that loses a row without a word is a fault.
-    async fn write(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+    /// All that a plan changes: an insert that loses a row without a word is a fault.
+    async fn write(&mut self, plan: &Plan<'_>, grounds: Grounds) -> Result<(), StoreError> {
         let recorded_at = plan.recorded_at.timestamp_micros();
         let held: Vec<_> = plan.keys.iter().filter_map(|(name, holder)| Some((name, holder.as_ref()?))).collect();
+        let (first, keys) = match grounds {
+            Grounds::Looked => ("", Table::Key),
+            Grounds::Remembered => (BEGIN, Table::NewKey),
+        };
         let tables = [
             (Table::Stream, plan.streams.len()),
             (Table::Event, plan.records.len()),
             (Table::Command, plan.commands.len()),
-            (Table::Key, held.len()),
+            (keys, held.len()),
         ];
         let script = self
             .statements
-            .script("", &tables, MOVE_HEAD)
+            .script(first, &tables, MOVE_HEAD)
             .rows(Table::Stream, &plan.streams, |script, ((category, stream_id), stream)| {
                 script.number(stream.number).text(category).text(stream_id).position(stream.version)
             })
@@ -130,11 +138,16 @@ impl Writer {
                     .bytes(&done.request.reply)
                     .number(recorded_at)
             })
-            .rows(Table::Key, &held, |script, ((scope, key), holder)| script.text(scope).bytes(key).text(holder))
+            .rows(keys, &held, |script, ((scope, key), holder)| script.text(scope).bytes(key).text(holder))
             .position(plan.head.position)
             .bytes(&plan.head.chain);
         let expected = tables.iter().map(|(_, rows)| *rows as u64).sum::<u64>() + 1;
-        let done = script.0.execute(self.connected().await?).await.map_err(classified)?.rows_affected();
+        let statements = self.connected().await?.fetch_many(script.0);
+        let counts = statements.try_filter_map(async |step| Ok(step.left().map(|done| done.rows_affected())));
+        let counts: Vec<u64> = counts.try_collect().await.map_err(classified)?;
+        // SQLite gives a BEGIN the count of what was done before it.
+        let begun = usize::from(!first.is_empty());
+        let done = counts.iter().skip(begun).sum::<u64>();
         if done == expected {
             Ok(())
         } else {
@@ -160,6 +173,7 @@ impl Writer {
 #[async_trait]
 impl Store for Writer {
     const TURNS: usize = 1;
+    const REMEMBERS: bool = true;
 
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
         let (commands, streams, keys) = (&batch.commands.list, &batch.streams.list, &batch.keys.list);
@@ -167,7 +181,7 @@ impl Store for Writer {
             [(Table::FindCommand, commands.len()), (Table::FindStream, streams.len()), (Table::FindKey, keys.len())];
         let script = self
             .statements
-            .script("BEGIN IMMEDIATE;", &tables, "")
+            .script(BEGIN, &tables, "")
             .rows(Table::FindCommand, commands, |script, id| script.text(id))
             .rows(Table::FindStream, streams, |script, (category, id)| script.text(category).text(id))
             .rows(Table::FindKey, keys, |script, (scope, key)| script.text(scope).bytes(key));
@@ -184,9 +198,11 @@ impl Store for Writer {
         Ok(known)
     }
 
-    async fn commit(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
-        self.free_keys(plan).await?;
-        self.write(plan).await?;
+    async fn commit(&mut self, plan: &Plan<'_>, grounds: Grounds) -> Result<(), StoreError> {
+        if grounds == Grounds::Looked {
+            self.free_keys(plan).await?;
+        }
+        self.write(plan, grounds).await?;
         sqlx::raw_sql("COMMIT").execute(self.connected().await?).await.map_err(classified)?;
         let last_stream_no = plan.streams.iter().map(|(_, stream)| stream.number).max();
         if let Some(left) = &mut self.left {
