@@ -134,6 +134,8 @@ pub const TABLE: &[Rpc] = &[
     command("/registry.v1.GridService/AddBuilding", &[D, O, A]),
     command("/registry.v1.GridService/AssignGrid", &[D, O, A]),
     query("/registry.v1.GridService/ListBuildings", &[W, D, O, H, A]),
+    command("/registry.v1.CorrectionService/CorrectResident", DESK),
+    query("/registry.v1.CorrectionService/ListCorrections", &[W, D, O, H, U]),
     query("/registry.v1.DuplicateService/ListDuplicates", DESK).rate(Rate::Person),
     command("/registry.v1.DuplicateService/MergeResident", DESK),
     command("/registry.v1.DuplicateService/UnmergeResident", DESK),
