@@ -157,6 +157,7 @@ pub const TABLE: &[Rpc] = &[
     query("/screening.v1.MethodService/DryRunMethod", SIGNERS).rate(Rate::Figures).within(600),
     // Its figures are the whole subdistrict's.
     query("/screening.v1.MethodService/GetRescreening", &[O, H, U, A]),
+    query("/screening.v1.MethodService/ListSetAsideCases", &[W, D, O, H, U, A]),
     command("/screening.v1.ScreeningService/OpenCase", DESK),
     command("/screening.v1.ScreeningService/Declare", DESK),
     command("/screening.v1.ScreeningService/RecordItinerary", DESK),

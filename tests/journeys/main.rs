@@ -4,6 +4,7 @@
 
 mod apart;
 mod carriers;
+mod corrections;
 mod disputes;
 mod duplicates;
 mod erasure;

@@ -60,6 +60,10 @@ pub mod projections {
     pub mod carrier_errors;
     /// What was decided about names.
     pub mod vocabulary;
+    /// Who has moved out.
+    pub mod departed;
+    /// Cases that could not be judged anew.
+    pub mod set_aside;
     /// Numbers that wait for a carrier, or for their person.
     pub mod waiting;
 }
@@ -160,14 +164,15 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
         Box::new(projections::carrier_errors::CarrierErrors),
         Box::new(projections::vocabulary::Decisions),
         Box::new(projections::waiting::Waiting),
+        Box::new(projections::departed::Departed),
+        Box::new(projections::set_aside::SetAside),
     ];
     let views = host.views(SERVICE, views).await?;
     let footprints: Arc<Footprints> = Arc::default();
-    let reactions = reactions::Reactions::new(ledger.clone(), vault.clone(), Arc::clone(&footprints));
-    host.react(SERVICE, Box::new(reactions)).await?;
     let assessor = Assessor { ledger: ledger.clone(), vault };
     let published = Arc::new(Notify::new());
     let records = Records { assessor: assessor.clone(), views: views.clone() };
+    host.react(SERVICE, Box::new(reactions::Reactions::new(records.clone(), Arc::clone(&footprints)))).await?;
     let hour = Hour::new(ledger.clone(), host.clock.clone());
     let timekeeper = Timekeeper {
         ledger: ledger.clone(),

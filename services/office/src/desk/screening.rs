@@ -9,7 +9,7 @@ mod case;
 mod declaration;
 mod dispute;
 mod itinerary;
-mod method;
+pub mod method;
 mod place;
 mod verdict;
 

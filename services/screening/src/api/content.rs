@@ -26,6 +26,7 @@ pub(super) fn check(content: &MethodContent) -> Result<(), Status> {
         content.dispute_hours,
         content.window_days,
         content.escalation_hours,
+        content.lag_days,
     ];
     for ((field, bounds), number) in BOUNDS.into_iter().zip(numbers) {
         fields.number(format!("content.{field}"), number, bounds);

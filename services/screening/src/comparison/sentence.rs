@@ -141,6 +141,7 @@ fn number(field: &str) -> (&'static str, &'static str) {
         "escalation_hours" => {
             ("申诉逾期后逐级上报的小时数", "the hours after which a late dispute goes up another step")
         }
+        "lag_days" => ("行程可以滞后的天数", "the days by which evidence may lag"),
         _ => ("行程须覆盖的天数", "the days that evidence reaches back"),
     }
 }

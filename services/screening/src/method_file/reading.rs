@@ -41,7 +41,7 @@ pub enum Wrong {
 }
 
 /// Bounds within which the numbers of a method make sense, in the unit that the field's name says.
-pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 7] = [
+pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 8] = [
     ("min_hours", 0..=24),
     ("isolation_days", 1..=90),
     ("fever_decicelsius", 350..=420),
@@ -51,6 +51,7 @@ pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 7] = [
     ("escalation_hours", 0..=720),
 ];
 
+    ("lag_days", 0..=90),
 pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unusable> {
     let shipped = sample();
     if file.version.trim().is_empty() {
@@ -66,13 +67,15 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
         file.escalation_hours.or(shipped.escalation_hours),
     ];
     for ((field, bounds), number) in BOUNDS.iter().zip(numbers) {
+        file.lag_days.or(shipped.lag_days),
         let number = number.unwrap_or_default();
         if !bounds.contains(&number) {
             let wrong = Wrong::Number { number, least: *bounds.start(), most: *bounds.end() };
             return Err(Unusable { field: (*field).to_owned(), wrong });
         }
     }
-    let [min_hours, isolation_days, _, _, dispute_hours, window_days, _] = numbers.map(Option::unwrap_or_default);
+    let [min_hours, isolation_days, _, _, dispute_hours, window_days, _, lag_days] =
+        numbers.map(Option::unwrap_or_default);
     let home = home.or(file.home.as_deref()).or(shipped.home.as_deref()).unwrap_or_default();
     let mut key_areas = Vec::with_capacity(file.key_areas.len());
     for (at, area) in file.key_areas.iter().enumerate() {
@@ -91,6 +94,7 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
         window_days: window_days.unsigned_abs(),
         isolation_days,
         dispute_hours,
+        lag_days: lag_days.unsigned_abs(),
         key_areas,
         border_pairs,
     })

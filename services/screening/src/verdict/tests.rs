@@ -4,6 +4,7 @@ mod decided;
 mod laws;
 mod papers;
 
+mod windows;
 use super::*;
 use crate::method_file::sample;
 
