@@ -21,6 +21,7 @@ mod publications;
 mod reach;
 mod read_models;
 mod refusals;
+mod sessions;
 mod story;
 mod story_apart;
 mod supervision;
