@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a journey that cannot go on has failed")]
 
+mod abroad;
 mod apart;
 mod carriers;
 mod corrections;
