@@ -23,6 +23,7 @@ mod reach;
 mod read_models;
 mod refusals;
 mod sessions;
+mod set_aside;
 mod story;
 mod story_apart;
 mod supervision;

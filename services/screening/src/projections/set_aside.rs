@@ -46,8 +46,13 @@ impl Projection for SetAside {
                 rescreening_event::Event::SetAside(aside) => {
                     put(tables.now().await?, &record.stream_id, aside).await?;
                 }
-                rescreening_event::Event::Completed(_) => completed(tables.now().await?, &record.stream_id).await?,
-                rescreening_event::Event::Begun(_) | rescreening_event::Event::Advanced(_) => {}
+                // A run for a name looks at those who said it, and leaves everybody else as they were.
+                rescreening_event::Event::Completed(_) if !is_for_a_name(&record.stream_id) => {
+                    completed(tables.now().await?, &record.stream_id).await?;
+                }
+                rescreening_event::Event::Completed(_)
+                | rescreening_event::Event::Begun(_)
+                | rescreening_event::Event::Advanced(_) => {}
             },
             _ => {}
         }
@@ -60,7 +65,8 @@ async fn put(db: &mut AnyConnection, run: &str, aside: rescreening_event::SetAsi
     sqlx::query(
         "INSERT INTO set_aside (case_id, resident_id, compound_id, neighbourhood_id, run, set_at)
          VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (case_id) DO UPDATE SET run = excluded.run, set_at = excluded.set_at",
+         ON CONFLICT (case_id) DO UPDATE SET
+           run = CASE WHEN $7 = 1 THEN set_aside.run ELSE excluded.run END, set_at = excluded.set_at",
     )
     .bind(aside.case_id)
     .bind(aside.resident_id)
@@ -68,10 +74,16 @@ async fn put(db: &mut AnyConnection, run: &str, aside: rescreening_event::SetAsi
     .bind(residence.neighbourhood_id)
     .bind(run.to_owned())
     .bind(aside.time.as_ref().and_then(instant).map_or(0, |time| time.timestamp_micros()))
+    .bind(i64::from(is_for_a_name(run)))
     .execute(db)
     .await
     .context("keeping a case that was set aside")?;
     Ok(())
+}
+
+/// A run by a sequence of the vocabulary, and not by a version of the method.
+fn is_for_a_name(run: &str) -> bool {
+    run.contains(':')
 }
 
 async fn judged(db: &mut AnyConnection, resident_id: &str) -> anyhow::Result<()> {
@@ -135,6 +147,6 @@ fn aside(row: &AnyRow) -> v1::SetAsideCase {
         compound: name("compounds", "compound_id"),
         neighbourhood: name("neighbourhoods", "neighbourhood_id"),
         time: DateTime::from_timestamp_micros(row.get("set_at")).map(chassis::timestamp),
-        method: if run.contains(':') { String::new() } else { format!("methods/{run}") },
+        method: if is_for_a_name(&run) { String::new() } else { format!("methods/{run}") },
     }
 }
