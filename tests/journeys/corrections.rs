@@ -29,8 +29,8 @@ async fn case(worker: Connection, name: &str) -> Case {
     ScreeningServiceClient::new(worker).get_case(request).await.unwrap().into_inner()
 }
 
-fn numbers(all: &[&str]) -> Option<Phones> {
-    Some(Phones { numbers: all.iter().map(|&number| number.to_owned()).collect() })
+fn numbers(all: &[&str]) -> Phones {
+    Phones { numbers: all.iter().map(|&number| number.to_owned()).collect() }
 }
 
 fn correction(resident: &Resident) -> CorrectResidentRequest {
@@ -65,7 +65,7 @@ async fn a_second_number_keeps_the_screening_open_and_is_found_and_the_record_sa
     let returned =
         Return { from: FROM.into(), transport: "高铁".into(), number: "G1".into(), day: "2020-01-22".into() };
     let second = CorrectResidentRequest {
-        phones: numbers(&["13900000001", "13900000002"]),
+        phones: Some(numbers(&["13900000001", "13900000002"])),
         returned: Some(returned.clone()),
         ..correction(&resident)
     };
@@ -88,7 +88,7 @@ async fn a_second_number_keeps_the_screening_open_and_is_found_and_the_record_sa
     assert_eq!((shown.person.unwrap().full_name.as_str(), shown.returned), ("王小明", Some(returned)));
 
     // It was the daughter's: with one number, all that is left was seen.
-    let first = CorrectResidentRequest { phones: numbers(&["13900000001"]), ..correction(&resident) };
+    let first = CorrectResidentRequest { phones: Some(numbers(&["13900000001"])), ..correction(&resident) };
     desk.correct_resident(first).await.unwrap();
     let judged = async || Some(case(worker.clone(), &name).await).filter(|case| case.state() == State::Assessed);
     assert_eq!(once("the case waits for a number that is gone", judged).await.phones, 1);
@@ -103,7 +103,7 @@ async fn a_second_number_keeps_the_screening_open_and_is_found_and_the_record_sa
     assert!(done && said.is_empty(), "{said}");
     let stranger = Village::found(&house, "330212002002").await;
     let mut stranger = CorrectionServiceClient::new(stranger.worker(&house));
-    let request = CorrectResidentRequest { phones: numbers(&[]), ..correction(&resident) };
+    let request = CorrectResidentRequest { phones: Some(numbers(&[])), ..correction(&resident) };
     assert_eq!(Spoken::from(&stranger.correct_resident(request).await.unwrap_err()).reason, "NOT_FOUND");
     house.settled().await;
     crate::privacy::search(house.folder(), &[FROM, "王小明", "13900000002"], &mut 0);

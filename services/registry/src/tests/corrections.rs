@@ -32,8 +32,8 @@ fn correction(id: &str, resident: &Resident) -> CorrectResidentRequest {
     }
 }
 
-fn numbers(all: &[&str]) -> Option<Phones> {
-    Some(Phones { numbers: all.iter().map(|&number| number.to_owned()).collect() })
+fn numbers(all: &[&str]) -> Phones {
+    Phones { numbers: all.iter().map(|&number| number.to_owned()).collect() }
 }
 
 /// A number with the check character that belongs to it.
@@ -56,7 +56,7 @@ async fn what_is_put_right_is_found_from_then_on_and_what_it_was_is_not_and_who_
         Return { from: "武汉".into(), transport: "高铁".into(), number: "G1234".into(), day: "2020-01-22".into() };
     let request = CorrectResidentRequest {
         full_name: Some("金思雀".into()),
-        phones: numbers(&["139 0000 5678", "13900005679"]),
+        phones: Some(numbers(&["139 0000 5678", "13900005679"])),
         document: Some(IdentityDocument { kind: 0, number: new_card.clone() }),
         returned: Some(returned.clone()),
         ..correction("correct-1", &resident)
@@ -81,9 +81,10 @@ async fn what_is_put_right_is_found_from_then_on_and_what_it_was_is_not_and_who_
     let shown = desk.done(desk.api.reveal_resident(desk.ask(reveal)).await);
     assert_eq!((shown.person.unwrap().full_name.as_str(), shown.returned), ("金思雀", Some(returned)));
 
-    let again = CorrectResidentRequest { phones: numbers(&["13900005678"]), ..correction("correct-2", &resident) };
+    let again =
+        CorrectResidentRequest { phones: Some(numbers(&["13900005678"])), ..correction("correct-2", &resident) };
     desk.correct(again).await.unwrap();
-    let same = CorrectResidentRequest { phones: numbers(&["13900005678"]), ..correction("correct-3", &resident) };
+    let same = CorrectResidentRequest { phones: Some(numbers(&["13900005678"])), ..correction("correct-3", &resident) };
     desk.correct(same).await.unwrap();
     let on_record = desk.corrections(&resident).await;
     let fields: Vec<Vec<CorrectedField>> = on_record.iter().map(|one| one.fields().collect()).collect();
@@ -116,22 +117,23 @@ async fn a_correction_that_makes_a_duplicate_names_the_other_record_and_one_of_n
     assert_eq!((nothing.reason.as_str(), nothing.fields[0].field.as_str()), ("FIELD_INVALID", "name"));
     let wrong = CorrectResidentRequest {
         reason: "错".into(),
-        phones: numbers(&["12345"]),
+        phones: Some(numbers(&["12345"])),
         returned: Some(Return { from: "武汉".into(), day: "2020-02-12".into(), ..Return::default() }),
         ..correction("correct-4", &other)
     };
     let fields: Vec<String> =
         Spoken::from(&desk.correct(wrong).await.unwrap_err()).fields.into_iter().map(|field| field.field).collect();
     assert_eq!(fields, ["reason", "phones.numbers[0]", "returned.day"]);
-    let stale = CorrectResidentRequest { phones: numbers(&[]), etag: "9".into(), ..correction("correct-5", &other) };
+    let stale =
+        CorrectResidentRequest { phones: Some(numbers(&[])), etag: "9".into(), ..correction("correct-5", &other) };
     assert_eq!(Spoken::from(&desk.correct(stale).await.unwrap_err()).reason, "STALE_ETAG");
 
     let gone = MoveOutResidentRequest { request_id: "gone-0001".into(), name: other.name.clone(), etag: String::new() };
     desk.done(desk.api.move_out_resident(desk.ask(gone)).await);
-    let late = CorrectResidentRequest { phones: numbers(&[]), ..correction("correct-6", &other) };
+    let late = CorrectResidentRequest { phones: Some(numbers(&[])), ..correction("correct-6", &other) };
     assert_eq!(Spoken::from(&desk.correct(late).await.unwrap_err()).reason, "MOVED_OUT");
     desk.scope = Scope::Neighbourhood("another".into());
-    let foreign = CorrectResidentRequest { phones: numbers(&[]), ..correction("correct-7", &resident) };
+    let foreign = CorrectResidentRequest { phones: Some(numbers(&[])), ..correction("correct-7", &resident) };
     assert_eq!(Spoken::from(&desk.correct(foreign).await.unwrap_err()).reason, "NOT_FOUND");
     let list = ListCorrectionsRequest { parent: resident.name.clone(), ..ListCorrectionsRequest::default() };
     let refused = desk.api.list_corrections(desk.ask(list)).await.unwrap_err();

@@ -104,7 +104,7 @@ impl Command {
                     let request = OpenSessionRequest { request_id, place: place.name(), staff: with };
                     SessionServiceClient::new(connection).open_session(request).await
                 });
-                act.show(&opened.await?)
+                show(&act.ask, &opened.await?)
             }
             Self::Close { session, act } => {
                 let closed = act.send(async |connection, request_id| {
@@ -200,6 +200,9 @@ fn told(session: &Session) -> String {
     row("on it", session.staff.join(", "));
     row("from", local_time(session.open_time.as_ref()));
     row("to", local_time(session.close_time.as_ref()));
+    if session.figures.is_none() {
+        return table.to_string();
+    }
     row("households", figures.households.to_string());
     row("cases", format!("{}: {} with a verdict, {} left open", figures.cases, figures.assessed, figures.left_open));
     let outcomes = figures.outcomes.iter().map(|one| format!("{} {}", one.cases, word(one.outcome().as_str_name())));
