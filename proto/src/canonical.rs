@@ -19,6 +19,7 @@ pub fn method(content: &MethodContent) -> String {
         window_days,
         home,
         escalation_hours,
+        lag_days,
     } = content;
     let mut text = format!("mifeng method 1\nhome {home}\n");
     for (name, number) in [
@@ -33,8 +34,10 @@ pub fn method(content: &MethodContent) -> String {
     }
     // Where it is not said, the text is that of the methods from before it could be: theirs is proved by digests that were
     // handed out.
-    if *escalation_hours != 0 {
-        writeln!(text, "escalation_hours {escalation_hours}").expect("a string takes everything");
+    for (name, number) in [("escalation_hours", escalation_hours), ("lag_days", lag_days)] {
+        if *number != 0 {
+            writeln!(text, "{name} {number}").expect("a string takes everything");
+        }
     }
     let areas = key_areas.iter().map(|area| {
         let level = Level::try_from(area.level).unwrap_or_default().as_str_name();

@@ -43,7 +43,7 @@ async fn every_list_of_the_register_becomes_a_file_that_is_masked_and_harmless()
     let token = house.token("staff/worker", Role::Worker, &village.neighbourhood, &village.neighbourhood, "");
     let folder = house.folder().join("exports");
     fs::create_dir(&folder).unwrap();
-    let lists: [(&str, &[&str], usize); 9] = [
+    let lists: [(&str, &[&str], usize); 11] = [
         ("households", &["household", "list"], 2),
         ("residents", &["resident", "list"], 2),
         ("found", &["resident", "find", "--name", "sxx"], 1),
@@ -53,6 +53,8 @@ async fn every_list_of_the_register_becomes_a_file_that_is_masked_and_harmless()
         ("coverage", &["visit", "coverage"], 2),
         ("overdue", &["visit", "overdue"], 2),
         ("orders", &["order", "list"], 0),
+        ("sessions", &["session", "list"], 0),
+        ("set-aside", &["method", "set-aside"], 0),
     ];
     for (name, words, rows) in lists {
         for form in ["csv", "xlsx"] {

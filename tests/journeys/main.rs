@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a journey that cannot go on has failed")]
 
+mod abroad;
 mod apart;
 mod carriers;
+mod corrections;
 mod disputes;
 mod duplicates;
 mod erasure;
@@ -20,6 +22,8 @@ mod publications;
 mod reach;
 mod read_models;
 mod refusals;
+mod sessions;
+mod set_aside;
 mod story;
 mod story_apart;
 mod supervision;

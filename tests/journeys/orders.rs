@@ -146,6 +146,7 @@ async fn a_concealed_journey_bars_the_pass_until_the_release_and_no_longer() {
         receiver: "防疫二队".into(),
         vehicle: "浙B12345".into(),
         receipt: "7".into(),
+        ..HandOverRequest::default()
     };
     let mut workers = IsolationServiceClient::new(life.worker("2020-02-12T11:00:00+08:00"));
     workers.hand_over(hand_over).await.unwrap();

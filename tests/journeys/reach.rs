@@ -218,6 +218,7 @@ async fn isolation(mut client: IsolationServiceClient<chassis::client::Connectio
             receiver: "二队".into(),
             vehicle: "浙B1".into(),
             receipt: "7".into(),
+            ..HandOverRequest::default()
         })
     );
     ask!(answers, client.release(ReleaseRequest { request_id: id(), order: order() }));

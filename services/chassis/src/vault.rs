@@ -104,9 +104,11 @@ impl Vault {
         let seen = self.inner.cache.destructions();
         let found = self.inner.store.find_many(&ids).await;
         for (subject_id, stored) in found.map_err(|error| error.context("reading subjects' keys"))? {
-            if let Stored::Wrapped(wrapped) = stored {
-                let key = Arc::new(self.unwrap_key(&subject_id, &wrapped).map_err(Failure::Fault)?);
-                self.inner.cache.keep(&subject_id, &key, seen);
+            // A key that does not unwrap is told to whoever reveals something with it, and keeps nobody else waiting.
+            if let Stored::Wrapped(wrapped) = stored
+                && let Ok(key) = self.unwrap_key(&subject_id, &wrapped)
+            {
+                self.inner.cache.keep(&subject_id, &Arc::new(key), seen);
             }
         }
         Ok(())

@@ -145,7 +145,8 @@ impl Recount {
             | case_event::Event::OverrideProposed(_)
             | case_event::Event::OverrideApproved(_)
             | case_event::Event::OverrideDeclined(_)
-            | case_event::Event::OverrideEnded(_) => {}
+            | case_event::Event::OverrideEnded(_)
+            | case_event::Event::PhonesChanged(_) => {}
         }
     }
 

@@ -1,5 +1,8 @@
 //! The RPCs of isolation: fields are read here, places are checked here, and the rest is the domain's.
 
+/// The record of a hand-over.
+mod handing_over;
+
 use chassis::{Call, Done, Failure, Fields, Ledger, Refuse as _, Scope, Vault, Views, page};
 use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
@@ -15,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     domain::{
-        order::{NewReading, Order, Receipt, Refused, Signature, Standing},
+        order::{NewReading, Order, Refused, Signature, Standing},
         period::{Part, Period, Slot},
     },
     filing,
@@ -108,13 +111,9 @@ impl IsolationService for Api {
         let request = request.into_inner();
         let mut fields = Fields::new();
         let id = fields.name("order", "orders", &request.order);
-        let receipt = Receipt {
-            receiver: fields.required("receiver", &request.receiver, 100).to_owned(),
-            vehicle: fields.required("vehicle", &request.vehicle, 50).to_owned(),
-            receipt: fields.required("receipt", &request.receipt, 100).to_owned(),
-        };
+        let receipt = handing_over::receipt(&mut fields, &request, &call);
         let id = fields.read(id)?;
-        let done = self.change(&call, &id, |order| order.hand_over(&receipt, call.now)).await?;
+        let done = self.change(&call, &id, |order| order.hand_over(&receipt)).await?;
         Ok(done.into_response())
     }
 

@@ -1,7 +1,7 @@
 //! An order as the API shows it.
 
 use chrono::{DateTime, Utc};
-use proto::isolation::v1::{Order as Resource, order::State};
+use proto::isolation::v1::{HandOver, Order as Resource, order::State, order_event::HandedOver};
 
 use crate::domain::{
     order::{Order, Standing},
@@ -27,6 +27,7 @@ pub(crate) fn order(id: &str, order: &Order, version: u64, now: DateTime<Utc>) -
         observed_from: terms.observed_from.clone(),
         last_day: terms.last_day.clone(),
         handed_over: order.hand_over.is_some(),
+        hand_over: order.hand_over.as_ref().map(hand_over),
         breaches: count(order.breaches.len()),
         case: named("cases", &terms.case_id),
         method: named("methods", &terms.method_version),
@@ -52,4 +53,16 @@ pub(crate) fn order(id: &str, order: &Order, version: u64, now: DateTime<Utc>) -
         }
     }
     resource
+}
+
+fn hand_over(done: &HandedOver) -> HandOver {
+    HandOver {
+        handed_by: done.handed_by.clone(),
+        receiver: done.receiver.clone(),
+        vehicle: done.vehicle.clone(),
+        receipt: done.receipt.clone(),
+        place: done.place.clone(),
+        leave_time: done.leave_time,
+        receive_time: done.receive_time,
+    }
 }

@@ -20,9 +20,10 @@ use screening::{
 pub(crate) enum Place {
     /// What names stand for in the words of a source: resolved, ambiguous or unknown, never a guess
     #[command(
-        after_help = "With -o json one line for each name: {\"name\", \"status\", \"codes\"}. A name may also be a code, of any year.\n\n\
+        after_help = "With -o json one line for each name: {\"name\", \"status\", \"codes\"}. A name may also be a code, of any year; \
+                      a country has the two letters of ISO 3166-1.\n\n\
                       Example:\n  mifeng place resolve --source mobile 江汉 海南 湖北恩施\n  \
-                      mifeng place resolve --source declared 鄞县 毕节地区 朝阳 330227 -o json"
+                      mifeng place resolve --source declared 鄞县 毕节地区 朝阳 330227 韩国 -o json"
     )]
     Resolve(Resolve),
     #[command(flatten)]
@@ -187,6 +188,20 @@ mod tests {
     #[test]
     fn the_examples_of_the_desk_can_be_typed() {
         for line in [
+            "session open --compound 019c2f --with staff/12 --with 13",
+            "session open --grid 019c2f",
+            "session close 019c60",
+            "session show 019c60 -o json",
+            "session list --state open --compound 019c2f --export rounds.xlsx",
+            "session cases 019c60 --export evening.csv",
+            "session hand-overs 019c60",
+            "order hand-over 019c50 --receiver 李医生 --vehicle 浙B12345 --receipt 8 --to 集中隔离点A --by 社工王 --left 2020-02-11T21:30:00+08:00",
+            "method set-aside --limit 5",
+            "resident correct 019c31 --phone 13800001234 --phone 13900005678 --reason 本人补登号码",
+            "resident correct 019c31 --document 330212198001011234 --kind id-card --name 张三 --reason 核对证件",
+            "resident correct 019c31 --returned-from 武汉 --returned-on 2020-01-22 --transport 高铁 --reason 车票核对",
+            "resident corrections 019c31",
+            "household list --grid 019c2e",
             "screening code 019c40 --source mobile --number 13800001234",
             "screening scan 019c40 --source mobile --code 123456 --phone 2",
             "screening numbers 019c40 -o json",
@@ -226,7 +241,10 @@ mod tests {
 
     #[test]
     fn codes_are_shown_with_the_names_of_the_places_around_them() {
-        let codes = ["110105", "330212", "429004", "460000"].map(str::to_owned);
-        assert_eq!(named(&codes), "110105 北京市朝阳区\n330212 浙江省宁波市鄞州区\n429004 湖北省仙桃市\n460000 海南省");
+        let codes = ["110105", "330212", "429004", "460000", "KR"].map(str::to_owned);
+        assert_eq!(
+            named(&codes),
+            "110105 北京市朝阳区\n330212 浙江省宁波市鄞州区\n429004 湖北省仙桃市\n460000 海南省\nKR 韩国"
+        );
     }
 }

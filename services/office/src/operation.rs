@@ -14,11 +14,14 @@ use proto::{
         Consumer, GetHeadRequest, ListConsumersRequest, ParkedRecord, ReadRecordsRequest, RebuildViewsRequest,
         ResumeConsumerRequest, VerifyLogRequest, consumer::State, event_log_service_client::EventLogServiceClient,
     },
+    screening::v1::{ListSetAsideCasesRequest, method_service_client::MethodServiceClient},
 };
+use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{
     connect::{Connect, keep_token, kept_token_file},
+    desk::screening::method::rescreening::set_aside,
     output::{Output, print},
 };
 
@@ -176,8 +179,35 @@ impl Doctor {
                 show_parked(consumer)?;
             }
         }
+        self.set_aside().await?;
         if !halted.is_empty() {
             bail!("{} of {} consumers are halted", halted.len(), consumers.len());
+        }
+        Ok(())
+    }
+}
+
+impl Doctor {
+    /// Cases whose record does not open. Whoever may look at the consumers only does not see them.
+    async fn set_aside(&self) -> anyhow::Result<()> {
+        let mut methods = MethodServiceClient::new(self.ask.connect.connection()?);
+        let request = ListSetAsideCasesRequest { page_size: 20, ..ListSetAsideCasesRequest::default() };
+        let found = match methods.list_set_aside_cases(request).await {
+            Ok(found) => found.into_inner(),
+            Err(status) if matches!(status.code(), Code::PermissionDenied | Code::Unimplemented) => return Ok(()),
+            Err(status) => return Err(anyhow::Error::new(status).context("asking for cases that were set aside")),
+        };
+        if self.ask.output.is_json() {
+            // Lines of another kind, behind the consumers' and only where there is something wrong.
+            return self.ask.output.list(&found.cases, &[]);
+        }
+        if found.cases.is_empty() {
+            return Ok(());
+        }
+        let more = if found.next_page_token.is_empty() { "" } else { " and more" };
+        print(&set_aside(format!("{}{more} cases", found.cases.len())))?;
+        for case in &found.cases {
+            print(&format!("  {} of {}, in {}", case.case, case.resident, case.compound))?;
         }
         Ok(())
     }

@@ -4,6 +4,8 @@
 
 /// Compounds, gates, regime.
 mod compounds;
+/// What is known of one resident, put right.
+mod corrections;
 /// The two full coverages.
 mod coverage;
 /// Two records of one person.
@@ -264,12 +266,16 @@ fn fresh<E>(events: Vec<E>, etag: &str, version: u64) -> Result<Vec<E>, Refusal>
     if events.is_empty() || etag.is_empty() || etag == version.to_string() {
         return Ok(events);
     }
-    Err(Refusal::new(
+    Err(stale())
+}
+
+fn stale() -> Refusal {
+    Refusal::new(
         Kind::Stale,
         reason(contract::Refusal::StaleEtag.as_str_name()),
         "这条记录在您读取之后已被修改：请刷新后重试",
         "somebody changed this record since you read it: read it again and retry",
-    ))
+    )
 }
 
 /// Says what is there already, when a key is held by another record.

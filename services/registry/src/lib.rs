@@ -39,9 +39,9 @@ use std::sync::Arc;
 
 use chassis::Host;
 use proto::registry::v1::{
-    duplicate_service_server::DuplicateServiceServer, grid_service_server::GridServiceServer,
-    import_service_server::ImportServiceServer, registry_service_server::RegistryServiceServer,
-    visit_service_server::VisitServiceServer,
+    correction_service_server::CorrectionServiceServer, duplicate_service_server::DuplicateServiceServer,
+    grid_service_server::GridServiceServer, import_service_server::ImportServiceServer,
+    registry_service_server::RegistryServiceServer, visit_service_server::VisitServiceServer,
 };
 use tonic::service::RoutesBuilder;
 
@@ -53,6 +53,7 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
     let api = open(host).await?;
     routes.add_service(VisitServiceServer::new(api.clone()));
     routes.add_service(GridServiceServer::new(api.clone()));
+    routes.add_service(CorrectionServiceServer::new(api.clone()));
     routes.add_service(DuplicateServiceServer::new(api.clone()));
     routes.add_service(ImportServiceServer::new(api.clone()).max_decoding_message_size(LARGEST_REQUEST));
     routes.add_service(RegistryServiceServer::new(api).max_decoding_message_size(LARGEST_REQUEST));

@@ -24,24 +24,40 @@ pub(crate) fn name_is_legible(name: &str) -> bool {
 /// A person from a request, as they are kept. Says in `fields` what is wrong, under "<prefix>full_name" and so on.
 pub(crate) fn read(fields: &mut Fields, prefix: &str, person: &Person, today: NaiveDate) -> Person {
     let full_name = name(fields, &format!("{prefix}full_name"), &person.full_name);
+    let phones = phones(fields, &format!("{prefix}phones"), &person.phones);
+    let given = person.document.clone().unwrap_or_default();
+    let document = document(fields, &format!("{prefix}document"), &given, today);
+    Person { full_name, phones, document: Some(document) }
+}
+
+/// All numbers of a person, each once.
+pub(crate) fn phones(fields: &mut Fields, field: &str, typed: &[String]) -> Vec<String> {
     let mut phones = Vec::new();
-    for (index, typed) in person.phones.iter().enumerate() {
-        let number = one_phone(fields, &format!("{prefix}phones[{index}]"), typed);
+    for (index, typed) in typed.iter().enumerate() {
+        let number = one_phone(fields, &format!("{field}[{index}]"), typed);
         if !phones.contains(&number) {
             phones.push(number);
         }
     }
-    fields.check(format!("{prefix}phones"), phones.len() <= MOST_PHONES, PHONES.zh, PHONES.en);
-    let given = person.document.clone().unwrap_or_default();
-    let document = match identity::check(&given, today) {
+    fields.check(field, phones.len() <= MOST_PHONES, PHONES.zh, PHONES.en);
+    phones
+}
+
+/// A document as it is kept.
+pub(crate) fn document(
+    fields: &mut Fields,
+    field: &str,
+    given: &IdentityDocument,
+    today: NaiveDate,
+) -> IdentityDocument {
+    match identity::check(given, today) {
         Ok((document, _)) => document,
         Err(fault) => {
             let sentence = fault.sentence();
-            fields.refuse(format!("{prefix}document"), sentence.zh, sentence.en);
+            fields.refuse(field, sentence.zh, sentence.en);
             IdentityDocument::default()
         }
-    };
-    Person { full_name, phones, document: Some(document) }
+    }
 }
 
 /// A landlord from a request; the phone may be missing.

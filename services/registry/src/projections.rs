@@ -3,6 +3,8 @@
 
 /// Compounds with their gates and regime.
 pub(crate) mod compounds;
+/// Who put right what is known of whom.
+pub(crate) mod corrections;
 /// How many households were visited, which wait.
 pub(crate) mod coverage;
 /// Grids and the buildings in them.
@@ -49,6 +51,7 @@ pub(crate) fn all(vault: &Vault) -> Vec<Box<dyn Projection>> {
         Box::new(households::Households),
         Box::new(residents::Residents { vault: vault.clone() }),
         Box::new(reveals::Reveals),
+        Box::new(corrections::Corrections),
         Box::new(staff::StaffMembers),
         Box::new(visits::VisitsMade),
         Box::new(occupants::Occupants),

@@ -1,5 +1,7 @@
 //! The service as its callers meet it: real log, real vault, real views, in a folder of its own.
 
+/// What is known of one resident, put right.
+mod corrections;
 /// By name, number and room.
 mod finding;
 /// Workbooks.

@@ -13,6 +13,8 @@ mod method_service;
 mod methods;
 mod overrides;
 mod resources;
+/// Evening rounds.
+mod sessions;
 mod vocabulary;
 #[cfg(test)]
 mod tests;

@@ -49,7 +49,7 @@ impl Assessor {
         let opened = case.opened().ok_or_else(|| refused(Refused::NotFound))?;
         let declaration = case.declaration().ok_or_else(|| refused(Refused::NotDeclared))?;
         let struck = [case.struck(), addition.struck].concat();
-        let mut person = self.person(as_of, opened.phones, declaration, case.evidence(), &struck).await?;
+        let mut person = self.person(as_of, case.phones(), declaration, case.evidence(), &struck).await?;
         let mut evidence_ids: Vec<String> =
             case.evidence().iter().map(|evidence| evidence.evidence_id.clone()).collect();
         if let Some((evidence, itinerary)) = addition.scan {

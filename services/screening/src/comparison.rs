@@ -93,7 +93,7 @@ fn border_pair(kind: Kind, (place, neighbour): &(String, String)) -> MethodChang
     })
 }
 
-fn numbers(content: &MethodContent) -> [(&'static str, String); 8] {
+fn numbers(content: &MethodContent) -> [(&'static str, String); 9] {
     [
         ("home", content.home.clone()),
         ("min_hours", content.min_hours.to_string()),
@@ -103,5 +103,6 @@ fn numbers(content: &MethodContent) -> [(&'static str, String); 8] {
         ("dispute_hours", content.dispute_hours.to_string()),
         ("window_days", content.window_days.to_string()),
         ("escalation_hours", content.escalation_hours.to_string()),
+        ("lag_days", content.lag_days.to_string()),
     ]
 }

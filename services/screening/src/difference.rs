@@ -21,8 +21,8 @@ pub struct Difference {
 
 impl Difference {
     pub fn between(before: &Rules, after: &Rules) -> Self {
-        let everybody =
-            (before.home, before.min_hours, before.window_days) != (after.home, after.min_hours, after.window_days);
+        let numbers = |rules: &Rules| (rules.home, rules.min_hours, rules.window_days, rules.lag_days);
+        let everybody = numbers(before) != numbers(after);
         let only = |one: &Rules, other: &Rules| -> Vec<KeyArea> {
             one.key_areas.iter().filter(|area| !other.key_areas.contains(area)).cloned().collect()
         };
@@ -40,6 +40,11 @@ impl Difference {
         }
     }
 
+    /// From rules that nobody can read any more: it may matter to anybody.
+    pub fn unknown() -> Self {
+        Self { everybody: true, ..Self::default() }
+    }
+
     /// Whether no verdict can differ: what is left are days of isolation and of passes, a fever, hours of an answer.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -51,7 +56,8 @@ impl Difference {
         if self.everybody || self.is_empty() {
             return self.everybody;
         }
-        footprint.anywhere
+        footprint.unreadable
+            || footprint.anywhere
             || footprint.places.iter().any(|(code, first, last)| self.touches_visit(*code, *first, *last))
     }
 
@@ -66,12 +72,15 @@ impl Difference {
 }
 
 /// Where somebody was seen, and when: no name, no hours, and no way to print it.
+#[derive(Default)]
 pub struct Footprint {
     places: Box<[(Code, NaiveDate, NaiveDate)]>,
     /// There is a name among them that nobody can place.
     anywhere: bool,
     /// Names, seen or declared, that no table places: what is decided about them touches this record.
     open: Box<[(Vocabulary, String)]>,
+    /// Nobody can tell: the record does not open.
+    unreadable: bool,
 }
 
 impl Footprint {
@@ -99,12 +108,17 @@ impl Footprint {
         }
         open.sort_unstable_by(|one, other| one.1.cmp(&other.1));
         open.dedup();
-        Self { places: places.into(), anywhere, open: open.into() }
+        Self { places: places.into(), anywhere, open: open.into(), unreadable: false }
+    }
+
+    /// Of a record that does not open: whatever changes may touch it.
+    pub fn unreadable() -> Self {
+        Self { unreadable: true, ..Self::default() }
     }
 
     /// Whether the record holds a name, spelled as it is looked up, that no table places.
     pub fn asks_about(&self, words: Vocabulary, spelling: &str) -> bool {
-        self.open.iter().any(|(source, name)| *source == words && name == spelling)
+        self.unreadable || self.open.iter().any(|(source, name)| *source == words && name == spelling)
     }
 }
 
@@ -175,6 +189,7 @@ mod tests {
         for changed in [
             Rules { min_hours: 5, ..rules() },
             Rules { window_days: 7, ..rules() },
+            Rules { lag_days: 1, ..rules() },
             Rules { home: Code::parse("330100").unwrap(), ..rules() },
         ] {
             assert!(Difference::between(&rules(), &changed).touches(&Footprint::of(&home)));
@@ -182,6 +197,14 @@ mod tests {
         let spoken = Rules { isolation_days: 21, dispute_hours: 48, version: "t".to_owned(), ..rules() };
         let difference = Difference::between(&rules(), &spoken);
         assert!(difference.is_empty() && !difference.touches(&Footprint::of(&home)));
+    }
+
+    #[test]
+    fn a_record_that_does_not_open_is_touched_by_whatever_changes() {
+        let unreadable = Footprint::unreadable();
+        assert!(Difference::between(&rules(), &with("331000")).touches(&unreadable));
+        assert!(unreadable.asks_about(Vocabulary::Mobile, "某地"));
+        assert!(!Difference::between(&rules(), &rules()).touches(&unreadable), "nothing has changed");
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Counts {
 
     fn person(&mut self, cases: &[(&Filed, &Found)]) {
         let Some((last, _)) = cases.last() else { return };
-        let of = self.neighbourhoods.entry(last.neighbourhood_id.clone()).or_default();
+        let of = self.neighbourhoods.entry(last.residence.neighbourhood_id.clone()).or_default();
         let before = cases
             .iter()
             .map(|(case, _)| case.verdict.measure())
@@ -69,13 +69,15 @@ impl Counts {
             .unwrap_or_default();
         let after = |(case, found): &(&Filed, &Found)| match found {
             Found::Other(verdict) => verdict.measure(),
-            Found::Same | Found::Disputed | Found::Overridden => case.verdict.measure(),
+            Found::Same | Found::Disputed | Found::Overridden | Found::Unreadable => case.verdict.measure(),
         };
         let after = cases.iter().map(after).max_by_key(|measure| strictness(*measure)).unwrap_or_default();
         let verdicts = cases.iter().filter(|(_, found)| matches!(found, Found::Other(_))).count();
         let disputed = cases.iter().filter(|(_, found)| matches!(found, Found::Disputed)).count();
         let overridden = cases.iter().filter(|(_, found)| matches!(found, Found::Overridden)).count();
+        let unreadable = cases.iter().filter(|(_, found)| matches!(found, Found::Unreadable)).count();
         of.figures.people += 1;
+        of.figures.unreadable += number(unreadable);
         of.figures.overridden += number(overridden);
         of.figures.disputed += number(disputed);
         if verdicts == 0 {
@@ -83,7 +85,7 @@ impl Counts {
         }
         of.figures.touched += 1;
         of.figures.verdicts += number(verdicts);
-        of.compounds.insert(last.compound_id.clone());
+        of.compounds.insert(last.residence.compound_id.clone());
         *self.measures.entry((before, after)).or_default() += 1;
         if isolates(before) && !isolates(after) {
             of.figures.released += 1;
@@ -115,6 +117,7 @@ impl Counts {
             total.verdicts += figures.verdicts;
             total.disputed += figures.disputed;
             total.overridden += figures.overridden;
+            total.unreadable += figures.unreadable;
         }
         total
     }
@@ -191,7 +194,7 @@ fn number(count: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use proto::screening::v1::case_event::Assessed;
+    use proto::{registry::v1::Residence, screening::v1::case_event::Assessed};
 
     use super::*;
 
@@ -201,8 +204,11 @@ mod tests {
         Filed {
             case_id: format!("case of {resident}"),
             resident_id: resident.to_owned(),
-            compound_id: compound.to_owned(),
-            neighbourhood_id: "n1".to_owned(),
+            residence: Residence {
+                compound_id: compound.to_owned(),
+                neighbourhood_id: "n1".to_owned(),
+                ..Default::default()
+            },
             phones: 1,
             disputed: false,
             position: 0,
@@ -211,6 +217,7 @@ mod tests {
             declaration: None,
             evidence: Vec::new(),
             struck: Vec::new(),
+            damaged: false,
         }
     }
 

@@ -12,12 +12,13 @@ use anyhow::anyhow;
 use chassis::{Failure, Scope};
 use chrono::NaiveDate;
 use futures::{StreamExt as _, TryStreamExt as _};
+use proto::registry::v1::Residence;
 
 use crate::{
     difference::Footprint,
     places::Vocabulary,
     projections::papers::{Page, Wanted},
-    rejudging::{Records, Rejudging, SIDE_BY_SIDE},
+    rejudging::{Opened, Records, Rejudging, SIDE_BY_SIDE},
 };
 
 #[derive(Default)]
@@ -29,14 +30,15 @@ struct Inner {
     tracks: HashMap<String, Track>,
     /// Verdicts up to here are in.
     seen: i64,
-    /// Residents who were erased: whoever is opening their record meanwhile must not bring it back.
-    erased: HashSet<String>,
+    /// Residents who were erased or have moved out: whoever is opening their record meanwhile must not bring it back.
+    gone: HashSet<String>,
     /// Names of versions, each once.
     versions: HashSet<Arc<str>>,
 }
 
 struct Track {
     resident_id: Box<str>,
+    residence: Residence,
     /// Of the method, by which the verdict was given.
     version: Arc<str>,
     as_of: NaiveDate,
@@ -46,11 +48,12 @@ struct Track {
 }
 
 /// A case that is to be judged again.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub(crate) struct Touched {
     pub(crate) resident_id: String,
     pub(crate) case_id: String,
     pub(crate) as_of: NaiveDate,
+    pub(crate) residence: Residence,
 }
 
 impl Footprints {
@@ -71,7 +74,7 @@ impl Footprints {
             let records = records.clone();
             let task = tokio::spawn(async move {
                 let people = records.open(&page.cases).await?;
-                let prints: Vec<_> = people.iter().map(|person| person.as_ref().map(Footprint::of)).collect();
+                let prints: Vec<_> = people.iter().map(print).collect();
                 Ok::<_, Failure>((page, prints))
             });
             async move { task.await.map_err(|error| Failure::Fault(anyhow!(error).context("opening a page")))? }
@@ -87,10 +90,11 @@ impl Footprints {
     fn take(&self, page: Page, prints: Vec<Option<Footprint>>) {
         let mut inner = self.lock();
         for (case, footprint) in page.cases.into_iter().zip(prints) {
-            let Some(footprint) = footprint.filter(|_| !inner.erased.contains(&case.resident_id)) else { continue };
+            let Some(footprint) = footprint.filter(|_| !inner.gone.contains(&case.resident_id)) else { continue };
             let version = inner.version(&case.verdict.method_version);
             let track = Track {
                 resident_id: case.resident_id.into(),
+                residence: case.residence,
                 version,
                 as_of: case.as_of,
                 position: case.position,
@@ -100,10 +104,10 @@ impl Footprints {
         }
     }
 
-    /// Nothing is known of an erased person.
+    /// Nothing is known of an erased person, and nobody judges again who has moved out.
     pub(crate) fn forget(&self, resident_id: &str) {
         let mut inner = self.lock();
-        inner.erased.insert(resident_id.to_owned());
+        inner.gone.insert(resident_id.to_owned());
         inner.tracks.retain(|_, track| &*track.resident_id != resident_id);
     }
 
@@ -146,14 +150,25 @@ impl Footprints {
             resident_id: track.resident_id.to_string(),
             case_id: case_id.clone(),
             as_of: track.as_of,
+            residence: track.residence.clone(),
         });
         let mut found: Vec<Touched> = found.collect();
-        found.sort_unstable();
+        found
+            .sort_unstable_by(|one, other| (&one.resident_id, &one.case_id).cmp(&(&other.resident_id, &other.case_id)));
         found
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where somebody was seen; `None` where it was erased.
+fn print(opened: &Opened) -> Option<Footprint> {
+    match opened {
+        Opened::Person(person) => Some(Footprint::of(person)),
+        Opened::Unreadable => Some(Footprint::unreadable()),
+        Opened::Erased => None,
     }
 }
 

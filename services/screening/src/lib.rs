@@ -43,6 +43,8 @@ pub mod domain {
     pub mod inquiry;
     /// A city that a carrier took for another.
     pub mod carrier_error;
+    /// An evening's round.
+    pub mod session;
 }
 /// What is shown.
 pub mod projections {
@@ -60,6 +62,16 @@ pub mod projections {
     pub mod carrier_errors;
     /// What was decided about names.
     pub mod vocabulary;
+    /// Who has moved out.
+    pub mod departed;
+    /// Cases that could not be judged anew.
+    pub mod set_aside;
+    /// Compounds, grids, and who lives in which.
+    pub mod homes;
+    /// Sessions, and what was done when.
+    pub mod sessions;
+    /// Who was taken to isolation.
+    pub mod hand_overs;
     /// Numbers that wait for a carrier, or for their person.
     pub mod waiting;
 }
@@ -73,6 +85,8 @@ mod footprints;
 mod dry_run;
 /// When a version comes into force, everybody whom it touches is judged anew.
 mod rescreening;
+/// What came of a session.
+mod round;
 /// A verdict set by hand, in words.
 mod overriding;
 /// Which city a carrier took for which.
@@ -105,7 +119,8 @@ use hour::Hour;
 use proto::screening::v1::{
     carrier_service_server::CarrierServiceServer, dispute_service_server::DisputeServiceServer,
     method_service_server::MethodServiceServer, override_service_server::OverrideServiceServer,
-    screening_service_server::ScreeningServiceServer, vocabulary_service_server::VocabularyServiceServer,
+    screening_service_server::ScreeningServiceServer, session_service_server::SessionServiceServer,
+    vocabulary_service_server::VocabularyServiceServer,
 };
 use register::Register;
 use rejudging::Records;
@@ -144,6 +159,7 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder, carriers: &Config) -
     routes.add_service(DisputeServiceServer::new(api.clone()));
     routes.add_service(OverrideServiceServer::new(api.clone()));
     routes.add_service(VocabularyServiceServer::new(api.clone()));
+    routes.add_service(SessionServiceServer::new(api.clone()));
     routes.add_service(ScreeningServiceServer::new(api).max_decoding_message_size(MOST_BYTES));
     Ok(())
 }
@@ -160,14 +176,18 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
         Box::new(projections::carrier_errors::CarrierErrors),
         Box::new(projections::vocabulary::Decisions),
         Box::new(projections::waiting::Waiting),
+        Box::new(projections::departed::Departed),
+        Box::new(projections::set_aside::SetAside),
+        Box::new(projections::homes::Homes),
+        Box::new(projections::sessions::Sessions),
+        Box::new(projections::hand_overs::HandOvers),
     ];
     let views = host.views(SERVICE, views).await?;
     let footprints: Arc<Footprints> = Arc::default();
-    let reactions = reactions::Reactions::new(ledger.clone(), vault.clone(), Arc::clone(&footprints));
-    host.react(SERVICE, Box::new(reactions)).await?;
     let assessor = Assessor { ledger: ledger.clone(), vault };
     let published = Arc::new(Notify::new());
     let records = Records { assessor: assessor.clone(), views: views.clone() };
+    host.react(SERVICE, Box::new(reactions::Reactions::new(records.clone(), Arc::clone(&footprints)))).await?;
     let hour = Hour::new(ledger.clone(), host.clock.clone());
     let timekeeper = Timekeeper {
         ledger: ledger.clone(),

@@ -31,6 +31,7 @@ pub fn rules(version: &str, content: &MethodContent) -> anyhow::Result<Rules> {
         home: code(&content.home)?,
         min_hours: content.min_hours,
         window_days: u32::try_from(content.window_days).context("the window of a method is negative")?,
+        lag_days: u32::try_from(content.lag_days).context("the lag of a method is negative")?,
         isolation_days: content.isolation_days,
         dispute_hours: content.dispute_hours,
         key_areas: areas.context("reading the key areas of a method")?,

@@ -35,6 +35,8 @@ pub struct MethodFile {
     pub escalation_hours: Option<i32>,
     #[serde(default)]
     pub window_days: Option<i32>,
+    #[serde(default)]
+    pub lag_days: Option<i32>,
     pub key_areas: Vec<Area>,
     /// Two cities each.
     #[serde(default)]
@@ -90,6 +92,7 @@ pub fn sample_content() -> v1::MethodContent {
         dispute_hours: sample.dispute_hours.unwrap_or_default(),
         escalation_hours: sample.escalation_hours.unwrap_or_default(),
         window_days: sample.window_days.unwrap_or_default(),
+        lag_days: sample.lag_days.unwrap_or_default(),
         home: sample.home.clone().unwrap_or_default(),
     }
 }
@@ -135,6 +138,6 @@ mod tests {
         assert!(rules.key_areas.iter().all(|area| area.place.to_string() != "331000"), "台州 is the dry run's to add");
         let content = sample_content();
         assert_eq!((content.fever_decicelsius, content.pass_days, content.home.as_str()), (373, 14, "330200"));
-        assert_eq!(content.escalation_hours, 12);
+        assert_eq!((content.escalation_hours, content.lag_days), (12, 3));
     }
 }

@@ -4,8 +4,9 @@
 //! Carriers report cities, so their words are looked up among prefectures, municipalities and counties run directly by a
 //! province, and never among districts: 西安 is 610100 and 吉林 is 220200 for them. 海南 stays a question even there, since a
 //! carrier's network of the island (460000) and the prefecture in 青海 (632500) carry the same name. A province is taken
-//! where no city has the name. People name anything, so for them all three are questions.
+//! where no city has the name. People name anything, so for them all three are questions. Abroad the grain is the country (R3).
 
+mod abroad;
 mod gazetteer;
 mod learned;
 mod typing;
@@ -20,7 +21,8 @@ pub(crate) use learned::decidable;
 pub use learned::{Learned, Undecidable};
 use proto::screening::v1::Source;
 
-/// Six digits of GB/T 2260: two for the province, two for the prefecture, two for the county.
+/// Six digits of GB/T 2260: two for the province, two for the prefecture, two for the county; or the two letters of ISO 3166-1
+/// for a country abroad.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u32);
 
@@ -49,52 +51,77 @@ impl Code {
     /// Away from every place: what an unknown name might be.
     pub(crate) const ELSEWHERE: Self = Self(999_999);
 
-    /// `None` unless it is six digits.
-    pub fn parse(digits: &str) -> Option<Self> {
-        let six = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
-        if six { digits.parse().ok().map(Self) } else { None }
+    /// Countries stand behind all digits, in the order of their letters.
+    const ABROAD: u32 = 1_000_000;
+
+    /// `None` unless it is six digits, or two capital letters.
+    pub fn parse(code: &str) -> Option<Self> {
+        match code.as_bytes() {
+            [one @ b'A'..=b'Z', two @ b'A'..=b'Z'] => {
+                let letter = |letter: u8| u32::from(letter - b'A');
+                Some(Self(Self::ABROAD + letter(*one) * 26 + letter(*two)))
+            }
+            digits if digits.len() == 6 && digits.iter().all(u8::is_ascii_digit) => code.parse().ok().map(Self),
+            _ => None,
+        }
     }
 
-    /// In the list in force in 2020.
+    /// A country, as far as it is in force.
+    pub fn is_abroad(self) -> bool {
+        self.0 >= Self::ABROAD
+    }
+
+    /// In the list in force in 2020; for a country, in ISO 3166-1.
     pub fn is_in_force(self) -> bool {
-        PLACES.names.contains_key(&self)
+        self.name().is_some()
     }
 
-    /// The official name; `None` for a code not in force.
+    /// The official name, of a country the usual one; `None` for a code not in force.
     pub fn name(self) -> Option<&'static str> {
+        if self.is_abroad() {
+            return abroad::names(self).map(|(zh, _)| zh);
+        }
         PLACES.names.get(&self).copied()
     }
 
     /// As people say it: 台州, not 台州市.
     pub fn short_name(self) -> Option<&'static str> {
-        self.name().map(gazetteer::stem)
+        if self.is_abroad() { self.name() } else { self.name().map(gazetteer::stem) }
+    }
+
+    /// The same for a sentence in English: South Korea, and 台州.
+    pub fn english_name(self) -> Option<&'static str> {
+        abroad::names(self).map(|(_, en)| en).or_else(|| self.short_name())
     }
 
     pub fn is_province(self) -> bool {
-        self.0.is_multiple_of(10_000)
+        !self.is_abroad() && self.0.is_multiple_of(10_000)
     }
 
+    /// The largest place around it that has a code: abroad the country itself.
     pub fn province(self) -> Self {
-        Self(self.0 / 10_000 * 10_000)
+        if self.is_abroad() { self } else { Self(self.0 / 10_000 * 10_000) }
     }
 
     pub fn is_prefecture(self) -> bool {
-        !self.is_province() && self.0.is_multiple_of(100)
+        !self.is_abroad() && !self.is_province() && self.0.is_multiple_of(100)
     }
 
     /// Counties run directly by a province have no prefecture: 4190xx, 4290xx, 4690xx, 6590xx.
     pub fn is_directly_run(self) -> bool {
-        self.0 / 100 % 100 == 90 && !self.is_prefecture()
+        !self.is_abroad() && self.0 / 100 % 100 == 90 && !self.is_prefecture()
     }
 
-    /// At the grain of the carriers.
+    /// In China, at the grain of the carriers.
     pub fn is_city(self) -> bool {
         self.is_prefecture() || self.is_directly_run() || (self.is_province() && self.is_its_own_city())
     }
 
-    /// The city in which it lies, at the grain of the carriers; `None` for a province of several cities.
+    /// The city in which it lies, at the grain of the carriers: abroad the country; `None` for a province of several cities.
     pub fn city(self) -> Option<Self> {
-        if self.is_its_own_city() {
+        if self.is_abroad() {
+            Some(self)
+        } else if self.is_its_own_city() {
             Some(self.province())
         } else if self.is_province() {
             None
@@ -132,7 +159,13 @@ impl Code {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:06}", self.0)
+        match self.0.checked_sub(Self::ABROAD) {
+            Some(letters) => {
+                let letter = |place: u32| char::from_u32(u32::from('A') + place).unwrap_or('?');
+                write!(f, "{}{}", letter(letters / 26), letter(letters % 26))
+            }
+            None => write!(f, "{:06}", self.0),
+        }
     }
 }
 
@@ -210,8 +243,19 @@ pub fn spelled(name: &str) -> String {
 /// No place has a name longer than this, in characters.
 const LONGEST: usize = 40;
 
-/// What a name, a path of names (浙江省台州市天台县, 北京 朝阳) or a code stands for.
+/// What a name, a path of names (浙江省台州市天台县, 北京 朝阳), a country or a code stands for.
 pub fn resolve(name: &str, vocabulary: Vocabulary) -> Resolution {
+    if let Some(question) = abroad::shared(name, vocabulary) {
+        return question;
+    }
+    match at_home(name, vocabulary) {
+        Resolution::Unknown => abroad::resolve(name, vocabulary),
+        found => found,
+    }
+}
+
+/// The same among the places of China, and among codes.
+fn at_home(name: &str, vocabulary: Vocabulary) -> Resolution {
     if let Some(entry) = direct(name, vocabulary) {
         return entry.into();
     }
@@ -221,6 +265,9 @@ pub fn resolve(name: &str, vocabulary: Vocabulary) -> Resolution {
     let name = typing::tidy(name);
     if let Some(code) = Code::parse(&name) {
         return coded(code);
+    }
+    if let Some(question) = abroad::shared(&name, vocabulary) {
+        return question;
     }
     match direct(&name, vocabulary) {
         Some(entry) => entry.into(),

@@ -4,11 +4,14 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use anyhow::anyhow;
 use chassis::{Failure, Views};
 use futures::{Stream, stream};
 use proto::screening::v1::{Outcome, case_event::Assessed};
+use tokio::time::Instant;
 
 use crate::{
     assessor::{Assessor, figures},
@@ -36,6 +39,18 @@ pub(crate) const SIDE_BY_SIDE: usize = 4;
 const BREATH: usize = 64;
 
 impl Records {
+    /// Waits until the views show all that is in the log now; its position.
+    pub(crate) async fn caught_up(&self, patience: Duration) -> Result<u64, Failure> {
+        let log = self.assessor.ledger.log();
+        let position = log.head().await?.position;
+        for progress in self.views.progress().iter().filter(|progress| progress.source == log.name()) {
+            if !progress.wait_for(position, Instant::now() + patience).await {
+                return Err(Failure::Unavailable(anyhow!("the views are far behind the log")));
+            }
+        }
+        Ok(position)
+    }
+
     /// Whole residents, in the order of their ids.
     pub(crate) fn pages(&self, wanted: Wanted) -> impl Stream<Item = Result<Page, Failure>> + Send {
         let views = self.views.clone();
@@ -50,28 +65,41 @@ impl Records {
         })
     }
 
-    /// What was said and seen in each of the cases, in their order; `None` where it was erased.
-    pub(crate) async fn open(&self, cases: &[Filed]) -> Result<Vec<Option<Person>>, Failure> {
+    /// What was said and seen in each of the cases, in their order. One that does not open keeps nobody else waiting.
+    pub(crate) async fn open(&self, cases: &[Filed]) -> Result<Vec<Opened>, Failure> {
         self.assessor.vault.foresee(cases.iter().flat_map(Filed::sealed)).await?;
         let mut people = Vec::with_capacity(cases.len());
         for (number, case) in cases.iter().enumerate() {
             if number % BREATH == BREATH - 1 {
                 tokio::task::yield_now().await;
             }
-            let Some(declaration) = &case.declaration else {
-                people.push(None);
+            let Filed { as_of, phones, evidence, struck, declaration, damaged, .. } = case;
+            let Some(declaration) = declaration.as_ref().filter(|_| !damaged) else {
+                people.push(Opened::Unreadable);
                 continue;
             };
-            let Filed { as_of, phones, evidence, struck, .. } = case;
             people.push(match self.assessor.person(*as_of, *phones, declaration, evidence, struck).await {
-                Ok(person) => Some(person),
+                Ok(person) => Opened::Person(Box::new(person)),
                 // Of somebody who was erased nothing can be judged any more.
-                Err(Failure::Refused(_)) => None,
+                Err(Failure::Refused(_)) => Opened::Erased,
+                Err(Failure::Fault(fault)) => {
+                    let error = format!("{fault:#}");
+                    tracing::warn!(case_id = case.case_id, error, "what was said and seen in a case does not open");
+                    Opened::Unreadable
+                }
                 Err(failure) => return Err(failure),
             });
         }
         Ok(people)
     }
+}
+
+/// What became of a record that was to be opened.
+pub(crate) enum Opened {
+    Person(Box<Person>),
+    /// A key is missing, or it is no such record.
+    Unreadable,
+    Erased,
 }
 
 /// The rules to judge by.
@@ -89,6 +117,8 @@ pub(crate) enum Found {
     Disputed,
     /// Set by hand: at its end it is judged by the method in force then.
     Overridden,
+    /// It does not open.
+    Unreadable,
     /// What it would say, without reasons.
     Other(Box<Assessed>),
 }
@@ -109,8 +139,11 @@ impl Rejudging {
                 _ if difference.is_empty() => Found::Same,
                 _ if case.disputed => Found::Disputed,
                 _ if case.verdict.outcome() == Outcome::Overridden => Found::Overridden,
-                Some(person) if difference.touches(&Footprint::of(&person)) => self.judge(case, &person, &learned),
-                Some(_) | None => Found::Same,
+                Opened::Person(person) if difference.touches(&Footprint::of(&person)) => {
+                    self.judge(case, &person, &learned)
+                }
+                Opened::Unreadable => Found::Unreadable,
+                Opened::Person(_) | Opened::Erased => Found::Same,
             });
         }
         Ok(found)
@@ -127,7 +160,13 @@ impl Rejudging {
         if let Some(difference) = known().get(version) {
             return Ok(Arc::clone(difference));
         }
-        let difference = Arc::new(Difference::between(&self.records.assessor.rules(version).await?, &self.rules));
+        let difference = match self.records.assessor.rules(version).await {
+            Ok(before) => Difference::between(&before, &self.rules),
+            // Nobody can say any more what it said: everybody who was judged by it is judged again.
+            Err(Failure::Refused(_) | Failure::Fault(_)) => Difference::unknown(),
+            Err(failure) => return Err(failure),
+        };
+        let difference = Arc::new(difference);
         known().insert(version.to_owned(), Arc::clone(&difference));
         Ok(difference)
     }

@@ -9,10 +9,15 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use chassis::{Call, Clock, Failure, Kind, Lease, Ledger, Principal, Scope};
+use chassis::{Call, Clock, Failure, Kind, Lease, Ledger, Principal, Scope, timestamp};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use proto::{Fact as _, access::v1::Role, event::v1::Sealed, screening::v1::method_event};
-use tokio::{sync::Notify, time::Instant};
+use proto::{
+    Fact as _,
+    access::v1::Role,
+    event::v1::Sealed,
+    screening::v1::{method_event, rescreening_event::SetAside},
+};
+use tokio::sync::Notify;
 
 use crate::{
     assessor::Addition,
@@ -141,7 +146,7 @@ impl Rescreener {
             return Ok(());
         }
         // Who was judged by the version before while this one came into force.
-        self.caught_up().await?;
+        self.records.caught_up(PATIENCE).await?;
         self.footprints.catch_up(&self.records).await?;
         let behind = i64::try_from(position).unwrap_or(i64::MAX);
         let late = self.footprints.touched(&rejudging, behind).await?;
@@ -154,7 +159,8 @@ impl Rescreener {
         let complete = |run: &Rescreening, _| run.complete(count, now);
         self.ledger.transact(&call.derive("completed"), &due.version, complete, |_: &Rescreening, _| ()).await?;
         let Count { done, changed } = count;
-        tracing::info!(method = due.version, done, changed, "everybody on record was judged anew");
+        let set_aside = self.ledger.load::<Rescreening>(&due.version).await?.0.set_aside();
+        tracing::info!(method = due.version, done, changed, set_aside, "everybody on record was judged anew");
         Ok(())
     }
 
@@ -186,7 +192,7 @@ impl Rescreener {
         if run.begun().is_some() {
             return Ok(run);
         }
-        let position = self.caught_up().await?;
+        let position = self.records.caught_up(PATIENCE).await?;
         let mut db = self.records.views.connection().await.map_err(unreadable)?;
         let cases = papers::count(&mut db).await?;
         drop(db);
@@ -194,18 +200,6 @@ impl Rescreener {
         let begin = |run: &Rescreening, _| run.begin(cases, position, now);
         self.ledger.transact(&call.derive("begun"), &due.version, begin, |_: &Rescreening, _| ()).await?;
         Ok(self.ledger.load::<Rescreening>(&due.version).await?.0)
-    }
-
-    /// Waits until the views show all that is in the log now; its position.
-    async fn caught_up(&self) -> Result<u64, Failure> {
-        let log = self.ledger.log();
-        let position = log.head().await?.position;
-        for progress in self.records.views.progress().iter().filter(|progress| progress.source == log.name()) {
-            if !progress.wait_for(position, Instant::now() + PATIENCE).await {
-                return Err(Failure::Unavailable(anyhow!("the views are far behind the log")));
-            }
-        }
-        Ok(position)
     }
 
     /// Whether it came to the end: not, where another version has taken over meanwhile.
@@ -220,8 +214,9 @@ impl Rescreener {
         let chunks: Vec<Vec<Touched>> = touched.chunks(TOGETHER).map(<[Touched]>::to_vec).collect();
         let judged = stream::iter(chunks).map(|chunk| {
             let (this, call, rejudging) = (Arc::clone(self), call.clone(), Arc::clone(rejudging));
+            let run = due.version.clone();
             // In a task of its own: it opens and judges on another core while others wait for their commit.
-            let task = tokio::spawn(async move { this.judge_some(&call, &rejudging, chunk).await });
+            let task = tokio::spawn(async move { this.judge_some(&run, &call, &rejudging, chunk).await });
             async move { task.await.map_err(|error| Failure::Fault(anyhow!(error).context("judging cases")))? }
         });
         let mut judged = judged.buffered(SIDE_BY_SIDE).boxed();
@@ -244,9 +239,10 @@ impl Rescreener {
         Ok(true)
     }
 
-    /// Judges these cases, and up to which resident that is.
+    /// Judges these cases in a run, and up to which resident that is.
     async fn judge_some(
         &self,
+        run: &str,
         call: &Call,
         rejudging: &Rejudging,
         touched: Vec<Touched>,
@@ -255,9 +251,10 @@ impl Rescreener {
         for case in &touched {
             loads.push(self.ledger.load::<Case>(&case.case_id));
         }
-        let cases: Vec<(Arc<Case>, u64)> = stream::iter(loads).buffered(READS).try_collect().await?;
+        let cases: Vec<_> = stream::iter(loads).buffered(READS).collect().await;
         let mut sealed: Vec<&Sealed> = Vec::new();
-        for (case, _) in &cases {
+        // What cannot be read is set aside when its turn comes.
+        for (case, _) in cases.iter().flatten() {
             sealed.extend(case.declaration());
             for evidence in case.evidence() {
                 sealed.extend(evidence.itinerary.as_ref());
@@ -270,9 +267,17 @@ impl Rescreener {
         for case in &touched {
             verdicts.push(self.judge_case(call, rejudging, case));
         }
-        let changed = futures::future::try_join_all(verdicts).await?;
+        let judged = futures::future::join_all(verdicts).await;
+        let mut changed = 0;
+        for (case, judged) in touched.iter().zip(judged) {
+            match judged {
+                Ok(another) => changed += i64::from(another),
+                // It is this record's, and no other's: whoever waits for it would wait for ever.
+                Err(Failure::Fault(fault)) => self.set_aside(run, call, case, &fault).await?,
+                Err(failure) => return Err(failure),
+            }
+        }
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let changed = number(changed.into_iter().filter(|changed| *changed).count());
         let to = touched.last().map(|case| case.resident_id.clone()).unwrap_or_default();
         Ok((to, Count { done: number(touched.len()), changed }))
     }
@@ -303,6 +308,23 @@ impl Rescreener {
             }
         }
         Err(Failure::Contended)
+    }
+}
+
+impl Rescreener {
+    /// Its verdict stands as it was; who looks at the run sees that nobody could judge it.
+    async fn set_aside(&self, run: &str, call: &Call, case: &Touched, fault: &anyhow::Error) -> Result<(), Failure> {
+        let Touched { resident_id, case_id, residence, .. } = case;
+        tracing::warn!(case_id, run, error = format!("{fault:#}"), "a case cannot be judged anew and is set aside");
+        let aside = SetAside {
+            case_id: case_id.clone(),
+            resident_id: resident_id.clone(),
+            residence: Some(residence.clone()),
+            time: Some(timestamp(call.now)),
+        };
+        let put = |run: &Rescreening, _| run.put_aside(&aside);
+        let call = call.derive(format!("set-aside/{case_id}"));
+        self.ledger.transact(&call, run, put, |_: &Rescreening, _| ()).await.map(drop)
     }
 }
 

@@ -178,13 +178,10 @@ impl Timekeeper {
 
     async fn errors(&self, case_id: &str, resolved: &DisputeResolved) -> Result<Vec<Counted>, Failure> {
         let (case, _) = self.ledger.load::<Case>(case_id).await?;
-        let (Some(opened), Some(declaration), Some(verdict)) = (case.opened(), case.declaration(), case.verdict())
-        else {
-            return Ok(Vec::new());
-        };
+        let (Some(declaration), Some(verdict)) = (case.declaration(), case.verdict()) else { return Ok(Vec::new()) };
         let assessor = &self.records.assessor;
         let as_of = verdict.as_of.parse().unwrap_or_default();
-        let person = match assessor.person(as_of, opened.phones, declaration, case.evidence(), case.struck()).await {
+        let person = match assessor.person(as_of, case.phones(), declaration, case.evidence(), case.struck()).await {
             Ok(person) => person,
             // Nobody can tell any more what was struck.
             Err(Failure::Refused(_)) => return Ok(Vec::new()),

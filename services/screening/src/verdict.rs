@@ -91,6 +91,8 @@ pub struct Rules {
     pub min_hours: i32,
     /// R4: days that evidence must reach back.
     pub window_days: u32,
+    /// R1: days before the verdict's on which it may end; 0: any.
+    pub lag_days: u32,
     /// R9 and R24, for the explanation.
     pub isolation_days: i32,
     pub dispute_hours: i32,
@@ -167,7 +169,7 @@ pub fn judge_with(person: &Person, rules: &Rules, learned: &Learned) -> Judgemen
 
     let judged = marked(person, &visits, &weighed, rules);
     let unresolved = unresolved(&stays, &visits, &weighed);
-    let explanation = sentence::explain(&weighed, person, &judged, &unresolved, rules);
+    let explanation = sentence::explain(&weighed, person, windows.seen_until, &judged, &unresolved, rules);
     Judgement {
         outcome: weighed.outcome,
         risk: weighed.risk,
@@ -183,35 +185,61 @@ pub fn judge_with(person: &Person, rules: &Rules, learned: &Learned) -> Judgemen
 /// What was covered by evidence, and whether that is enough.
 pub(crate) struct Windows {
     pub(crate) spans: Vec<(NaiveDate, NaiveDate)>,
-    /// R4, R5: every number has a scan with data that reaches back as far as the method asks.
+    /// R4, R5: every number has scans with data that reach back as far as the method asks, and up to a day that it allows.
     pub(crate) suffice: bool,
+    /// The last day that was seen of a number whose evidence ends too early.
+    pub(crate) seen_until: Option<NaiveDate>,
 }
 
 /// `visits` are those of all scans, in their order. A scan of nothing but names that stand for no place has no data (R4).
 fn windows(person: &Person, visits: &[Named<&Visit>], rules: &Rules) -> Windows {
     let since = person.as_of.checked_sub_days(Days::new(rules.window_days.into())).unwrap_or(NaiveDate::MIN);
     let mut names = visits.iter();
+    let phones = person.phones.max(1);
     let mut scans = Vec::with_capacity(person.scans.len());
     for scan in &person.scans {
         let own = names.by_ref().take(scan.visits.len());
-        if own.filter(|visit| !visit.resolution.is_nowhere()).count() > 0 && !scan.is_paper() {
+        // A scan of a number that the person no longer has shows places, and stands in for none of the others.
+        let counts = !scan.is_paper()
+            && scan.phone.is_none_or(|number| usize::try_from(number).is_ok_and(|number| number <= phones));
+        if own.filter(|visit| !visit.resolution.is_nowhere()).count() > 0 && counts {
             scans.push(scan);
         }
     }
-    let with_data = || scans.iter().copied();
-    let mut numbers: Vec<i32> = Vec::new();
-    let mut scanned = 0;
-    for scan in with_data().filter(|scan| scan.from <= since && scan.to >= since) {
-        match scan.phone {
-            Some(number) if numbers.contains(&number) => {}
-            Some(number) => {
-                numbers.push(number);
-                scanned += 1;
-            }
-            None => scanned += 1,
-        }
+    let lag = Days::new(rules.lag_days.into());
+    let until = person.as_of.checked_sub_days(lag).filter(|_| rules.lag_days > 0).unwrap_or(NaiveDate::MIN).max(since);
+    let ends: Vec<NaiveDate> = last_days(&scans, since);
+    Windows {
+        spans: scans.iter().map(|scan| (scan.from, scan.to)).collect(),
+        suffice: ends.iter().filter(|end| **end >= until).count() >= phones,
+        seen_until: ends.into_iter().filter(|end| *end < until).min(),
     }
-    Windows { spans: with_data().map(|scan| (scan.from, scan.to)).collect(), suffice: scanned >= person.phones.max(1) }
+}
+
+/// Of each number that was seen from that day on, the last day up to which it was seen without a gap between its scans.
+fn last_days(scans: &[&Scan], since: NaiveDate) -> Vec<NaiveDate> {
+    let reaches_back = |scan: &&Scan| scan.from <= since && scan.to >= since;
+    let mut ends = Vec::with_capacity(scans.len());
+    for (at, scan) in scans.iter().enumerate() {
+        if scan.phone.is_none() {
+            // Each is of another number.
+            ends.extend(Some(scan.to).filter(|_| reaches_back(scan)));
+            continue;
+        }
+        if scans[..at].iter().any(|other| other.phone == scan.phone) {
+            continue;
+        }
+        let own = || scans[at..].iter().copied().filter(|other| other.phone == scan.phone);
+        let Some(mut end) = own().filter(reaches_back).map(|scan| scan.to).max() else { continue };
+        // One leads on from another, in whatever order they came.
+        let next = |end: NaiveDate| end.succ_opt().unwrap_or(end);
+        while let Some(further) = own().filter(|scan| scan.from <= next(end) && scan.to > end).map(|scan| scan.to).max()
+        {
+            end = further;
+        }
+        ends.push(end);
+    }
+    ends
 }
 
 fn marked(person: &Person, visits: &[Named<&Visit>], weighed: &Weighed, rules: &Rules) -> Vec<JudgedVisit> {

@@ -129,7 +129,8 @@ async fn case(db: &mut AnyConnection, id: String, event: case_event::Event) -> a
         | case_event::Event::OverrideProposed(_)
         | case_event::Event::OverrideApproved(_)
         | case_event::Event::OverrideDeclined(_)
-        | case_event::Event::OverrideEnded(_) => return Ok(()),
+        | case_event::Event::OverrideEnded(_)
+        | case_event::Event::PhonesChanged(_) => return Ok(()),
     };
     change.execute(db).await.context("noting what a case says")?;
     Ok(())

@@ -142,6 +142,8 @@ pub enum Refused {
     NotCentral,
     #[error("the person was handed over already")]
     AlreadyHandedOver,
+    #[error("the hand-over lies before the order")]
+    BeforeTheOrder,
     #[error("the period is not complete")]
     PeriodNotComplete { last_day: NaiveDate },
     #[error("symptoms hold the release")]
@@ -167,11 +169,17 @@ pub struct NewReading {
     pub fever_decicelsius: i32,
 }
 
-/// To whom a person was handed over.
+/// To whom a person was handed over, by whom, and where to.
+#[derive(Clone, Debug, Default)]
 pub struct Receipt {
     pub receiver: String,
     pub vehicle: String,
     pub receipt: String,
+    pub place: String,
+    pub handed_by: String,
+    /// When the vehicle left, and when the person was received.
+    pub left: DateTime<Utc>,
+    pub received: DateTime<Utc>,
 }
 
 impl Order {
@@ -253,7 +261,7 @@ impl Order {
     }
 
     /// To the health team, once.
-    pub fn hand_over(&self, to: &Receipt, now: DateTime<Utc>) -> Result<Vec<Event>, Refused> {
+    pub fn hand_over(&self, to: &Receipt) -> Result<Vec<Event>, Refused> {
         if !self.in_force() {
             return Err(Refused::NotInForce);
         }
@@ -267,12 +275,17 @@ impl Order {
                 Ok(Vec::new())
             }
             Some(_) => Err(Refused::AlreadyHandedOver),
+            None if chassis::day_of(to.left).to_string() < self.terms.observed_from => Err(Refused::BeforeTheOrder),
             None => Ok(vec![Event::HandedOver(HandedOver {
                 receiver: to.receiver.clone(),
                 vehicle: to.vehicle.clone(),
                 receipt: to.receipt.clone(),
-                date: chassis::day_of(now).to_string(),
-                day_part: Slot::at(now).map_or(0, |slot| slot.part.day_part().into()),
+                date: chassis::day_of(to.left).to_string(),
+                day_part: Slot::at(to.left).map_or(0, |slot| slot.part.day_part().into()),
+                place: to.place.clone(),
+                handed_by: to.handed_by.clone(),
+                leave_time: Some(chassis::timestamp(to.left)),
+                receive_time: Some(chassis::timestamp(to.received)),
             })]),
         }
     }

@@ -70,6 +70,7 @@ async fn the_health_team_takes_over_and_releases_without_the_neighbourhoods_read
             receiver: "health team 2".into(),
             vehicle: "浙B·12345".into(),
             receipt: receipt.into(),
+            ..HandOverRequest::default()
         };
         world.api.hand_over(request(hand_over, director(), "2020-02-11T21:40"))
     };

@@ -1,6 +1,6 @@
 //! Isolation: orders, observations, hand-overs, releases.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use proto::isolation::v1::{
     ApproveOrderRequest, DayPart, GetOrderRequest, HandOverRequest, Kind, ListOrdersRequest, ProposeOrderRequest,
@@ -40,22 +40,9 @@ pub enum Order {
     Observe(Box<Observe>),
     /// To the health team, for central isolation
     #[command(after_help = "Example:\n  mifeng order hand-over 019c50 --receiver 区疾控李医生 --vehicle 浙B12345 \
-                            --receipt 交接单-8")]
-    HandOver {
-        #[arg(value_parser = typed::name("orders"))]
-        order: String,
-        /// Who took the person over
-        #[arg(long)]
-        receiver: String,
-        /// In which vehicle
-        #[arg(long)]
-        vehicle: String,
-        /// The receipt's number
-        #[arg(long)]
-        receipt: String,
-        #[command(flatten)]
-        act: Act,
-    },
+                            --receipt 交接单-8 --to 集中隔离点A --by 社工王 --left 2020-02-11T21:30:00+08:00 --received \
+                            2020-02-11T22:10:00+08:00")]
+    HandOver(Box<HandOver>),
     /// Ends an order whose period is complete
     #[command(after_help = "Example:\n  mifeng order release 019c50")]
     Release {
@@ -126,6 +113,57 @@ pub struct Observe {
     act: Act,
 }
 
+#[derive(Args)]
+pub struct HandOver {
+    #[arg(value_parser = typed::name("orders"))]
+    order: String,
+    /// Who took the person over
+    #[arg(long)]
+    receiver: String,
+    /// In which vehicle
+    #[arg(long)]
+    vehicle: String,
+    /// The receipt's number
+    #[arg(long)]
+    receipt: String,
+    /// Where the person was brought
+    #[arg(long = "to", value_name = "PLACE", default_value = "", hide_default_value = true)]
+    place: String,
+    /// Who handed the person over, somebody else than the receiver; by default who asks
+    #[arg(long = "by", value_name = "NAME", default_value = "", hide_default_value = true)]
+    handed_by: String,
+    /// When the vehicle left; by default when the person was received
+    #[arg(long = "left", value_name = "TIME")]
+    leave_time: Option<DateTime<Utc>>,
+    /// When the person was received; by default now
+    #[arg(long = "received", value_name = "TIME")]
+    receive_time: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    act: Act,
+}
+
+impl HandOver {
+    async fn run(self) -> anyhow::Result<()> {
+        let Self { order, receiver, vehicle, receipt, place, handed_by, leave_time, receive_time, act } = self;
+        let (leave_time, receive_time) = (leave_time.map(chassis::timestamp), receive_time.map(chassis::timestamp));
+        let handed_over = act.send(async |connection, request_id| {
+            let request = HandOverRequest {
+                request_id,
+                order,
+                receiver,
+                vehicle,
+                receipt,
+                place,
+                handed_by,
+                leave_time,
+                receive_time,
+            };
+            IsolationServiceClient::new(connection).hand_over(request).await
+        });
+        act.show(&handed_over.await?)
+    }
+}
+
 impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Order(order) = self;
@@ -145,13 +183,7 @@ impl Order {
                 act.show(&approved.await?)
             }
             Self::Observe(observe) => observe.run().await,
-            Self::HandOver { order, receiver, vehicle, receipt, act } => {
-                let handed_over = act.send(async |connection, request_id| {
-                    let request = HandOverRequest { request_id, order, receiver, vehicle, receipt };
-                    IsolationServiceClient::new(connection).hand_over(request).await
-                });
-                act.show(&handed_over.await?)
-            }
+            Self::HandOver(hand_over) => hand_over.run().await,
             Self::Release { order, act } => {
                 let released = act.send(async |connection, request_id| {
                     let request = ReleaseRequest { request_id, order };

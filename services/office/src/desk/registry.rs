@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 mod compound;
+mod correction;
 mod duplicate;
 mod grid;
 mod household;

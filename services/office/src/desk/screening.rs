@@ -9,8 +9,9 @@ mod case;
 mod declaration;
 mod dispute;
 mod itinerary;
-mod method;
+pub mod method;
 mod place;
+mod session;
 mod verdict;
 
 pub use by_hand::Records;
@@ -27,6 +28,9 @@ pub enum Command {
     /// Disputes: what waits for an answer, and how long it may
     #[command(subcommand)]
     Dispute(dispute::Command),
+    /// Evening rounds (排查): who screens where, what came of it, who was taken to isolation
+    #[command(subcommand)]
+    Session(session::Command),
     /// Verdicts set by hand: two people of different units, a reason, evidence, an end
     #[command(subcommand)]
     Override(by_hand::Command),
@@ -38,6 +42,7 @@ impl Command {
             Self::Method(command) => command.run().await,
             Self::Case(command) => command.run().await,
             Self::Dispute(command) => command.run().await,
+            Self::Session(command) => command.run().await,
             Self::Override(command) => command.run().await,
         }
     }

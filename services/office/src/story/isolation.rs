@@ -169,6 +169,7 @@ async fn hand_over(
             receiver: "鄞州区疾控转运组".into(),
             vehicle: format!("浙B·0{number}21急"),
             receipt: format!("ZY-20200211-{number:02}"),
+            ..HandOverRequest::default()
         })
         .await
         .context("handing over")?;

@@ -129,11 +129,17 @@ pub(super) async fn list(api: &Api, request: Request<ListHouseholdsRequest>) -> 
     let call = Call::query(&request)?;
     let asked = Asked::new(request.get_ref().page_size, &request.get_ref().page_token)?;
     let mut fields = Fields::new();
-    let parent = fields.name_if_given("parent", "compounds", &request.get_ref().parent).unwrap_or_default();
+    let parent = &request.get_ref().parent;
+    let mut place = households::Place::default();
+    if parent.starts_with("grids/") {
+        place.grid = fields.name("parent", "grids", parent).unwrap_or_default();
+    } else {
+        place.compound = fields.name_if_given("parent", "compounds", parent).unwrap_or_default();
+    }
     fields.done()?;
     let page = {
         let mut db = api.views.read(&call).await?;
-        households::list(&mut db, &call.principal.scope, &parent, &asked).await.map_err(fault)?
+        households::list(&mut db, &call.principal.scope, place, &asked).await.map_err(fault)?
     };
     api.vault.foresee(page.rows.iter().filter_map(|stored| stored.landlord.as_ref())).await?;
     let mut shown = Vec::with_capacity(page.rows.len());

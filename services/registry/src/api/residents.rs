@@ -63,30 +63,6 @@ pub(super) async fn register(
     api.ledger.begin(call, &id, decide, |after, version| bare(&id, after, version)).await
 }
 
-/// Puts right what is known of a resident whose name stays. A document that was missing is held from now on.
-pub(super) async fn correct(
-    api: &Api,
-    call: &Call,
-    id: &str,
-    residence: &Residence,
-    person: &Person,
-) -> Result<Done<Resident>, Failure> {
-    let Residence { neighbourhood_id, household_id, .. } = residence;
-    let keys = ResidentKeys::of(&api.vault, neighbourhood_id, household_id, person);
-    let sealed = api.vault.seal(id, person).await?;
-    let phones = i32::try_from(person.phones.len()).unwrap_or(i32::MAX);
-    let correction = call.id("correction");
-    let decide = |resident: &resident::Resident, _| {
-        let events = resident.correct(&correction, sealed.clone(), phones)?;
-        let decision = Decision::new(events).office(neighbourhood_id).subject(id);
-        Ok::<_, resident::Refusal>(match keys.document {
-            Some(document) => decision.reserve(keys::RESIDENT_DOCUMENT, document),
-            None => decision,
-        })
-    };
-    api.ledger.transact(call, id, decide, |after, version| bare(id, after, version)).await
-}
-
 pub(super) async fn get(api: &Api, request: Request<GetResidentRequest>) -> Answer<Resident> {
     let call = Call::query(&request)?;
     let id = id(&request.get_ref().name, "name")?;
@@ -139,7 +115,11 @@ pub(super) async fn reveal(api: &Api, request: Request<RevealResidentRequest>) -
     // On record first, shown afterwards; and what was shown is not kept with the command.
     let done = api.decide(&call, &id, decide, |_, _| RevealResidentResponse::default()).await?;
     let person = opened(api, known.person()).await?.ok_or_else(|| refused(resident::Refusal::Erased))?;
-    let reply = RevealResidentResponse { person: Some(person) };
+    let returned = match known.returned() {
+        Some(sealed) => api.vault.reveal(sealed).await?,
+        None => None,
+    };
+    let reply = RevealResidentResponse { person: Some(person), returned };
     Ok(Done { reply, log: done.log, position: done.position }.into_response())
 }
 

@@ -5,7 +5,7 @@ use chassis::{Aggregate, Kind, Refuse, reason};
 use proto::{
     event::v1::Sealed,
     registry::v1::{
-        self as contract, Residence,
+        self as contract, CorrectedField, Residence,
         resident_event::{Corrected, Erased, Merged, MovedOut, Registered, Revealed, Unmerged},
     },
 };
@@ -21,6 +21,8 @@ pub struct Resident {
     pub merged_into: Option<String>,
     /// The command that last corrected the person.
     corrected_by: String,
+    /// How they came back.
+    returned: Option<Sealed>,
     /// It was merged once, and that was undone.
     unmerged: bool,
 }
@@ -35,6 +37,27 @@ impl Resident {
     pub fn person(&self) -> Option<&Sealed> {
         self.registered.as_ref().filter(|_| !self.erased)?.person.as_ref()
     }
+
+    /// How they came back, where anybody has said.
+    pub fn returned(&self) -> Option<&Sealed> {
+        self.returned.as_ref().filter(|_| !self.erased)
+    }
+
+    /// Whether this command corrected the person last.
+    pub fn was_corrected_by(&self, correction_id: &str) -> bool {
+        self.corrected_by == correction_id
+    }
+}
+
+/// What is known of somebody from now on, and why.
+#[derive(Clone, Debug, Default)]
+pub struct Amended {
+    pub person: Sealed,
+    pub phones: i32,
+    /// What was not known, or was something else.
+    pub fields: Vec<CorrectedField>,
+    pub reason: String,
+    pub returned: Option<Sealed>,
 }
 
 // Events
@@ -140,13 +163,19 @@ impl Resident {
     }
 
     /// What is known of them, put right. Sealed anew each time, so the command's own id says what was done.
-    pub fn correct(&self, correction_id: &str, person: Sealed, phones: i32) -> Result<Vec<Event>, Refusal> {
+    pub fn correct(&self, correction_id: &str, amended: &Amended) -> Result<Vec<Event>, Refusal> {
         self.is_present()?;
-        if self.corrected_by == correction_id {
+        if self.corrected_by == correction_id || amended.fields.is_empty() {
             return Ok(Vec::new());
         }
-        let correction_id = correction_id.to_owned();
-        Ok(vec![Event::Corrected(Corrected { correction_id, person: Some(person), phones })])
+        Ok(vec![Event::Corrected(Corrected {
+            correction_id: correction_id.to_owned(),
+            person: Some(amended.person.clone()),
+            phones: amended.phones,
+            reason: amended.reason.clone(),
+            fields: amended.fields.iter().map(|field| i32::from(*field)).collect(),
+            returned: amended.returned.clone(),
+        })])
     }
 
     /// The same person as another resident of the neighbourhood, whose record goes on.
@@ -208,6 +237,7 @@ impl Aggregate for Resident {
             Event::Erased(Erased {}) => self.erased = true,
             Event::Corrected(corrected) => {
                 self.corrected_by.clone_from(&corrected.correction_id);
+                self.returned.clone_from(&corrected.returned);
                 if let Some(registered) = &mut self.registered {
                     registered.person.clone_from(&corrected.person);
                     registered.phones = corrected.phones;
@@ -295,11 +325,16 @@ mod tests {
     #[test]
     fn what_is_known_of_somebody_present_can_be_put_right() {
         let sealed = Sealed { nonce: vec![7], ..sealed() };
-        let history = registered_and(|r: &Resident| r.correct("c1", sealed.clone(), 3));
+        let fields = vec![CorrectedField::Phones];
+        let amended = Amended { person: sealed.clone(), phones: 3, fields, ..Amended::default() };
+        let history = registered_and(|r: &Resident| r.correct("c1", &amended));
         let resident: Resident = given(&history).then();
         assert_eq!(resident.person(), Some(&sealed));
+        assert!(resident.was_corrected_by("c1"));
         let gone = registered_and(Resident::move_out);
-        assert_eq!(given(&gone).when(|r: &Resident| r.correct("c1", sealed.clone(), 3)), Err(Refusal::MovedOut));
+        assert_eq!(given(&gone).when(|r: &Resident| r.correct("c1", &amended)), Err(Refusal::MovedOut));
+        let nothing = Amended { fields: Vec::new(), ..amended };
+        assert_eq!(given(&history).when(|r: &Resident| r.correct("c2", &nothing)), Ok(vec![]));
     }
 
     #[test]

@@ -98,20 +98,33 @@ impl Projection for Households {
 const SELECT: &str = "SELECT h.id, h.compound, h.building, h.unit, h.room, h.tenure, h.landlord, h.door, h.version,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM registry_resident r WHERE r.household = h.id AND r.moved_out = 0) AS residents
      FROM registry_household h
-     WHERE ($1 = '' OR h.neighbourhood = $1) AND ($2 = '' OR h.compound = $2) AND h.door > $3 ORDER BY h.door LIMIT $4";
+     WHERE ($1 = '' OR h.neighbourhood = $1) AND ($2 = '' OR h.compound = $2) AND h.door > $3
+       AND ($4 = '' OR $4 = COALESCE(
+         (SELECT b.grid FROM registry_building b WHERE b.compound = h.compound AND b.building = h.building AND b.grid <> ''),
+         (SELECT w.grid FROM registry_building w WHERE w.compound = h.compound AND w.building = ''), ''))
+     ORDER BY h.door LIMIT $5";
 
-/// The households of a compound, or of all where it is empty, in the order of their doors.
+/// Where the households are that are asked for; empty texts bind nothing.
+#[derive(Default)]
+pub(crate) struct Place {
+    pub(crate) compound: String,
+    /// A household belongs to the grid of its building, else to that of its compound.
+    pub(crate) grid: String,
+}
+
+/// The households of a place, or of all, in the order of their doors.
 pub(crate) async fn list(
     db: &mut AnyConnection,
     scope: &Scope,
-    compound: &str,
+    place: Place,
     asked: &Asked,
 ) -> anyhow::Result<Page<Stored>> {
     let (within, _) = Reach::from(scope).people();
     let rows = statement(SELECT)
         .bind(within)
-        .bind(compound.to_owned())
+        .bind(place.compound)
         .bind(asked.after.clone())
+        .bind(place.grid)
         .bind(asked.size + 1)
         .fetch_all(db)
         .await

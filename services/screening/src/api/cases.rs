@@ -32,7 +32,7 @@ impl Api {
         self.ledger.settle(&call.after).await;
         let first = self.case_in_reach(call, &first_case_of(&resident_id)).await?.0;
         let known = first.opened().cloned().unwrap_or_default();
-        let opened = Opened { occasion, ..known };
+        let opened = Opened { occasion, phones: first.phones_on_record(), ..known };
         let id = call.id("case");
         let reply = |case: &Case, version| resources::case(&id, case, version, None);
         let open = |case: &Case, _| case.open(&opened);

@@ -26,6 +26,7 @@ pub(super) fn check(content: &MethodContent) -> Result<(), Status> {
         content.dispute_hours,
         content.window_days,
         content.escalation_hours,
+        content.lag_days,
     ];
     for ((field, bounds), number) in BOUNDS.into_iter().zip(numbers) {
         fields.number(format!("content.{field}"), number, bounds);
@@ -123,8 +124,8 @@ fn place(fields: &mut Fields, field: &str, code: &str) {
     fields.check(
         field,
         Code::parse(code).is_some_and(Code::is_in_force),
-        "需要现行的六位行政区划代码（GB/T 2260），例如 420000",
-        "must be a six-digit code of GB/T 2260 that is in force, for example 420000",
+        "需要现行的六位行政区划代码（GB/T 2260），例如 420000；国外填国家的两位字母代码（ISO 3166-1），例如 KR",
+        "must be a six-digit code of GB/T 2260 that is in force, for example 420000, or the two letters of a country (ISO 3166-1), for example KR",
     );
 }
 

@@ -14,9 +14,12 @@ use crate::{
         rescreening::Rescreening,
     },
     dry_run, messages,
-    projections::methods,
+    projections::{methods, set_aside},
     rejudging::{Records, Rejudging},
 };
+
+/// Of the cases that were set aside, so many are shown with the run.
+const FIRST: i64 = 20;
 
 #[tonic::async_trait]
 impl MethodService for Api {
@@ -95,6 +98,9 @@ impl MethodService for Api {
         let published = methods::find(&mut db, &version).await.map_err(fault)?;
         let published = published.ok_or_else(|| Status::from(not_found()))?;
         let replaced = methods::replaced(&mut db, &published).await.map_err(fault)?;
+        let scope = &call.principal.scope;
+        let waiting = set_aside::count(&mut db, scope, &version).await.map_err(fault)?;
+        let set_aside_cases = set_aside::list(&mut db, scope, &version, "", FIRST).await.map_err(fault)?;
         drop(db);
         let (run, _) = self.ledger.load::<Rescreening>(&version).await?;
         let state = match (run.begun(), run.completed()) {
@@ -111,7 +117,27 @@ impl MethodService for Api {
             changed: number(run.count().changed),
             begin_time: run.begun().and_then(|begun| begun.time),
             end_time: run.completed().and_then(|completed| completed.time),
+            set_aside: number(waiting),
+            set_aside_cases,
         }))
+    }
+
+    async fn list_set_aside_cases(
+        &self,
+        request: Request<v1::ListSetAsideCasesRequest>,
+    ) -> Result<Response<v1::ListSetAsideCasesResponse>, Status> {
+        let call = Call::query(&request)?;
+        let v1::ListSetAsideCasesRequest { page_size, page_token } = request.into_inner();
+        let (after, size) = (page::after(&page_token)?, page::size(page_size));
+        let mut db = self.views.read(&call).await?;
+        let found = set_aside::list(&mut db, &call.principal.scope, "", &after, size + 1).await;
+        let mut cases = found.map_err(fault)?;
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = cases.len() > size;
+        cases.truncate(size);
+        let last = cases.last().and_then(|case| case.case.strip_prefix("cases/")).filter(|_| more);
+        let next_page_token = last.map(page::token_after).unwrap_or_default();
+        Ok(Response::new(v1::ListSetAsideCasesResponse { cases, next_page_token }))
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use chassis::timestamp;
 use chrono::{DateTime, Utc};
-use proto::screening::v1::{self, MethodContent, case_event::Assessed};
+use proto::screening::v1::{
+    self, MethodContent,
+    case_event::{Assessed, PhonesChanged},
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::{
@@ -29,7 +32,19 @@ pub(super) fn case(id: &str, case: &Case, version: u64, assessed_at: Option<Date
         dispute_due: case.dispute().and_then(|dispute| dispute.due),
         etag: version.to_string(),
         dispute_instance: case.dispute_instance().into(),
+        phones_change: case.phones_changed().map(phones_change),
     }
+}
+
+fn phones_change(changed: &PhonesChanged) -> v1::PhonesChange {
+    let PhonesChanged { before, after, .. } = changed;
+    let explanation = v1::Explanation {
+        zh: format!("登记的手机号由{before}个改为{after}个：现有的每个号码都要查询，本次排查按{after}个号码办理"),
+        en: format!(
+            "The numbers on record were {before} and are {after}: each of them is looked up, and this screening goes by {after}"
+        ),
+    };
+    v1::PhonesChange { before: *before, after: *after, explanation: Some(explanation) }
 }
 
 fn verdict(case_id: &str, verdict: &Assessed, time: Option<DateTime<Utc>>) -> v1::Verdict {

@@ -5,3 +5,5 @@ mod screenings;
 mod world;
 mod methods;
 mod publications;
+/// Records that do not open, people who have left, numbers that change.
+mod records;

@@ -31,21 +31,20 @@ pub(crate) fn headline(changes: &[MethodChange]) -> Headline {
 }
 
 fn phrase(change: &MethodChange) -> Headline {
-    let place = name(&change.place);
+    let (place, place_en) = names(&change.place);
+    let (other, other_en) = names(&change.neighbour);
     let (zh, en) = match change.kind() {
         Kind::KeyAreaAdded => {
             let (zh, en) = since(&change.after);
-            (format!("{zh}增列{place}"), format!("adding {place}{en}"))
+            (format!("{zh}增列{place}"), format!("adding {place_en}{en}"))
         }
-        Kind::KeyAreaRemoved => (format!("删去{place}"), format!("removing {place}")),
-        Kind::KeyAreaChanged => (format!("调整{place}"), format!("changing {place}")),
+        Kind::KeyAreaRemoved => (format!("删去{place}"), format!("removing {place_en}")),
+        Kind::KeyAreaChanged => (format!("调整{place}"), format!("changing {place_en}")),
         Kind::BorderPairAdded => {
-            let other = name(&change.neighbour);
-            (format!("增列邻市{place}与{other}"), format!("adding the border of {place} and {other}"))
+            (format!("增列邻市{place}与{other}"), format!("adding the border of {place_en} and {other_en}"))
         }
         Kind::BorderPairRemoved => {
-            let other = name(&change.neighbour);
-            (format!("删去邻市{place}与{other}"), format!("removing the border of {place} and {other}"))
+            (format!("删去邻市{place}与{other}"), format!("removing the border of {place_en} and {other_en}"))
         }
         Kind::NumberChanged | Kind::Unspecified => {
             let (zh, en) = number(&change.number);
@@ -81,8 +80,9 @@ pub(super) fn said(change: MethodChange) -> MethodChange {
 
 /// The same for an entry of the key areas, which is given as it was and as it is.
 pub(super) fn said_of((before, after): (Option<&KeyArea>, Option<&KeyArea>), change: MethodChange) -> MethodChange {
-    let place = format!("{}（{}）", name(&change.place), change.place);
-    let place_en = format!("{} ({})", name(&change.place), change.place);
+    let (place, place_en) = names(&change.place);
+    let place = format!("{place}（{}）", change.place);
+    let place_en = format!("{place_en} ({})", change.place);
     let (zh, en) = match (change.kind(), before, after) {
         (Kind::KeyAreaAdded, _, Some(after)) => {
             let (zh, en) = terms(after);
@@ -141,12 +141,14 @@ fn number(field: &str) -> (&'static str, &'static str) {
         "escalation_hours" => {
             ("申诉逾期后逐级上报的小时数", "the hours after which a late dispute goes up another step")
         }
+        "lag_days" => ("行程可以滞后的天数", "the days by which evidence may lag"),
         _ => ("行程须覆盖的天数", "the days that evidence reaches back"),
     }
 }
 
-/// As people say it, 台州; the code where no place in force has it.
-fn name(code: &str) -> String {
-    let place = Code::parse(code).and_then(Code::short_name);
-    place.map_or_else(|| code.to_owned(), str::to_owned)
+/// As people say it in Chinese and in English: 台州 in both, 韩国 and South Korea; the code where no place in force has it.
+fn names(code: &str) -> (String, String) {
+    let place = Code::parse(code);
+    let or_code = |name: Option<&str>| name.unwrap_or(code).to_owned();
+    (or_code(place.and_then(Code::short_name)), or_code(place.and_then(Code::english_name)))
 }

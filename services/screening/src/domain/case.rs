@@ -8,7 +8,7 @@ use proto::{
     registry::v1::Residence,
     screening::v1::{
         Instance, Measure, Outcome, StruckVisit, case,
-        case_event::{Assessed, Declared, DisputeResolved, Disputed, Event, EvidenceRecorded, Opened},
+        case_event::{Assessed, Declared, DisputeResolved, Disputed, Event, EvidenceRecorded, Opened, PhonesChanged},
     },
 };
 use uuid::Uuid;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 mod dispute;
 mod overriding;
 mod papers;
+mod phones;
 mod refused;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,10 @@ pub use refused::{Refused, not_found};
 #[derive(Clone, Debug, Default)]
 pub struct Case {
     opened: Option<Opened>,
+    /// By which this case goes (R5), and what the registry says by now.
+    phones: i32,
+    phones_on_record: i32,
+    phones_changed: Option<PhonesChanged>,
     declaration: Option<Sealed>,
     evidence: Vec<EvidenceRecorded>,
     verdict: Option<Assessed>,
@@ -93,7 +98,7 @@ impl Case {
     }
 
     pub fn phones(&self) -> i32 {
-        self.opened.as_ref().map_or(0, |opened| opened.phones)
+        self.phones
     }
 
     /// How many of the person's numbers somebody has asked a carrier about.
@@ -231,7 +236,10 @@ impl Aggregate for Case {
 
     fn evolve(&mut self, event: &Event) {
         match event {
-            Event::Opened(opened) => self.opened = Some(opened.clone()),
+            Event::Opened(opened) => {
+                self.opened = Some(opened.clone());
+                (self.phones, self.phones_on_record) = (opened.phones, opened.phones);
+            }
             Event::Declared(declared) => self.declaration.clone_from(&declared.declaration),
             Event::EvidenceRecorded(evidence) => self.evidence.push(evidence.clone()),
             Event::Assessed(verdict) => self.verdict = Some(verdict.clone()),
@@ -244,6 +252,7 @@ impl Aggregate for Case {
             Event::OverrideApproved(approved) => self.overriding.approve(approved),
             Event::OverrideDeclined(declined) => self.overriding.decline(declined),
             Event::OverrideEnded(ended) => self.overriding.end(ended),
+            Event::PhonesChanged(changed) => self.go_by(changed),
             Event::DisputeResolved(resolved) => {
                 self.dispute = None;
                 self.struck.extend(resolved.struck.iter().cloned());

@@ -1,11 +1,11 @@
 //! The judging anew of all that is on record, once a version of the method has come into force: how far it is, so that it
 //! goes on where it stopped, and so that people see it. What it changes stands in the cases.
 
-use std::convert::Infallible;
+use std::{collections::BTreeSet, convert::Infallible};
 
 use chassis::{Aggregate, Decision, Refusal, Refuse, timestamp};
 use chrono::{DateTime, Utc};
-use proto::screening::v1::rescreening_event::{Advanced, Begun, Completed, Event};
+use proto::screening::v1::rescreening_event::{Advanced, Begun, Completed, Event, SetAside};
 
 // State
 
@@ -16,6 +16,8 @@ pub struct Rescreening {
     reached: String,
     count: Count,
     completed: Option<Completed>,
+    /// Cases that could not be judged.
+    set_aside: BTreeSet<String>,
 }
 
 /// Cases, since the beginning.
@@ -40,6 +42,11 @@ impl Rescreening {
 
     pub fn count(&self) -> Count {
         self.count
+    }
+
+    /// How many cases could not be judged.
+    pub fn set_aside(&self) -> usize {
+        self.set_aside.len()
     }
 }
 
@@ -76,6 +83,16 @@ impl Rescreening {
         Ok(Decision::new(vec![Event::Advanced(Advanced { resident_id: resident.to_owned(), done, changed })]))
     }
 
+    /// A case that does not open: everybody else goes on.
+    pub fn put_aside(&self, case: &SetAside) -> Result<Decision<Event>, Never> {
+        let known = self.begun.is_none() || self.completed.is_some() || self.set_aside.contains(&case.case_id);
+        if known {
+            return Ok(Decision::new(Vec::new()));
+        }
+        let office = case.residence.as_ref().map_or("", |residence| &residence.neighbourhood_id);
+        Ok(Decision::new(vec![Event::SetAside(case.clone())]).office(office).subject(&case.resident_id))
+    }
+
     pub fn complete(&self, count: Count, now: DateTime<Utc>) -> Result<Decision<Event>, Never> {
         if self.begun.is_none() || self.completed.is_some() {
             return Ok(Decision::new(Vec::new()));
@@ -100,6 +117,9 @@ impl Aggregate for Rescreening {
             Event::Completed(completed) => {
                 self.count = Count { done: completed.done, changed: completed.changed };
                 self.completed = Some(*completed);
+            }
+            Event::SetAside(case) => {
+                self.set_aside.insert(case.case_id.clone());
             }
         }
     }
@@ -137,6 +157,9 @@ mod tests {
         assert_eq!(decided(&mut events, |run| run.advance("r5", early)), 1);
         assert_eq!(decided(&mut events, |run| run.advance("r3", late)), 0, "never back");
         assert_eq!((given(&events).reached(), given(&events).count()), ("r5", early));
+        let garbled = SetAside { case_id: "c1".to_owned(), ..SetAside::default() };
+        assert_eq!(decided(&mut events, |run| run.put_aside(&garbled)), 1);
+        assert_eq!(given(&events).set_aside(), 1);
         assert_eq!(decided(&mut events, |run| run.complete(late, now)), 1);
         assert_eq!(decided(&mut events, |run| run.advance("r9", late)), 0);
         assert_eq!(given(&events).count(), late);

@@ -144,8 +144,8 @@ impl Refuse for Refused {
             Self::NoPlace => {
                 return field(
                     "codes",
-                    "需要现行的六位行政区划代码（GB/T 2260），例如 469021",
-                    "must be six-digit codes of GB/T 2260 that are in force, for example 469021",
+                    "需要现行的六位行政区划代码（GB/T 2260），例如 469021；国外填国家的两位字母代码，例如 KR",
+                    "must be six-digit codes of GB/T 2260 that are in force, for example 469021, or the two letters of a country, for example KR",
                 );
             }
             Self::NoneOfThese(these) => {

@@ -22,12 +22,14 @@ pub struct Unusable {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
-    #[error("no place is called {0:?}: write its six-digit code of GB/T 2260")]
+    #[error("no place is called {0:?}: write its six-digit code of GB/T 2260, or the two letters of a country, as KR")]
     Unknown(String),
     #[error("{name:?} may be any of {codes}: write the code of the one that is meant")]
     Ambiguous { name: String, codes: String },
     #[error("{0:?} is a province, not a city: write the code of a prefecture, as 330200")]
     NoCity(String),
+    #[error("{0:?} lies abroad: write the code of a prefecture, as 330200")]
+    Abroad(String),
     #[error("{0:?} is none of low, medium, high")]
     Level(String),
     #[error("{0:?} is none of watch, home, central")]
@@ -41,7 +43,7 @@ pub enum Wrong {
 }
 
 /// Bounds within which the numbers of a method make sense, in the unit that the field's name says.
-pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 7] = [
+pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 8] = [
     ("min_hours", 0..=24),
     ("isolation_days", 1..=90),
     ("fever_decicelsius", 350..=420),
@@ -49,6 +51,7 @@ pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 7] = [
     ("dispute_hours", 1..=720),
     ("window_days", 1..=90),
     ("escalation_hours", 0..=720),
+    ("lag_days", 0..=90),
 ];
 
 pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unusable> {
@@ -64,6 +67,7 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
         file.dispute_hours.or(shipped.dispute_hours),
         file.window_days.or(shipped.window_days),
         file.escalation_hours.or(shipped.escalation_hours),
+        file.lag_days.or(shipped.lag_days),
     ];
     for ((field, bounds), number) in BOUNDS.iter().zip(numbers) {
         let number = number.unwrap_or_default();
@@ -72,7 +76,8 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
             return Err(Unusable { field: (*field).to_owned(), wrong });
         }
     }
-    let [min_hours, isolation_days, _, _, dispute_hours, window_days, _] = numbers.map(Option::unwrap_or_default);
+    let [min_hours, isolation_days, _, _, dispute_hours, window_days, _, lag_days] =
+        numbers.map(Option::unwrap_or_default);
     let home = home.or(file.home.as_deref()).or(shipped.home.as_deref()).unwrap_or_default();
     let mut key_areas = Vec::with_capacity(file.key_areas.len());
     for (at, area) in file.key_areas.iter().enumerate() {
@@ -89,6 +94,7 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
         home: city(home).map_err(Unusable::named("home"))?,
         min_hours,
         window_days: window_days.unsigned_abs(),
+        lag_days: lag_days.unsigned_abs(),
         isolation_days,
         dispute_hours,
         key_areas,
@@ -136,6 +142,7 @@ fn places(name: &str) -> Result<Vec<Code>, Wrong> {
 /// The city that a name stands for, or in which the county lies that it stands for.
 fn city(name: &str) -> Result<Code, Wrong> {
     match *places(name)? {
+        [code] if code.is_abroad() => Err(Wrong::Abroad(name.to_owned())),
         [code] => code.city().ok_or_else(|| Wrong::NoCity(name.to_owned())),
         _ => Err(Wrong::NoCity(name.to_owned())),
     }
@@ -210,6 +217,8 @@ mod tests {
                 with_area(r#"{"place": "420000", "level": "low", "from": "2020-02-01", "to": "2020-01-01"}"#),
                 "key_areas[0].to: 2020-01-01 lies before 2020-02-01",
             ),
+            (with(r#""home": "韩国""#), "home: \"韩国\" lies abroad"),
+            (with(r#""border_pairs": [["330200", "KR"]]"#), "border_pairs[0][1]: \"KR\" lies abroad"),
             (with(r#""home": "浙江""#), "home: \"浙江\" is a province, not a city"),
             (with(r#""border_pairs": [["330200", "331000"], ["330200", "某地"]]"#), "border_pairs[1][1]: no place"),
             (with(r#""window_days": 0"#), "window_days: 0 is out of bounds: write a number from 1 to 90"),

@@ -1,3 +1,5 @@
+mod abroad;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -63,7 +65,7 @@ fn carriers_never_fall_through_to_districts() {
         ("襄樊", "420600"),
         ("巢湖", "? 340100 340200 340500"),
         ("河南信阳", "411500"),
-        ("日本", "unknown"),
+        ("日本", "JP"),
     ] {
         assert_eq!(carrier(name), expected, "{name}");
     }

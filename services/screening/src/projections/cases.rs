@@ -8,7 +8,7 @@ use chrono::DateTime;
 use proto::{
     Fact as _,
     screening::v1::{
-        self, Instance, case,
+        self, Instance, Outcome, case,
         case_event::{Assessed, Disputed, Event, EvidenceRecorded, Opened},
     },
 };
@@ -23,7 +23,7 @@ impl Projection for Cases {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn schema(&self) -> &'static str {
@@ -64,6 +64,7 @@ impl Projection for Cases {
             | Event::OverrideApproved(_)
             | Event::OverrideDeclined(_)
             | Event::OverrideEnded(_) => {}
+            Event::PhonesChanged(changed) => change_phones(db, case, changed.after).await?,
         }
         let version = i64::try_from(record.version).context("a version fits into 63 bits")?;
         sqlx::query("UPDATE screening_case SET version = $2 WHERE case_id = $1")
@@ -118,8 +119,13 @@ async fn scan(db: &mut AnyConnection, case: &str, evidence: &EvidenceRecorded) -
         .execute(&mut *db)
         .await
         .context("keeping a scanned number")?;
+    count_scanned(db, case).await
+}
+
+async fn count_scanned(db: &mut AnyConnection, case: &str) -> anyhow::Result<()> {
     sqlx::query(
-        "UPDATE screening_case SET scanned = (SELECT CAST(COUNT(*) AS BIGINT) FROM scanned_phone WHERE case_id = $1)
+        "UPDATE screening_case SET scanned = (SELECT CAST(COUNT(*) AS BIGINT) FROM scanned_phone
+           WHERE scanned_phone.case_id = $1 AND scanned_phone.phone <= screening_case.phones)
          WHERE case_id = $1",
     )
     .bind(case.to_owned())
@@ -127,6 +133,28 @@ async fn scan(db: &mut AnyConnection, case: &str, evidence: &EvidenceRecorded) -
     .await
     .context("counting scanned numbers")?;
     Ok(())
+}
+
+/// A case that is closed stays as it was.
+async fn change_phones(db: &mut AnyConnection, case: &str, phones: i32) -> anyhow::Result<()> {
+    sqlx::query("UPDATE screening_case SET phones = $2 WHERE case_id = $1 AND (outcome = 0 OR outcome = $3)")
+        .bind(case.to_owned())
+        .bind(i64::from(phones))
+        .bind(i64::from(Outcome::InsufficientEvidence as i32))
+        .execute(&mut *db)
+        .await
+        .context("keeping how many numbers a person has")?;
+    count_scanned(db, case).await
+}
+
+/// All cases of a resident.
+pub async fn of_resident(db: &mut AnyConnection, resident: &str) -> anyhow::Result<Vec<String>> {
+    let rows = sqlx::query("SELECT case_id FROM screening_case WHERE resident_id = $1 ORDER BY case_id")
+        .bind(resident.to_owned())
+        .fetch_all(db)
+        .await
+        .context("looking up a resident's cases")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, record: &Record) -> anyhow::Result<()> {
@@ -280,6 +308,7 @@ fn case(row: &AnyRow) -> v1::Case {
         dispute_due: time(row.get("dispute_due")),
         etag: row.get::<i64, _>("version").to_string(),
         dispute_instance: number("dispute_instance"),
+        phones_change: None,
     }
 }
 

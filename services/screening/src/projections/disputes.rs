@@ -61,7 +61,8 @@ impl Projection for Disputes {
             | Event::OverrideProposed(_)
             | Event::OverrideApproved(_)
             | Event::OverrideDeclined(_)
-            | Event::OverrideEnded(_) => Ok(()),
+            | Event::OverrideEnded(_)
+            | Event::PhonesChanged(_) => Ok(()),
         }
     }
 }

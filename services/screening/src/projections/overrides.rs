@@ -68,7 +68,8 @@ impl Projection for Overrides {
             | Event::EvidenceRecorded(_)
             | Event::Assessed(_)
             | Event::Disputed(_)
-            | Event::DisputeEscalated(_) => Ok(()),
+            | Event::DisputeEscalated(_)
+            | Event::PhonesChanged(_) => Ok(()),
         }
     }
 }

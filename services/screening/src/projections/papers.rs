@@ -13,6 +13,7 @@ use prost::Message as _;
 use proto::{
     Fact as _,
     event::v1::Sealed,
+    registry::v1::Residence,
     screening::v1::{
         Honesty, Level, Measure, Outcome, StruckVisit, case,
         case_event::{Assessed, DisputeResolved, Event, EvidenceRecorded},
@@ -66,7 +67,8 @@ impl Projection for Papers {
             | Event::OverrideProposed(_)
             | Event::OverrideApproved(_)
             | Event::OverrideDeclined(_)
-            | Event::OverrideEnded(_) => return Ok(()),
+            | Event::OverrideEnded(_)
+            | Event::PhonesChanged(_) => return Ok(()),
         };
         let row = [
             ("paper", format!("{}/{}", record.stream_id, record.version).into()),
@@ -85,8 +87,7 @@ impl Projection for Papers {
 pub(crate) struct Filed {
     pub(crate) case_id: String,
     pub(crate) resident_id: String,
-    pub(crate) compound_id: String,
-    pub(crate) neighbourhood_id: String,
+    pub(crate) residence: Residence,
     pub(crate) phones: i32,
     pub(crate) disputed: bool,
     /// Where its verdict stands in the log.
@@ -98,6 +99,8 @@ pub(crate) struct Filed {
     pub(crate) declaration: Option<Sealed>,
     pub(crate) evidence: Vec<EvidenceRecorded>,
     pub(crate) struck: Vec<StruckVisit>,
+    /// What stands here is no such record.
+    pub(crate) damaged: bool,
 }
 
 /// Which cases are wanted.
@@ -115,9 +118,14 @@ pub(crate) struct Page {
     pub(crate) cases: Vec<Filed>,
 }
 
-/// So many cases with a verdict, of whomever.
+/// So many cases with a verdict, of whoever lives here.
 pub(crate) async fn count(db: &mut AnyConnection) -> anyhow::Result<i64> {
-    let row = sqlx::query("SELECT COUNT(*) FROM screening_case WHERE outcome <> 0").fetch_one(db).await;
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM screening_case WHERE outcome <> 0
+           AND NOT EXISTS (SELECT 1 FROM departed WHERE departed.resident_id = screening_case.resident_id)",
+    )
+    .fetch_one(db)
+    .await;
     Ok(row.context("counting cases")?.try_get(0)?)
 }
 
@@ -132,6 +140,7 @@ pub(crate) async fn page(
     let row = sqlx::query(
         "SELECT MAX(resident_id) FROM (SELECT resident_id FROM screening_case
            WHERE resident_id > $1 AND outcome <> 0 AND ($2 = '' OR neighbourhood_id = $2) AND assessed_position > $3
+             AND NOT EXISTS (SELECT 1 FROM departed WHERE departed.resident_id = screening_case.resident_id)
            ORDER BY resident_id LIMIT $4) AS next_ones",
     )
     .bind(after.to_owned())
@@ -143,10 +152,12 @@ pub(crate) async fn page(
     .context("looking for the next residents")?;
     let Some(to) = row.try_get::<Option<String>, _>(0)? else { return Ok(None) };
     let rows = sqlx::query(
-        "SELECT case_id, resident_id, compound_id, neighbourhood_id, phones, state, outcome, risk, honesty, measure, method,
+        "SELECT case_id, resident_id, household_id, compound_id, neighbourhood_id, phones, state, outcome, risk, honesty, measure, method,
            last_exposure, as_of, assessed_position FROM screening_case
          WHERE resident_id > $1 AND resident_id <= $2 AND outcome <> 0 AND ($3 = '' OR neighbourhood_id = $3)
-           AND assessed_position > $4 ORDER BY resident_id, case_id",
+           AND assessed_position > $4
+           AND NOT EXISTS (SELECT 1 FROM departed WHERE departed.resident_id = screening_case.resident_id)
+         ORDER BY resident_id, case_id",
     )
     .bind(after.to_owned())
     .bind(to.clone())
@@ -172,9 +183,14 @@ pub(crate) async fn page(
     for row in &rows {
         // Papers of a case without a verdict are not wanted.
         let Some(place) = places.get(row.try_get::<&str, _>("case_id")?) else { continue };
-        cases[*place].take(row.try_get("kind")?, &BASE64.decode(row.try_get::<&str, _>("content")?)?)?;
+        let taken = take(&mut cases[*place], row);
+        cases[*place].damaged |= taken.is_err();
     }
     Ok(Some(Page { to, cases }))
+}
+
+fn take(case: &mut Filed, row: &AnyRow) -> anyhow::Result<()> {
+    case.take(row.try_get("kind")?, &BASE64.decode(row.try_get::<&str, _>("content")?)?)
 }
 
 impl Filed {
@@ -196,6 +212,7 @@ impl Filed {
 fn filed(row: &AnyRow) -> anyhow::Result<Filed> {
     let number = |column: &str| -> anyhow::Result<i32> { Ok(i32::try_from(row.try_get::<i64, _>(column)?)?) };
     let as_of: &str = row.try_get("as_of")?;
+    let day: Option<NaiveDate> = as_of.parse().ok();
     let verdict = Assessed {
         outcome: Outcome::try_from(number("outcome")?).unwrap_or_default().into(),
         risk: Level::try_from(number("risk")?).unwrap_or_default().into(),
@@ -209,15 +226,19 @@ fn filed(row: &AnyRow) -> anyhow::Result<Filed> {
     Ok(Filed {
         case_id: row.try_get("case_id")?,
         resident_id: row.try_get("resident_id")?,
-        compound_id: row.try_get("compound_id")?,
-        neighbourhood_id: row.try_get("neighbourhood_id")?,
+        residence: Residence {
+            neighbourhood_id: row.try_get("neighbourhood_id")?,
+            compound_id: row.try_get("compound_id")?,
+            household_id: row.try_get("household_id")?,
+        },
         phones: number("phones")?,
         position: row.try_get("assessed_position")?,
         disputed: number("state")? == case::State::Disputed as i32,
         verdict,
-        as_of: as_of.parse().context("reading the day of a verdict")?,
+        as_of: day.unwrap_or_default(),
         declaration: None,
         evidence: Vec::new(),
         struck: Vec::new(),
+        damaged: day.is_none(),
     })
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, atomic::Ordering};
 use chassis::{Call, Failure, instant};
 use proto::{Fact as _, screening::v1::vocabulary_event};
 
-use super::{Rescreener, TOGETHER};
+use super::{PATIENCE, Rescreener, TOGETHER};
 use crate::{
     domain::{
         rescreening::{Count, Rescreening},
@@ -40,7 +40,7 @@ impl Rescreener {
         let call = self.call_of_words(change.sequence).await?;
         let now = self.clock.now();
         let mut count = Count::default();
-        let position = self.caught_up().await?;
+        let position = self.records.caught_up(PATIENCE).await?;
         self.footprints.catch_up(&self.records).await?;
         let touched = self.footprints.asking_about(change.words, &change.spelling);
         let cases = i64::try_from(touched.len()).unwrap_or(i64::MAX);
@@ -55,10 +55,10 @@ impl Rescreener {
                 let call = call.derive(turn);
                 let touched = self.footprints.asking_about(change.words, &change.spelling);
                 for chunk in touched.chunks(TOGETHER) {
-                    count.changed += self.judge_some(&call, &rejudging, chunk.to_vec()).await?.1.changed;
+                    count.changed += self.judge_some(&stream, &call, &rejudging, chunk.to_vec()).await?.1.changed;
                 }
                 count.done = i64::try_from(touched.len()).unwrap_or(i64::MAX);
-                self.caught_up().await?;
+                self.records.caught_up(PATIENCE).await?;
                 self.footprints.catch_up(&self.records).await?;
             }
         }

@@ -19,6 +19,7 @@ const NAMED: usize = 8;
 pub(crate) fn explain(
     weighed: &Weighed,
     person: &Person,
+    seen_until: Option<NaiveDate>,
     judged: &[JudgedVisit],
     unresolved: &[String],
     rules: &Rules,
@@ -77,9 +78,10 @@ pub(crate) fn explain(
         },
         Outcome::InsufficientEvidence => {
             let days = rules.window_days;
+            let (gap_zh, gap_en) = seen_until.map_or_else(Default::default, |until| unseen(until, person.as_of));
             Explanation {
-                zh: format!("目前的行程记录还不够：您的每个手机号都要查询，并且记录要覆盖最近{days}天。没有记录不等于没有去过。请补查号码，或出示车票、单位证明，由人工核实。"),
-                en: format!("The records are not enough yet: each of your numbers must be looked up, over the last {days} days. No record does not mean that you were nowhere. Please have the missing number looked up, or show a ticket or your employer's letter."),
+                zh: format!("目前的行程记录还不够：您的每个手机号都要查询，并且记录要覆盖最近{days}天。{gap_zh}没有记录不等于没有去过。请补查号码，或出示车票、单位证明，由人工核实。"),
+                en: format!("The records are not enough yet: each of your numbers must be looked up, over the last {days} days. {gap_en}No record does not mean that you were nowhere. Please have the missing number looked up, or show a ticket or your employer's letter."),
             }
         }
         Outcome::UnresolvedPlace => {
@@ -95,6 +97,20 @@ pub(crate) fn explain(
             en: format!("The records agree with what you declared, and show no key area. Under the method {version} you can have a pass."),
         },
     }
+}
+
+/// Which days nobody saw, where the evidence ends long before the day for which it is weighed.
+fn unseen(until: NaiveDate, as_of: NaiveDate) -> (String, String) {
+    let first = until.succ_opt().unwrap_or(until);
+    let zh = days(first, as_of, |day| format!("{}月{}日", day.month(), day.day()), "至");
+    let en = days(first, as_of, |day| day.format("%-d %B").to_string(), " to ");
+    let last = until.format("%-d %B");
+    (
+        format!("查到的记录只到{}月{}日，{zh}没有人看到您在哪里，请重新查询。", until.month(), until.day()),
+        format!(
+            "They end on {last}: nobody has seen where you were on {en}, so please have the number looked up again. "
+        ),
+    )
 }
 
 /// Who said a name that nobody knows may have meant the very place: they are asked, and not only accused.

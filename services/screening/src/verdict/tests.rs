@@ -1,8 +1,10 @@
 //! Each outcome by its name, and the cases of February 2020.
 
+mod abroad;
 mod decided;
 mod laws;
 mod papers;
+mod windows;
 
 use super::*;
 use crate::method_file::sample;

@@ -257,22 +257,36 @@ fn a_changed_verdict_releases_at_once_with_the_counts_as_they_are() {
 
 // ---- Hand-over ----
 
-fn receipt(number: &str) -> Receipt {
-    Receipt { receiver: "health team 2".into(), vehicle: "浙B·12345".into(), receipt: number.into() }
+fn receipt(number: &str, at: &str) -> Receipt {
+    Receipt {
+        receiver: "health team 2".into(),
+        vehicle: "浙B·12345".into(),
+        receipt: number.into(),
+        handed_by: "staff/7".into(),
+        left: moment(at),
+        received: moment(at),
+        ..Receipt::default()
+    }
 }
 
 #[test]
 fn only_central_isolation_is_handed_over_and_only_once() {
-    let now = moment("2020-02-11T21:30");
-    assert_eq!(in_force(Kind::Home).hand_over(&receipt("7"), now).unwrap_err(), Refused::NotCentral);
-    let handed = then(&in_force(Kind::Central), |order| order.hand_over(&receipt("7"), now));
-    assert_eq!(handed.hand_over(&receipt("8"), now).unwrap_err(), Refused::AlreadyHandedOver);
+    let evening = "2020-02-11T21:30";
+    assert_eq!(in_force(Kind::Home).hand_over(&receipt("7", evening)).unwrap_err(), Refused::NotCentral);
+    let handed = then(&in_force(Kind::Central), |order| order.hand_over(&receipt("7", evening)));
+    assert_eq!(handed.hand_over(&receipt("8", evening)).unwrap_err(), Refused::AlreadyHandedOver);
+}
+
+#[test]
+fn nobody_is_handed_over_before_the_order_that_says_so() {
+    let early = in_force(Kind::Central).hand_over(&receipt("7", "2020-02-01T21:30"));
+    assert_eq!(early.unwrap_err(), Refused::BeforeTheOrder);
 }
 
 #[test]
 fn after_the_hand_over_the_neighbourhood_owes_no_reading() {
     let order = in_force(Kind::Central);
-    let handed = then(&order, |order| order.hand_over(&receipt("7"), moment("2020-02-12T10:00")));
+    let handed = then(&order, |order| order.hand_over(&receipt("7", "2020-02-12T10:00")));
     let end = moment("2020-02-22T09:00");
     let until_then = [slot("2020-02-11", Part::Evening), slot("2020-02-12", Part::Morning)];
     assert_eq!(handed.due(end), until_then);
@@ -285,7 +299,7 @@ fn after_the_hand_over_the_neighbourhood_owes_no_reading() {
 #[test]
 fn who_is_handed_over_before_six_owes_nothing_of_that_day() {
     let order = in_force(Kind::Central);
-    let handed = then(&order, |order| order.hand_over(&receipt("7"), moment("2020-03-01T02:00")));
+    let handed = then(&order, |order| order.hand_over(&receipt("7", "2020-03-01T02:00")));
     assert_eq!(last_before(handed.hand_over.as_ref().unwrap()), slot("2020-02-29", Part::Evening));
 }
 

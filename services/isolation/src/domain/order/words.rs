@@ -66,6 +66,7 @@ impl Refuse for Refused {
                 "此人已经移交，移交记录不能改写：请查看现有记录",
                 "the person was handed over already, and that record stands: read it",
             ),
+            Self::BeforeTheOrder => before_the_order(),
             Self::PeriodNotComplete { last_day } => refuse(
                 Precondition,
                 Reason::PeriodNotComplete,
@@ -108,6 +109,16 @@ fn observations_missing(missing: &[Slot]) -> Refusal {
         format!("{count} readings are missing ({}{and_en}): record them, then release", en.join(", ")),
     )
     .about("missing", all.join(", "))
+}
+
+fn before_the_order() -> Refusal {
+    let mut fields = Fields::new();
+    fields.refuse(
+        "leave_time",
+        "早于隔离令开始的日子：请核对离开时间",
+        "lies before the day on which the order began: check when the vehicle left",
+    );
+    fields.refusal().expect("a field was refused just above")
 }
 
 fn not_begun(slot: Slot) -> Refusal {

@@ -27,11 +27,14 @@ pub enum Command {
     },
     /// Households
     #[command(after_help = "Example:\n  mifeng household list --compound 019c2f --limit 20\n  mifeng household list \
-                            --export households.xlsx")]
+                            --grid 019c2e --export households.xlsx")]
     List {
         /// Only of this compound
-        #[arg(long, value_parser = typed::name("compounds"))]
+        #[arg(long, value_parser = typed::name("compounds"), conflicts_with = "grid")]
         compound: Option<String>,
+        /// Only of this grid
+        #[arg(long, value_parser = typed::name("grids"))]
+        grid: Option<String>,
         #[command(flatten)]
         listing: Listing,
         #[command(flatten)]
@@ -80,7 +83,9 @@ impl Command {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
                 ask.show(&client.get_household(GetHouseholdRequest { name: household }).await?.into_inner())
             }
-            Self::List { compound, listing, ask } => list(compound.unwrap_or_default(), &listing, &ask).await,
+            Self::List { compound, grid, listing, ask } => {
+                list(compound.or(grid).unwrap_or_default(), &listing, &ask).await
+            }
             Self::Import(import) => import.run(Rows::Residents).await,
         }
     }

@@ -11,13 +11,16 @@ use proto::registry::v1::{
     find_residents_request::Key as SoughtBy, identity_document::Kind, registry_service_client::RegistryServiceClient,
 };
 
-use super::duplicate::{Duplicates, Merge, Unmerge};
+use super::{
+    correction::{Correct, Corrections},
+    duplicate::{Duplicates, Merge, Unmerge},
+};
 use crate::{
     desk::{
         ask::{Act, Ask, Listing},
         typed,
     },
-    output::print,
+    output::{json, print},
 };
 
 const COLUMNS: [&str; 10] = [
@@ -85,6 +88,16 @@ pub enum Command {
         #[command(flatten)]
         ask: Ask,
     },
+    /// Puts right what is known of somebody: what is not given stays as it is
+    #[command(
+        after_help = "Examples:\n  mifeng resident correct 019c31 --phone 13800001234 --phone 13900005678 --reason \
+                            '本人到窗口补登第二个号码'\n  mifeng resident correct 019c31 --returned-from 武汉 --returned-on \
+                            2020-01-22 --transport 高铁 --number G1234 --reason '车票核对'"
+    )]
+    Correct(Box<Correct>),
+    /// Who put right what of this person, when and why
+    #[command(after_help = "Example:\n  mifeng resident corrections 019c31")]
+    Corrections(Corrections),
     /// Ends the residence, and with it the pass
     #[command(after_help = "Example:\n  mifeng resident move-out 019c31")]
     MoveOut {
@@ -200,7 +213,16 @@ impl Command {
                     let request = RevealResidentRequest { request_id, name: resident, reason };
                     RegistryServiceClient::new(connection).reveal_resident(request).await
                 });
-                act.show(&revealed.await?.person.context("the answer holds no person")?)
+                let revealed = revealed.await?;
+                let person = revealed.person.context("the answer holds no person")?;
+                let Some(returned) = revealed.returned else { return act.show(&person) };
+                if act.ask.output.is_json() {
+                    let mut whole = json(&person)?;
+                    whole["returned"] = json(&returned)?;
+                    return print(&serde_json::to_string_pretty(&whole)?);
+                }
+                act.show(&person)?;
+                act.show(&returned)
             }
             Self::WhoLooked { resident, listing, ask } => {
                 let mut client = RegistryServiceClient::new(ask.connection()?);
@@ -218,6 +240,8 @@ impl Command {
                 });
                 act.show(&gone.await?)
             }
+            Self::Correct(correct) => correct.run().await,
+            Self::Corrections(corrections) => corrections.run().await,
             Self::Duplicates(duplicates) => duplicates.run().await,
             Self::Merge(merge) => merge.run().await,
             Self::Unmerge(unmerge) => unmerge.run().await,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use proto::screening::v1::{
     ApproveMethodRequest, CompareMethodsRequest, DraftMethodRequest, DryRunMethodRequest, GetMethodRequest,
-    ListMethodsRequest, PublishMethodRequest, method_service_client::MethodServiceClient,
+    ListMethodsRequest, ListSetAsideCasesRequest, PublishMethodRequest, method_service_client::MethodServiceClient,
     screening_service_client::ScreeningServiceClient,
 };
 
@@ -16,7 +16,7 @@ use crate::{
     output::print_raw,
 };
 
-mod rescreening;
+pub mod rescreening;
 mod shown;
 
 #[derive(Subcommand)]
@@ -114,6 +114,14 @@ pub enum Command {
     /// How far everybody on record was judged by a version since it came into force
     #[command(after_help = "Example:\n  mifeng method rescreening\n  mifeng method rescreening 2020-02-12 --wait")]
     Rescreening(rescreening::Rescreening),
+    /// Cases that could not be judged anew, since what was said or seen does not open
+    #[command(after_help = "Example:\n  mifeng method set-aside --export set-aside.xlsx")]
+    SetAside {
+        #[command(flatten)]
+        listing: Listing,
+        #[command(flatten)]
+        ask: Ask,
+    },
 }
 
 impl Command {
@@ -167,6 +175,16 @@ impl Command {
                 shown::dry_run(&ask, &client.dry_run_method(request).await?.into_inner())
             }
             Self::Rescreening(rescreening) => rescreening.run().await,
+            Self::SetAside { listing, ask } => {
+                let mut client = MethodServiceClient::new(ask.connection()?);
+                let all = listing.collect(async |page_size, page_token| {
+                    let request = ListSetAsideCasesRequest { page_size, page_token };
+                    let page = client.list_set_aside_cases(request).await?.into_inner();
+                    Ok((page.cases, page.next_page_token))
+                });
+                let columns = ["case", "resident", "compound", "neighbourhood", "method", "time"];
+                listing.show(&ask, &all.await?, &columns)
+            }
         }
     }
 }

@@ -58,6 +58,9 @@ fn facts(case: &Case) -> Table {
     row("household", &case.household);
     row("state", word(case.state().as_str_name()));
     row("numbers scanned", &format!("{} of {}", case.scanned, case.phones));
+    if let Some(why) = case.phones_change.as_ref().and_then(|change| change.explanation.as_ref()) {
+        row("since", &format!("{}\n{}", why.zh, why.en));
+    }
     if let Some(verdict) = &case.verdict {
         let outcome = verdict.outcome();
         row("outcome", &format!("{} {}", word(outcome.as_str_name()), chinese(outcome)));

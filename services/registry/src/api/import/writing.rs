@@ -15,7 +15,7 @@ use super::{
     resumed, stopping,
 };
 use crate::{
-    api::{households, residents},
+    api::{corrections, households, residents},
     domain::household::Door,
     workbook::{Occupant, Room},
 };
@@ -122,7 +122,7 @@ impl Import {
             }
             Deed::Changed(id, person, _) => {
                 let call = self.call.derive(resumed::correction(occupant.row));
-                residents::correct(api, &call, id, residence, person).await.map(drop)
+                corrections::correct(api, &call, id, residence, person).await.map(drop)
             }
         }
     }

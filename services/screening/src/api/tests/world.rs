@@ -102,6 +102,11 @@ impl World {
         format!("request-{:04}", self.requests)
     }
 
+    /// Remembers a position, as a client does.
+    pub(super) fn saw(&mut self, log: &str, position: u64) {
+        self.seen.insert(log.to_owned(), position);
+    }
+
     /// What the registry has on record of somebody.
     pub(super) async fn fact(&mut self, resident: &str, event: resident_event::Event) {
         let call = Call::by(principal("service/registry", Role::Service, "", Scope::Everywhere), self.now, &self.id());

@@ -47,17 +47,35 @@ impl Rescreening {
 }
 
 fn show(ask: &Ask, progress: &Progress) -> anyhow::Result<()> {
-    if ask.output.is_json() { ask.show(progress) } else { print(&told(progress)) }
+    if ask.output.is_json() {
+        return ask.show(progress);
+    }
+    print(&told(progress))?;
+    if progress.set_aside > 0 {
+        print(&set_aside(progress.set_aside))?;
+        let cases = progress.set_aside_cases.iter();
+        print(&cases.map(|case| format!("  {} of {}", case.case, case.resident)).collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(())
+}
+
+/// What somebody has to do about cases that do not open.
+pub fn set_aside(count: impl std::fmt::Display) -> String {
+    format!(
+        "{count} could not be judged anew, since what was said or seen does not open; their verdicts stand as they were. \
+         Screen these residents again with `mifeng case open RESIDENT --occasion ...`; `mifeng method set-aside` lists all"
+    )
 }
 
 fn told(progress: &Progress) -> String {
     let mut table = table();
-    table.set_header(["method", "state", "done", "changed", "begun", "ended"]);
+    table.set_header(["method", "state", "done", "changed", "set aside", "begun", "ended"]);
     table.add_row([
         progress.method.clone(),
         word(progress.state().as_str_name()).to_owned(),
         format!("{} of {}", progress.done, progress.cases),
         progress.changed.to_string(),
+        progress.set_aside.to_string(),
         local_time(progress.begin_time.as_ref()),
         local_time(progress.end_time.as_ref()),
     ]);

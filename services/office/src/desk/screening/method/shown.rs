@@ -63,6 +63,8 @@ fn numbers(method: &Method, content: &MethodContent) -> Table {
     row("home", content.home.clone());
     row("a stay counts from", format!("{} hours on a day", content.min_hours));
     row("evidence reaches back", format!("{} days", content.window_days));
+    let lag = if content.lag_days == 0 { "any".to_owned() } else { content.lag_days.to_string() };
+    row("and ends before the verdict by at most", format!("{lag} days"));
     row("isolation", format!("{} days", content.isolation_days));
     row("a fever from", format!("{}.{} °C", fever / 10, fever % 10));
     row("a pass lives", format!("{} days", content.pass_days));
