@@ -13,6 +13,7 @@ const FILES: &[&str] = &[
     "event/v1/event_log.proto",
     "isolation/v1/isolation.proto",
     "isolation/v1/isolation_events.proto",
+    "pass/v1/gates.proto",
     "pass/v1/pass.proto",
     "pass/v1/pass_events.proto",
     "registry/v1/duplicates.proto",
@@ -76,6 +77,9 @@ const PERSONAL: &[&str] = &[
     "isolation.v1.RecordObservationRequest",
     "access.v1.Token",
     "access.v1.ClaimAdministratorRequest",
+    "pass.v1.Enrolment",
+    "pass.v1.EnrolDeviceRequest",
+    "pass.v1.Gate",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,7 +1,7 @@
 //! The edge: fields are parsed, the caller's place is checked, and the answer is put together. What happens in between is
 //! decided in `domain`.
 
-use chassis::{Call, Decision, Done, Failure, Fields, Ledger, Refusal, Refuse as _, Views, page, reason, timestamp};
+use chassis::{Call, Decision, Done, Fields, Ledger, Refusal, Refuse as _, Views, page, reason, timestamp};
 use proto::pass::v1::{
     self, CheckPassRequest, CheckPassResponse, Crossing, GetHolderRequest, IssuePassRequest, ListCrossingsRequest,
     ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass, Reason, RecordCrossingRequest,
@@ -180,10 +180,7 @@ impl PassService for Api {
             fields.name("parent", "compounds", &request.parent).map(|compound| [compound, String::new()])
         };
         let [compound, gate] = fields.read(parent)?;
-        let before = match page::after(&request.page_token)?.as_str() {
-            "" => i64::MAX,
-            position => position.parse().map_err(|_| foreign_token())?,
-        };
+        let before = before(&request.page_token)?;
         let size = page::size(request.page_size);
         let mut db = self.views.read(&call).await?;
         let scope = &call.principal.scope;
@@ -245,15 +242,26 @@ impl Api {
 /// The gate, if it is the caller's.
 async fn find_gate(db: &mut sqlx::AnyConnection, call: &Call, [compound, gate]: &[String; 2]) -> Result<Gate, Status> {
     let found = gates::find(db, &call.principal.scope, compound, gate).await.map_err(fault)?;
-    let missing = || {
-        Failure::Refused(Refusal::new(
-            chassis::Kind::NotFound,
-            reason(v1::Refusal::NotFound.as_str_name()),
-            "没有这个门岗，或不归您值守：请核对门岗编号",
-            "there is no such gate, or it is not yours: check the gate's name",
-        ))
-    };
-    Ok(found.ok_or_else(missing)?)
+    found.ok_or_else(no_gate)
+}
+
+/// The same for a gate that is not there and for one out of reach.
+pub(crate) fn no_gate() -> Status {
+    Refusal::new(
+        chassis::Kind::NotFound,
+        reason(v1::Refusal::NotFound.as_str_name()),
+        "没有这个门岗，或不归您值守：请核对门岗编号",
+        "there is no such gate, or it is not yours: check the gate's name",
+    )
+    .into()
+}
+
+/// The position before which a page of a list begins that shows the newest first.
+pub(crate) fn before(page_token: &str) -> Result<i64, Status> {
+    match page::after(page_token)?.as_str() {
+        "" => Ok(i64::MAX),
+        position => position.parse().map_err(|_| foreign_token()),
+    }
 }
 
 fn place(gate: &Gate) -> Place<'_> {

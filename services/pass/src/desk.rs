@@ -64,6 +64,11 @@ impl Desk {
         }))
     }
 
+    /// What stands for a compound in a code.
+    pub fn compound(&self, compound_id: &str) -> u16 {
+        u16::from_be_bytes(self.tag(&["compound", compound_id]))
+    }
+
     fn tag<const N: usize>(&self, parts: &[&str]) -> [u8; N] {
         let mut mac = <Hmac<Sha256>>::new_from_slice(&self.tags).expect("HMAC takes a key of any length");
         for part in parts {

@@ -4,6 +4,8 @@
 /// Where codes are made.
 pub mod desk;
 pub mod domain {
+    /// A device at a gate, and how far its crossings are on record.
+    pub mod device;
     /// What a gate decides.
     pub mod gate;
     /// What a gate has on record.
@@ -17,7 +19,9 @@ pub mod domain {
 mod facts;
 /// What is shown and looked up.
 mod projections {
+    pub(crate) mod conflicts;
     pub(crate) mod crossings;
+    pub(crate) mod devices;
     pub(crate) mod gates;
     pub(crate) mod holders;
     pub(crate) mod method;
@@ -25,10 +29,16 @@ mod projections {
 }
 /// The edge.
 mod api;
+/// Crossings that a gate decided by itself.
+mod arrivals;
+/// The edge for gates that decide by themselves.
+mod gates;
 /// Numbers and codes for those who are eligible.
 mod issuing;
 /// Who stands at the gate.
 mod passage;
+/// Holders as they stood at an earlier time.
+mod past;
 /// Verdicts, orders and move-outs, as they reach the holder.
 mod reactions;
 /// What a gate reports.
@@ -38,8 +48,8 @@ mod resources;
 
 use std::sync::Arc;
 
-use chassis::Host;
-use proto::pass::v1::pass_service_server::PassServiceServer;
+use chassis::{Host, access::Tokens};
+use proto::pass::v1::{gate_service_server::GateServiceServer, pass_service_server::PassServiceServer};
 use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tonic::service::RoutesBuilder;
@@ -47,14 +57,19 @@ use tonic::service::RoutesBuilder;
 use crate::{
     api::Api,
     desk::Desk,
+    gates::GateApi,
     issuing::Issuing,
-    projections::{crossings::Crossings, gates::Gates, holders::Holders, method::MethodInForce, residents::Residents},
+    projections::{
+        conflicts::Conflicts, crossings::Crossings, devices::Devices, gates::Gates, holders::Holders,
+        method::MethodInForce, residents::Residents,
+    },
     reactions::Reactions,
 };
 
 /// Starts the service on this host and adds it to the routes.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
+    routes.add_service(GateServiceServer::new(gates(host, &api)));
     routes.add_service(PassServiceServer::new(api));
     Ok(())
 }
@@ -64,7 +79,15 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
     let views = host
         .views(
             "pass",
-            vec![Box::new(Residents), Box::new(Gates), Box::new(MethodInForce), Box::new(Holders), Box::new(Crossings)],
+            vec![
+                Box::new(Residents),
+                Box::new(Gates),
+                Box::new(MethodInForce),
+                Box::new(Holders),
+                Box::new(Crossings),
+                Box::new(Devices),
+                Box::new(Conflicts),
+            ],
         )
         .await?;
     host.react("pass", Box::new(Reactions { ledger: ledger.clone() })).await?;
@@ -79,6 +102,17 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
         last_index: Arc::new(OnceCell::new()),
     };
     Ok(Api { ledger, views, issuing })
+}
+
+fn gates(host: &Host, api: &Api) -> GateApi {
+    GateApi {
+        ledger: api.ledger.clone(),
+        views: api.views.clone(),
+        desk: Arc::clone(&api.issuing.desk),
+        tokens: Tokens::new(&host.secrets),
+        clock: host.clock.clone(),
+        codes: *host.secrets.derive("gate enrolment").expose_secret(),
+    }
 }
 
 #[cfg(test)]

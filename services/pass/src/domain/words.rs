@@ -72,6 +72,23 @@ fn alone(finding: Finding) -> Words {
         Finding::Fever => fever(Decision::Refused, false),
         Finding::NoMask => no_mask(Decision::Refused),
         Finding::Visitor => REFUSED_VISITOR,
+        Finding::Passback => (
+            "此证刚刚同方向通行过，请核对本人。",
+            "This pass went the same way before. Check that it is its holder.",
+        ),
+        Finding::Quota => (
+            "本户近日已有人外出，请留在家中；急事请人工登记并写明原因。",
+            "Somebody of the household was out already. Please stay in; what cannot wait is entered by hand with the reason.",
+        ),
+        Finding::NotMeasured => ("没有量体温，请补量。", "No temperature was taken: please take it."),
+        Finding::Unverified => (
+            "断网时查不到这个号码，请出示证件扫码，或人工登记。",
+            "This number cannot be looked up off line. Scan the pass, or enter by hand.",
+        ),
+        Finding::OldPicture => (
+            "这是以前的截图，请现场打开手机上的出入证。",
+            "This is an old picture. Ask the holder to open the pass on the phone.",
+        ),
     }
 }
 
