@@ -119,6 +119,7 @@ redacted!(
     access::v1::Token,
     isolation::v1::RecordObservationRequest,
     isolation::v1::Vitals,
+    pass::v1::Phone,
     registry::v1::EnrolStaffRequest,
     registry::v1::FlagKeyPersonRequest,
     registry::v1::FindResidentsRequest,
