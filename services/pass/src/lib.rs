@@ -10,6 +10,12 @@ pub mod domain {
     pub mod gate_day;
     /// A resident, what qualifies and what bars them, and their passes.
     pub mod holder;
+    /// The keys that sign, and those that do no longer.
+    pub mod keyring;
+    /// The list of suspended passes.
+    pub mod listing;
+    /// All that a compound was issued before an hour.
+    pub mod recall;
     /// What the guard says.
     mod words;
 }
@@ -23,8 +29,14 @@ mod projections {
     pub(crate) mod method;
     pub(crate) mod residents;
 }
+/// What a gate is answered from.
+mod roll;
 /// The edge.
 mod api;
+/// Key sets and lists, signed.
+mod publishing;
+/// Keys that change, a list that stays young.
+mod timekeeping;
 /// Numbers and codes for those who are eligible.
 mod issuing;
 /// Who stands at the gate.
@@ -38,23 +50,36 @@ mod resources;
 
 use std::sync::Arc;
 
-use chassis::Host;
-use proto::pass::v1::pass_service_server::PassServiceServer;
-use secrecy::ExposeSecret as _;
+use anyhow::Context as _;
+use chassis::{Host, Memory};
+use proto::pass::v1::{
+    pass_service_server::PassServiceServer, recall_service_server::RecallServiceServer,
+    verification_service_server::VerificationServiceServer,
+};
 use tokio::sync::OnceCell;
 use tonic::service::RoutesBuilder;
 
 use crate::{
-    api::Api,
+    api::{Api, verification::VerificationApi},
     desk::Desk,
     issuing::Issuing,
     projections::{crossings::Crossings, gates::Gates, holders::Holders, method::MethodInForce, residents::Residents},
+    publishing::Publisher,
     reactions::Reactions,
+    roll::Roll,
+    timekeeping::Timekeeper,
 };
 
 /// Starts the service on this host and adds it to the routes.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
+    let publisher = Publisher::new(Arc::clone(&api.issuing.timekeeper.desk), Arc::clone(&api.roll));
+    routes.add_service(VerificationServiceServer::new(VerificationApi {
+        publisher: Arc::new(publisher),
+        remembered: api.remembered.clone(),
+        stop: host.stop().clone(),
+    }));
+    routes.add_service(RecallServiceServer::new(api.clone()));
     routes.add_service(PassServiceServer::new(api));
     Ok(())
 }
@@ -68,17 +93,28 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
         )
         .await?;
     host.react("pass", Box::new(Reactions { ledger: ledger.clone() })).await?;
-    let desk = Desk::new(
-        host.secrets.derive("pass signing").expose_secret(),
-        *host.secrets.derive("pass tags").expose_secret(),
-    );
-    let issuing = Issuing {
+    let desk = Arc::new(Desk::new(&host.secrets));
+    let roll = Arc::new(Roll::new(Arc::clone(&desk)));
+    let remembered = host.remember("pass", Arc::clone(&roll) as Arc<dyn Memory>).await?;
+    let timekeeper = Timekeeper {
         ledger: ledger.clone(),
-        views: views.clone(),
-        desk: Arc::new(desk),
-        last_index: Arc::new(OnceCell::new()),
+        roll: Arc::clone(&roll),
+        remembered: remembered.clone(),
+        desk,
+        clock: host.clock.clone(),
+        lease: host.lease.clone(),
     };
-    Ok(Api { ledger, views, issuing })
+    // Nobody waits for the first keys; a replica that does not lead is given them by the one that does.
+    if host.lease.leads() {
+        timekeeper.turn_keys(host.clock.now()).await.context("announcing the first keys")?;
+    }
+    let (keeping, stop) = (timekeeper.clone(), host.stop().clone());
+    host.tracker().spawn(async move {
+        stop.run_until_cancelled(keeping.run()).await;
+    });
+    let issuing =
+        Issuing { ledger: ledger.clone(), views: views.clone(), timekeeper, last_index: Arc::new(OnceCell::new()) };
+    Ok(Api { ledger, views, issuing, roll, remembered })
 }
 
 #[cfg(test)]
