@@ -119,6 +119,7 @@ redacted!(
     access::v1::Token,
     isolation::v1::RecordObservationRequest,
     isolation::v1::Vitals,
+    pass::v1::Phone,
     pass::v1::Enrolment,
     pass::v1::EnrolDeviceRequest,
     pass::v1::Gate,

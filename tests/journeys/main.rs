@@ -23,5 +23,6 @@ mod refusals;
 mod story;
 mod story_apart;
 mod supervision;
+mod verification;
 mod visits;
 mod vocabulary;

@@ -233,14 +233,15 @@ fn finding(reason: Reason) -> Finding {
         | Reason::BadSignature
         | Reason::KindPosing
         | Reason::KeyNotInForce
-        | Reason::CompromisedKey
+        | Reason::ChainBroken
         | Reason::AboveHighWater => Finding::BadSignature,
         Reason::NotYetValid => Finding::NotYetValid,
         Reason::Expired => Finding::Expired,
-        Reason::SlotRange | Reason::SlotTooOld | Reason::SlotInFuture | Reason::ChainBroken => Finding::OldPicture,
+        Reason::SlotRange | Reason::SlotTooOld => Finding::OldPicture,
+        Reason::SlotInFuture => Finding::ClockWrong,
         Reason::Revoked => Finding::Revoked,
         Reason::Suspended => Finding::Suspended,
-        Reason::CompoundBefore => Finding::Replaced,
+        Reason::CompromisedKey | Reason::CompoundBefore => Finding::Recalled,
     }
 }
 

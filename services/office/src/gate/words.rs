@@ -81,6 +81,14 @@ fn alone(finding: Finding) -> Words {
             "现在联系不上中心，查不到这个号码：请出示证件扫码，或人工登记（known 证号 原因）。",
             "The centre is away and this number cannot be looked up: scan the pass, or enter by hand (known NUMBER REASON).",
         ),
+        Finding::Recalled => (
+            "这张出入证已统一换发，请到社区换新证；认识的住户可以人工登记。",
+            "This pass has to be exchanged for a new one at the community desk; a known resident may be entered by hand.",
+        ),
+        Finding::ClockWrong => (
+            "手机或门岗的时钟不对，请核对时间后再扫，或出示纸质证。",
+            "The phone's clock or the gate's is wrong. Set it and scan again, or show the paper.",
+        ),
         Finding::OldPicture => (
             "这是以前的截图，请现场打开手机上的出入证。",
             "This is an old picture. Ask the holder to open the pass on the phone.",

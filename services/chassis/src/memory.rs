@@ -1,0 +1,198 @@
+//! What every replica of a service remembers of the logs, folded from their first records at each start and followed from then
+//! on: for answers that may wait for no database. It decides nothing. Invariants: each record is taken once and in the order of
+//! its log, and `ready` comes only after the heads that the logs had at the start.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use proto::event::v1::consumer::State;
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::Status;
+
+use crate::{
+    Call, Feed, Kind, Ledger, Record, Refusal,
+    consumers::{Consumers, Progress},
+};
+
+/// A fold of one or several logs.
+pub trait Memory: Send + Sync + 'static {
+    /// The logs that it listens to.
+    fn sources(&self) -> &'static [&'static str];
+    /// Takes in one record. One that it cannot read must leave it as it was: it is tried again.
+    fn take(&self, record: &Record) -> anyhow::Result<()>;
+    /// The log was restored or made anew: nothing counts that was taken from it.
+    fn forget(&self, source: &str);
+}
+
+/// How far the memory of a service is.
+#[derive(Clone)]
+pub struct Remembered {
+    service: String,
+    ledger: Ledger,
+    progress: Vec<Arc<Progress>>,
+    /// Sources whose head at the start has not been reached yet.
+    missing: Arc<AtomicUsize>,
+}
+
+/// What a memory stands on.
+pub(crate) struct Setup {
+    pub(crate) service: String,
+    pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) sources: Vec<Arc<dyn Feed>>,
+    pub(crate) ledger: Ledger,
+    pub(crate) consumers: Consumers,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Records of one read.
+const BATCH: usize = 2_000;
+
+/// How long a query waits for the memory to know what its caller has seen.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Starts following every source.
+pub(crate) fn start(setup: Setup) -> Remembered {
+    let Setup { service, memory, sources, ledger, consumers, tracker, stop } = setup;
+    let consumer = format!("{service}/memory");
+    let missing = Arc::new(AtomicUsize::new(sources.len()));
+    let mut progress = Vec::new();
+    for source in sources {
+        let entered = consumers.enter(&consumer, source.source(), 0);
+        progress.push(Arc::clone(&entered));
+        let follower = Follower {
+            memory: Arc::clone(&memory),
+            source,
+            progress: entered,
+            missing: Some(Arc::clone(&missing)),
+            log_id: String::new(),
+            position: 0,
+        };
+        let stop = stop.clone();
+        tracker.spawn(async move {
+            stop.run_until_cancelled(follower.run()).await;
+        });
+    }
+    Remembered { service, ledger, progress, missing }
+}
+
+impl Remembered {
+    /// Whether it knows all that the logs held when this process started.
+    pub fn ready(&self) -> bool {
+        self.missing.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until it knows what the caller has seen, and what this service did about it. Refuses with `MEMORY_BEHIND` when
+    /// that takes more than two seconds.
+    pub async fn caught_up(&self, call: &Call) -> Result<(), Status> {
+        if !self.ready() {
+            return Err(behind(&self.service));
+        }
+        if call.after.is_empty() {
+            return Ok(());
+        }
+        let until = Instant::now() + PATIENCE;
+        self.ledger.settle_until(&call.after, until - PATIENCE / 4).await;
+        let mut seen = call.after.clone();
+        let own = self.ledger.log();
+        let head = own.head().await.map_err(|error| Status::from(crate::Failure::from(error)))?;
+        seen.insert(own.name().to_owned(), head.position);
+        for progress in &self.progress {
+            if let Some(position) = seen.get(&progress.source)
+                && !progress.wait_for(*position, until).await
+            {
+                return Err(behind(&self.service));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Moves the memory along one source.
+struct Follower {
+    memory: Arc<dyn Memory>,
+    source: Arc<dyn Feed>,
+    progress: Arc<Progress>,
+    /// To be counted down once the head has been seen.
+    missing: Option<Arc<AtomicUsize>>,
+    log_id: String,
+    position: u64,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        let mut wake = self.source.wake();
+        let mut failures: u32 = 0;
+        loop {
+            wake.mark_unchanged();
+            match self.step().await {
+                Ok(0) => {
+                    failures = 0;
+                    self.progress.reached(self.position, 0);
+                    if let Some(missing) = self.missing.take() {
+                        missing.fetch_sub(1, Ordering::Release);
+                    }
+                    // A wake-up may be lost: polling is the truth.
+                    tokio::select! {
+                        _ = wake.changed() => {}
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    }
+                }
+                Ok(_) => {
+                    failures = 0;
+                    self.progress.reached(self.position, 0);
+                }
+                Err(error) => {
+                    failures += 1;
+                    let (error, consumer) = (format!("{error:#}"), &self.progress.consumer);
+                    tracing::warn!(error, consumer, failures, "the memory stands still and tries again");
+                    self.progress.failing(State::Retrying, &error);
+                    tokio::time::sleep(Duration::from_millis(50 << failures.min(7))).await;
+                }
+            }
+        }
+    }
+
+    /// Takes the next batch in; 0 where there is none.
+    async fn step(&mut self) -> anyhow::Result<usize> {
+        let records = self.source.read(self.position, BATCH).await.context("reading the source")?;
+        let log_id = match records.first() {
+            Some(first) => first.log_id.clone(),
+            None => self.source.head().await.context("asking for the source's head")?.log_id,
+        };
+        if self.log_id != log_id {
+            if !self.log_id.is_empty() {
+                self.memory.forget(self.source.source());
+                self.position = 0;
+                self.log_id = log_id;
+                return Ok(1);
+            }
+            self.log_id = log_id;
+        }
+        for record in &records {
+            let (position, name) = (record.position, self.source.source());
+            anyhow::ensure!(position == self.position + 1, "the log {name} has a hole: {position} follows {}", self.position);
+            self.memory.take(record).with_context(|| format!("taking in position {position} of the log {name}"))?;
+            self.position = position;
+        }
+        Ok(records.len())
+    }
+}
+
+fn behind(service: &str) -> Status {
+    Refusal::new(
+        Kind::Unavailable,
+        "MEMORY_BEHIND",
+        "服务刚启动，正在读取记录：请稍候重试；如果持续出现，请管理员运行 mifeng doctor",
+        "the service is still reading its record: retry in a moment; if it stays so, have the administrator run `mifeng doctor`",
+    )
+    .about("service", service)
+    .into()
+}
