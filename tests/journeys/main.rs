@@ -9,6 +9,7 @@ mod duplicates;
 mod erasure;
 mod exports;
 mod first_administrator;
+mod gates;
 mod imports;
 mod offices;
 mod orders;

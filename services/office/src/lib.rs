@@ -27,6 +27,8 @@ pub mod gate {
     pub mod command;
     /// Devices: enrolled, listed, retired; where centre and gate disagree.
     mod devices;
+    /// A device, its token and the root that it believes.
+    pub mod enrolment;
     /// The guard's terminal.
     mod run;
     /// A line comes in, a verdict and words come out.

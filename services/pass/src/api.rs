@@ -324,7 +324,15 @@ async fn find_gate(db: &mut sqlx::AnyConnection, call: &Call, [compound, gate]: 
     Ok(found.ok_or_else(no_gate)?)
 }
 
-fn no_gate() -> Refusal {
+/// The position before which a page of a list begins that shows the newest first.
+pub(crate) fn before(page_token: &str) -> Result<i64, Status> {
+    match page::after(page_token)?.as_str() {
+        "" => Ok(i64::MAX),
+        position => position.parse().map_err(|_| foreign_token()),
+    }
+}
+
+pub(crate) fn no_gate() -> Refusal {
     Refusal::new(
         chassis::Kind::NotFound,
         reason(v1::Refusal::NotFound.as_str_name()),

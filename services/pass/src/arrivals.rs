@@ -56,6 +56,8 @@ struct Said<'a> {
     direction: Direction,
     decision: AtGate,
     identity: &'a Identity,
+    /// The pass number of whoever was named.
+    named: &'a str,
 }
 
 /// Whom the gate saw, as the centre knows them.
@@ -97,7 +99,7 @@ impl Arrivals<'_> {
                 return Ok(Filed { arrived: Arrived { boot, sequence, kept: Some(kept) }, day: None });
             }
         };
-        let whom = self.whom(said.identity, said.at).await?;
+        let whom = self.whom(&said).await?;
         let measured = (crossing.temperature_decicelsius != 0)
             .then_some(Measured { decicelsius: crossing.temperature_decicelsius, mask: crossing.mask });
         let method = method::in_force(self.db, said.at).await.map_err(fault)?;
@@ -122,7 +124,7 @@ impl Arrivals<'_> {
             at: said.at,
             direction: said.direction,
             measured: Measured { decicelsius: crossing.temperature_decicelsius, mask: crossing.mask },
-            person: whom.into_person(said.identity),
+            person: whom.into_person(&said),
             judgement: &own,
         };
         let reported = Reported { device_id: self.device_id.to_owned(), typed, judged, unknown_since, conflict };
@@ -144,12 +146,13 @@ impl Arrivals<'_> {
         if readings.iter().any(|reading| *reading != 0 && !(300..=450).contains(reading)) {
             return Err(("体温超出 30 至 45 度：请更新门岗程序", "a temperature beyond 30 to 45 degrees: update the gate's program"));
         }
-        let identity = crossing.identity.as_ref().filter(|identity| sound(identity));
+        let named = crossing.named_pass_number.as_str();
+        let identity = crossing.identity.as_ref().filter(|identity| sound(identity, named));
         let identity = identity.ok_or((
             "没有写明是谁或原因，或证号不对：请更新门岗程序",
             "without a person, a reason, or a right pass number: update the gate's program",
         ))?;
-        Ok(Said { at, direction, decision, identity })
+        Ok(Said { at, direction, decision, identity, named })
     }
 
     /// Of the boot that sends, by the gate's steady clock and ours; of an earlier one, by its own clock as far as the gate knew
@@ -167,14 +170,15 @@ impl Arrivals<'_> {
         (at >= self.now - LONGEST).then_some(at)
     }
 
-    async fn whom(&mut self, identity: &Identity, at: DateTime<Utc>) -> Result<Whom, Status> {
+    async fn whom(&mut self, said: &Said<'_>) -> Result<Whom, Status> {
+        let Said { at, identity, named, .. } = *said;
         match identity {
             Identity::Shown(shown) => Ok(match self.of_pass(&shown.pass_number, at).await? {
                 Some((number, known)) => Whom::Shown { number, known },
                 None => Whom::Nobody,
             }),
-            Identity::Manual(Manual { pass_number, .. }) if !pass_number.is_empty() => {
-                let found = self.of_pass(pass_number, at).await?;
+            Identity::Manual(_) if !named.is_empty() => {
+                let found = self.of_pass(named, at).await?;
                 Ok(found.map_or(Whom::Unnamed, |(_, known)| Whom::ByHand(known)))
             }
             Identity::Manual(Manual { resident, .. }) if resident.is_empty() => Ok(Whom::Unnamed),
@@ -187,15 +191,15 @@ impl Arrivals<'_> {
                 Ok(Whom::ByHand(Known { resident_id, holder, residence: home.residence, lives_here, since }))
             }
             Identity::Visitor(visitor) => {
-                let guarantor = self.guarantor(visitor, at).await?;
+                let guarantor = self.guarantor(visitor, named, at).await?;
                 Ok(Whom::Visitor { exception: visitor.exception(), guarantor })
             }
         }
     }
 
-    async fn guarantor(&mut self, visitor: &Visitor, at: DateTime<Utc>) -> Result<Guarantor, Status> {
-        if !visitor.guarantor_pass_number.is_empty() {
-            let found = self.of_pass(&visitor.guarantor_pass_number, at).await?;
+    async fn guarantor(&mut self, visitor: &Visitor, named: &str, at: DateTime<Utc>) -> Result<Guarantor, Status> {
+        if !named.is_empty() {
+            let found = self.of_pass(named, at).await?;
             let here = found.is_some_and(|(_, known)| known.lives_here && !known.holder.moved_out);
             return Ok(if here { Guarantor::LivesHere } else { Guarantor::Unknown });
         }
@@ -253,7 +257,8 @@ impl Whom {
         }
     }
 
-    fn into_person(self, identity: &Identity) -> Person {
+    fn into_person(self, said: &Said<'_>) -> Person {
+        let Said { identity, named, .. } = *said;
         let manual_reason = match identity {
             Identity::Manual(manual) => manual.reason.trim().to_owned(),
             Identity::Shown(_) | Identity::Visitor(_) => String::new(),
@@ -266,10 +271,10 @@ impl Whom {
         };
         let person = match (self, identity) {
             (Self::Shown { number, known: holder }, _) => known(holder, number),
-            (Self::ByHand(holder), Identity::Manual(manual)) => known(holder, manual.pass_number.clone()),
+            (Self::ByHand(holder), _) => known(holder, named.to_owned()),
             (_, Identity::Visitor(visitor)) => Person { visitor: Some(visitor.clone()), ..Person::default() },
             (_, Identity::Shown(shown)) => Person { pass_number: shown.pass_number.clone(), ..Person::default() },
-            (_, Identity::Manual(manual)) => Person { pass_number: manual.pass_number.clone(), ..Person::default() },
+            (_, Identity::Manual(_)) => Person { pass_number: named.to_owned(), ..Person::default() },
         };
         Person { manual_reason, ..person }
     }
@@ -282,17 +287,17 @@ impl Known {
 }
 
 /// Whether an identity says what it must, and no number is a slip.
-fn sound(identity: &Identity) -> bool {
+fn sound(identity: &Identity, named: &str) -> bool {
     let number = |number: &str| number.is_empty() || number.parse::<PassNumber>().is_ok();
     match identity {
         Identity::Shown(shown) => number(&shown.pass_number),
         Identity::Manual(manual) => {
             let said = (1..=200).contains(&manual.reason.trim().chars().count());
-            said && manual.resident.len() <= 100 && number(&manual.pass_number)
+            said && manual.resident.len() <= 100 && number(named)
         }
         Identity::Visitor(visitor) => {
             let chosen = visitor.exception() != Exception::Unspecified;
-            chosen && visitor.guarantor.len() <= 100 && number(&visitor.guarantor_pass_number)
+            chosen && visitor.guarantor.len() <= 100 && number(named)
         }
     }
 }

@@ -2,21 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
-use chassis::client::new_request_id;
 use clap::{Args, Subcommand};
-use proto::pass::v1::{
-    EnrolDeviceRequest, GetKeySetRequest, gate_service_client::GateServiceClient,
-    verification_service_client::VerificationServiceClient,
-};
 
 use super::{
-    centre::{Line, exchange},
     devices,
-    folder::{Settings, root},
+    enrolment::{Server, enrol},
+    folder::Settings,
     journal::Journal,
     run::{self, Run},
-    station::Station,
     watch::Watch,
 };
 use crate::{
@@ -88,45 +81,13 @@ pub fn folder(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 impl Enrol {
     async fn run(self) -> anyhow::Result<()> {
         let folder = folder(self.folder)?;
-        std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
-        let before = Settings::read(&folder).ok();
+        let server = Server { address: self.connect.address()?, authority: self.connect.authority_file() };
         let connection = self.connect.anonymous()?;
-        let request = EnrolDeviceRequest { request_id: new_request_id(), code: self.code };
-        let enrolled = GateServiceClient::new(connection.clone()).enrol_device(request).await?.into_inner();
-        let gate = enrolled.gate.context("the server says nothing about the gate: are client and server of one version?")?;
-        // What waits there was numbered by that device: another one would be on record twice.
-        let kept = before.as_ref().is_none_or(|before| before.device == gate.device);
-        ensure!(
-            kept || Journal::peek(&folder)?.is_empty(),
-            "the folder {} belongs to another device and holds what was not sent yet: let that one send it, or name \
-             another folder with --folder (and have the office open another code)",
-            folder.display()
-        );
-        let connection = connection.with_token(&gate.token)?;
-        let keys = VerificationServiceClient::new(connection.clone()).get_key_set(GetKeySetRequest {}).await;
-        let keys = keys.context("asking for the keys: the device is enrolled, say it again")?.into_inner();
-        if let Some(printed) = &self.root {
-            ensure!(
-                printed.eq_ignore_ascii_case(&keys.root),
-                "the server's root {} is not the one that was printed: do not use this server",
-                keys.root
-            );
-        }
-        ensure!(root(&keys.root).is_some(), "the server's root {:?} is no key", keys.root);
-        let settings = Settings {
-            address: self.connect.address()?,
-            authority: self.connect.authority_file(),
-            token: gate.token.clone(),
-            device: gate.device.clone(),
-            gate: gate.name.clone(),
-            root: keys.root.clone(),
-            ..before.filter(|before| before.device == gate.device).unwrap_or_default()
-        };
-        settings.write(&folder)?;
-        let station = std::sync::Mutex::new(Station::open(&folder, Watch::of_this_machine())?);
-        exchange(&station, &mut Line(connection)).await?;
-        print(&format!("{} enrolled at {}", gate.device, gate.name))?;
-        print(&format!("root {} (compare it with the printed one)", keys.root))?;
+        let printed = self.root.as_deref();
+        let station = enrol(&folder, server, connection, &self.code, printed, Watch::of_this_machine()).await?;
+        let Settings { device, gate, root, .. } = station.settings();
+        print(&format!("{device} enrolled at {gate}"))?;
+        print(&format!("root {root} (compare it with the printed one)"))?;
         print(&format!("kept in {}; now: mifeng gate run --folder {}", folder.display(), folder.display()))
     }
 }

@@ -10,7 +10,7 @@ const SIDE: u32 = 12_000;
 const BYTES: u64 = 512 << 20;
 
 /// The text of the one QR code that can be read.
-pub fn code_in(path: &Path) -> anyhow::Result<String> {
+pub(super) fn code_in(path: &Path) -> anyhow::Result<String> {
     let opening = || format!("opening the picture {}", path.display());
     let mut reader = ImageReader::open(path).with_context(opening)?.with_guessed_format().with_context(opening)?;
     let mut limits = Limits::default();
@@ -30,7 +30,9 @@ pub fn code_in(path: &Path) -> anyhow::Result<String> {
 }
 
 fn read(gray: GrayImage) -> Option<String> {
-    let mut prepared = rqrr::PreparedImage::prepare(gray);
+    let (width, height) = (usize::try_from(gray.width()).ok()?, usize::try_from(gray.height()).ok()?);
+    let light = gray.into_raw();
+    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| light[y * width + x]);
     prepared.detect_grids().iter().find_map(|grid| grid.decode().ok()).map(|(_, text)| text)
 }
 

@@ -81,11 +81,13 @@ pub struct Journal {
 impl Entry {
     /// As the contract says it.
     pub fn crossing(&self) -> GateCrossing {
-        let identity = match self.who.clone() {
-            Whom::Pass { number, typed, .. } => Identity::Shown(ShownPass { pass_number: number, typed }),
-            Whom::Manual { number, resident, reason } => Identity::Manual(Manual { resident, reason, pass_number: number }),
+        let (identity, named_pass_number) = match self.who.clone() {
+            Whom::Pass { number, typed, .. } => {
+                (Identity::Shown(ShownPass { pass_number: number, typed }), String::new())
+            }
+            Whom::Manual { number, resident, reason } => (Identity::Manual(Manual { resident, reason }), number),
             Whom::Visitor { exception, guarantor, guarantor_number } => {
-                Identity::Visitor(Visitor { exception, guarantor, guarantor_pass_number: guarantor_number })
+                (Identity::Visitor(Visitor { exception, guarantor }), guarantor_number)
             }
         };
         GateCrossing {
@@ -104,6 +106,7 @@ impl Entry {
             key_id: self.key_id,
             slot: self.slot,
             identity: Some(identity),
+            named_pass_number,
         }
     }
 }

@@ -130,11 +130,14 @@ impl Post {
             waiting.looked = self.station().look(&waiting.person, direction, waiting.vouched.as_ref())?;
         }
         let refused = waiting.looked.seen.decision == Decision::Refused;
-        match (waiting.first, reading.temperatures.as_slice()) {
-            (Some(first), [second]) | (None, [first, second]) => self.record(waiting, Some(*second), Some(first), said),
-            (None, [only]) if refused || !self.station().is_fever(*only) => self.record(waiting, Some(*only), None, said),
-            (None, [only]) => {
-                waiting.first = Some(*only);
+        let mut typed = reading.temperatures.iter().copied();
+        match (waiting.first.or_else(|| typed.next()), typed.next()) {
+            (Some(first), Some(second)) => self.record(waiting, Some(second), Some(first), said),
+            (Some(only), None) if refused || !self.station().is_fever(only) => {
+                self.record(waiting, Some(only), None, said)
+            }
+            (Some(only), None) => {
+                waiting.first = Some(only);
                 self.waits = Some(waiting);
                 said.push(note(
                     "体温偏高：请稍等片刻再量一次，输入第二次体温；直接回车则以第一次为准。",
@@ -142,8 +145,8 @@ impl Post {
                 ));
                 Ok(())
             }
-            (first, []) if refused => self.record(waiting, first, None, said),
-            (_, _) => {
+            (None, _) if refused => self.record(waiting, None, None, said),
+            (None, _) => {
                 let (spoken, glance) = (self.station().say(&waiting.looked), waiting.looked.glance.clone());
                 self.waits = Some(waiting);
                 said.push(Said::Looks { spoken, glance });

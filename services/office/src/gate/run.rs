@@ -28,7 +28,7 @@ use crate::{
     output::{Output, on_the_clock, print, word},
 };
 
-pub const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   mifeng gate run --folder /var/lib/mifeng-gate
   mifeng gate run --folder /var/lib/mifeng-gate --direction out --image photo.png
@@ -175,7 +175,7 @@ fn list(standing: &Standing) -> String {
     format!("list {} {old}{colour}", standing.list_sequence.unwrap_or(0))
 }
 
-pub fn show_standing(output: Output, standing: &Standing) -> anyhow::Result<()> {
+pub(super) fn show_standing(output: Output, standing: &Standing) -> anyhow::Result<()> {
     if output.is_json() {
         return print(&standing_json(standing).to_string());
     }
@@ -245,6 +245,6 @@ fn to_json(said: &Said, standing: &Standing) -> Option<Value> {
 }
 
 /// Tenths of a degree as people read them.
-pub fn degrees(decicelsius: i32) -> String {
+pub(super) fn degrees(decicelsius: i32) -> String {
     if decicelsius == 0 { String::new() } else { format!("{}.{}", decicelsius / 10, decicelsius % 10) }
 }

@@ -237,6 +237,11 @@ impl Station {
         &self.settings
     }
 
+    /// This life of the program.
+    pub fn boot(&self) -> &str {
+        self.journal.boot()
+    }
+
     pub fn steady(&self) -> Duration {
         self.watch.steady()
     }

@@ -9,7 +9,7 @@ use crate::output::on_the_clock;
 type Words = (&'static str, &'static str);
 
 /// For all findings of one passage, in Chinese and in English.
-pub fn sentence(decision: Decision, findings: &[Finding], seen: &Seen) -> (String, String) {
+pub(super) fn sentence(decision: Decision, findings: &[Finding], seen: &Seen) -> (String, String) {
     let (mut zh, mut en) = (Vec::new(), Vec::new());
     for finding in findings {
         let refused = decision == Decision::Refused;

@@ -89,6 +89,7 @@ pub fn record(passed: Passed<'_>) -> Decision<Event> {
         manual_reason: person.manual_reason,
         visitor: person.visitor,
         residence: person.residence,
+        ..Crossed::default()
     };
     Decision::new(vec![Event::Crossed(crossed)]).office(gate.neighbourhood_id).subject(subject)
 }
@@ -109,6 +110,9 @@ pub fn report(passed: Passed<'_>, gate: &GateCrossing, reported: Reported) -> De
         crossed.slot = gate.slot;
         crossed.first_reading_decicelsius = gate.first_reading_decicelsius;
         crossed.typed = reported.typed;
+        if crossed.visitor.is_some() {
+            crossed.guarantor_pass_number.clone_from(&gate.named_pass_number);
+        }
         if let Some(judged) = &judged {
             crossed.judged_decision = judged.decision.into();
             crossed.judged_findings = judged.findings.iter().map(|finding| i32::from(*finding)).collect();
