@@ -192,10 +192,10 @@ async fn pass(mut client: PassServiceClient<chassis::client::Connection>, names:
 
 async fn recall(mut client: RecallServiceClient<chassis::client::Connection>, names: &Names) -> Answers {
     let mut answers = Answers::new();
-    let (compound, issued_before) = (|| names.compound.clone(), Some(chassis::timestamp(time("2020-02-11T15:00:00+08:00"))));
+    let (compound, issued_before) =
+        (|| names.compound.clone(), Some(chassis::timestamp(time("2020-02-11T15:00:00+08:00"))));
     let (reason, evidence_ids) = (RecallReason::PapersLost.into(), vec!["7".to_owned()]);
-    let recall =
-        RecallCompoundRequest { request_id: id(), compound: compound(), issued_before, reason, evidence_ids };
+    let recall = RecallCompoundRequest { request_id: id(), compound: compound(), issued_before, reason, evidence_ids };
     ask!(answers, client.recall_compound(recall));
     let lift = LiftCompoundRecallRequest { request_id: id(), compound: compound(), reason: "有误".into() };
     ask!(answers, client.lift_compound_recall(lift));

@@ -92,7 +92,8 @@ impl Street {
 
     async fn key_set(&self) -> (v1::KeySet, KeySet) {
         let shown = self.gate().get_key_set(GetKeySetRequest {}).await.unwrap().into_inner();
-        let root: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&shown.root[2 * at..2 * at + 2], 16).unwrap()).collect();
+        let root: Vec<u8> =
+            (0..32).map(|at| u8::from_str_radix(&shown.root[2 * at..2 * at + 2], 16).unwrap()).collect();
         let root = PublicKey::from_bytes(Algorithm::Ed25519, &root).unwrap();
         let keys = KeySet::open_text(&shown.text, &root, None).unwrap();
         (shown, keys)

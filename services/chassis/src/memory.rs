@@ -135,10 +135,10 @@ impl Follower {
             match self.step().await {
                 Ok(0) => {
                     failures = 0;
-                    self.progress.reached(self.position, 0);
                     if let Some(missing) = self.missing.take() {
                         missing.fetch_sub(1, Ordering::Release);
                     }
+                    self.progress.reached(self.position, 0);
                     // A wake-up may be lost: polling is the truth.
                     tokio::select! {
                         _ = wake.changed() => {}
@@ -178,7 +178,11 @@ impl Follower {
         }
         for record in &records {
             let (position, name) = (record.position, self.source.source());
-            anyhow::ensure!(position == self.position + 1, "the log {name} has a hole: {position} follows {}", self.position);
+            anyhow::ensure!(
+                position == self.position + 1,
+                "the log {name} has a hole: {position} follows {}",
+                self.position
+            );
             self.memory.take(record).with_context(|| format!("taking in position {position} of the log {name}"))?;
             self.position = position;
         }
@@ -195,4 +199,100 @@ fn behind(service: &str) -> Status {
     )
     .about("service", service)
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, atomic::AtomicBool};
+
+    use proto::{Fact as _, registry::v1::compound_event::Event};
+
+    use super::*;
+    use crate::{
+        compound::{Away, House, add_gate, call, open, open_with_gates},
+        event_log::EventLog,
+    };
+
+    /// The gates of all compounds, as they came.
+    #[derive(Default)]
+    struct Gates {
+        came: Mutex<Vec<String>>,
+        sick: AtomicBool,
+    }
+
+    impl Memory for Gates {
+        fn sources(&self) -> &'static [&'static str] {
+            &["registry"]
+        }
+
+        fn take(&self, record: &Record) -> anyhow::Result<()> {
+            anyhow::ensure!(!self.sick.load(Ordering::Relaxed), "it cannot read");
+            if let Event::GateAdded(added) = Event::from_payload(&record.payload)? {
+                self.came.lock().unwrap().push(added.gate_id);
+            }
+            Ok(())
+        }
+
+        fn forget(&self, _: &str) {
+            self.came.lock().unwrap().clear();
+        }
+    }
+
+    impl Gates {
+        fn came(&self) -> usize {
+            self.came.lock().unwrap().len()
+        }
+    }
+
+    fn progress(house: &House) -> Arc<Progress> {
+        house.host.consumers.find("registry/memory", "registry").unwrap()
+    }
+
+    async fn at_the_head(house: &House) {
+        let head = house.log().await.head().await.unwrap().position;
+        progress(house).until(|standing| standing.position == head).await;
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_once_it_knows_what_was_there_at_the_start_and_goes_on() {
+        let house = House::new();
+        let ledger = house.ledger().await;
+        open_with_gates(&ledger, "c", 4_500).await;
+        let gates = Arc::new(Gates::default());
+        let remembered = house.host.remember("registry", Arc::clone(&gates) as Arc<dyn Memory>).await.unwrap();
+        at_the_head(&house).await;
+        progress(&house).until(|_| remembered.ready()).await;
+        assert_eq!(gates.came(), 4_500);
+        let mut seen = call("seen");
+        let added = add_gate(&ledger, &call("one more"), "c", "last").await.unwrap();
+        seen.after.insert("registry".to_owned(), added.position);
+        remembered.caught_up(&seen).await.unwrap();
+        assert_eq!(gates.came.lock().unwrap().last().map(String::as_str), Some("last"));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_or_reached_is_waited_for_and_taken_once() {
+        let house = House::new();
+        let ledger = house.ledger().await;
+        open(&ledger, &call("open it"), "c").await.unwrap();
+        let gates = Arc::new(Gates::default());
+        gates.sick.store(true, Ordering::Relaxed);
+        let log: Arc<dyn EventLog> = house.log().await;
+        let remembered = start(Setup {
+            service: "registry".to_owned(),
+            memory: Arc::clone(&gates) as Arc<dyn Memory>,
+            sources: vec![Arc::new(Away::from(&log, 2))],
+            ledger: ledger.clone(),
+            consumers: house.host.consumers.clone(),
+            tracker: house.host.tracker().clone(),
+            stop: house.host.stop().clone(),
+        });
+        progress(&house).until(|standing| standing.error.contains("cannot read")).await;
+        assert!(!remembered.ready());
+        assert!(remembered.caught_up(&call("a query")).await.is_err());
+        gates.sick.store(false, Ordering::Relaxed);
+        add_gate(&ledger, &call("add a gate"), "c", "1").await.unwrap();
+        at_the_head(&house).await;
+        assert_eq!(gates.came(), 1);
+    }
 }

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use chassis::{
-    Call, Decision, Done, Fields, Ledger, Refusal, Refuse as _, Remembered, Views, page, reason, timestamp,
-};
+use chassis::{Call, Decision, Done, Fields, Ledger, Refusal, Refuse as _, Remembered, Views, page, reason, timestamp};
 use chrono::{DateTime, Utc};
 use credential::keys::KeySet;
 use proto::pass::v1::{
@@ -143,7 +141,9 @@ impl PassService for Api {
             .unwrap_or_default();
         drop(db);
         self.remembered.caught_up(&call).await.ok();
-        holders.iter_mut().for_each(|holder| self.mark_recalled(holder));
+        for holder in &mut holders {
+            self.mark_recalled(holder);
+        }
         Ok(Response::new(ListHoldersResponse { holders, next_page_token }))
     }
 
@@ -303,11 +303,7 @@ impl Api {
     }
 }
 
-async fn identify(
-    lookup: &Lookup<'_>,
-    db: &mut sqlx::AnyConnection,
-    identity: &Identified,
-) -> Result<Found, Status> {
+async fn identify(lookup: &Lookup<'_>, db: &mut sqlx::AnyConnection, identity: &Identified) -> Result<Found, Status> {
     match identity {
         Identified::Code(code) => lookup.scan(db, code).await,
         Identified::Manual { resident, manual } => {

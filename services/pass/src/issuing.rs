@@ -62,13 +62,7 @@ impl Issuing {
         Ok(done)
     }
 
-    fn write(
-        &self,
-        call: &Call,
-        wanted: &Wanted<'_>,
-        pass: &holder::Pass,
-        ring: &Keyring,
-    ) -> anyhow::Result<Written> {
+    fn write(&self, call: &Call, wanted: &Wanted<'_>, pass: &holder::Pass, ring: &Keyring) -> anyhow::Result<Written> {
         let desk = &self.timekeeper.desk;
         if wanted.kind == PassKind::Phone {
             let known = ring.signing(Scope::Passes, desk::hour(call.now)?).context("finding the key that signs now")?;
@@ -96,7 +90,8 @@ impl Issuing {
                 let recalled = holder.pass().is_some_and(|pass| self.timekeeper.roll.recalled(pass));
                 let events = by(holder, Issue { number, now: call.now, pass_days, key_id, recalled })?;
                 let new = !events.is_empty();
-                let decision = Decision::new(events).office(home.residence.neighbourhood_id.as_str()).subject(*resident);
+                let decision =
+                    Decision::new(events).office(home.residence.neighbourhood_id.as_str()).subject(*resident);
                 Ok(if new { decision.reserve(STATUS_INDEX, index.to_be_bytes()) } else { decision })
             };
             let reply = |holder: &Holder, _| resources::pass(resident, holder).unwrap_or_default();

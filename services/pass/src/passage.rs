@@ -38,9 +38,20 @@ use crate::{
 pub(crate) enum Found {
     Nobody(Scan<'static>),
     /// `void`: ours, and yet not good as it is shown.
-    Scanned { number: String, resident: Known, void: Option<Finding> },
-    ByHand { reason: String, resident: Known },
-    Visitor { visitor: Visitor, exception: Exception, guarantor: Guarantor },
+    Scanned {
+        number: String,
+        resident: Known,
+        void: Option<Finding>,
+    },
+    ByHand {
+        reason: String,
+        resident: Known,
+    },
+    Visitor {
+        visitor: Visitor,
+        exception: Exception,
+        guarantor: Guarantor,
+    },
 }
 
 pub(crate) struct Known {
@@ -65,7 +76,10 @@ pub(crate) struct Lookup<'a> {
 /// What a scanned or typed text is, before anybody is looked up.
 enum Text {
     /// `void`: we signed it, and yet it is not good as it is shown.
-    Number { number: PassNumber, void: Option<Finding> },
+    Number {
+        number: PassNumber,
+        void: Option<Finding>,
+    },
     Nobody(Scan<'static>),
 }
 
@@ -109,13 +123,7 @@ fn read(text: &str, keys: &KeySet, at: DateTime<Utc>) -> Text {
 }
 
 /// Who shows this text, from memory alone.
-pub(crate) fn scan_from_memory(
-    roll: &Roll,
-    keys: &KeySet,
-    gate: &roll::Gate,
-    text: &str,
-    at: DateTime<Utc>,
-) -> Found {
+pub(crate) fn scan_from_memory(roll: &Roll, keys: &KeySet, gate: &roll::Gate, text: &str, at: DateTime<Utc>) -> Found {
     let (number, void) = match read(text, keys, at) {
         Text::Number { number, void } => (number, void),
         Text::Nobody(scan) => return Found::Nobody(scan),

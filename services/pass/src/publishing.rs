@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::Context as _;
 use chassis::timestamp;
 use chrono::DateTime;
 use credential::{
@@ -135,10 +134,9 @@ fn time(second: Second) -> Option<prost_types::Timestamp> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
-}
-
-/// A key for lists that was announced signs every list.
-pub(crate) fn missing() -> anyhow::Error {
-    anyhow::anyhow!("no key has been announced yet").context("publishing what verifiers need")
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }

@@ -123,7 +123,8 @@ impl Roll {
     /// Whether this pass was recalled: with all that its key has signed since, or that its compound was issued before.
     pub(crate) fn recalled(&self, pass: &Pass) -> bool {
         let known = self.read();
-        let by_key = Hour::of_unix(pass.issued.timestamp()).is_some_and(|hour| known.keyring.recalled(pass.key_id, hour));
+        let by_key =
+            Hour::of_unix(pass.issued.timestamp()).is_some_and(|hour| known.keyring.recalled(pass.key_id, hour));
         by_key || known.recall_before(&pass.residence.compound_id).is_some_and(|before| pass.issued < before)
     }
 
@@ -289,9 +290,7 @@ fn changes(before: &Holder, event: &holder_event::Event) -> Option<Vec<Change>> 
         }
         holder_event::Event::Suspended(suspended) => listed(&suspended.number, State::Suspended),
         holder_event::Event::Revoked(revoked) => listed(&revoked.number, State::Revoked),
-        holder_event::Event::Reinstated(reinstated) => {
-            Some(vec![Change::Lifted { index: index(&reinstated.number)? }])
-        }
+        holder_event::Event::Reinstated(reinstated) => Some(vec![Change::Lifted { index: index(&reinstated.number)? }]),
         holder_event::Event::Qualified(_)
         | holder_event::Event::Barred(_)
         | holder_event::Event::BarLifted(_)

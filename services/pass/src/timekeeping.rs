@@ -3,7 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::{Call, Clock, Decision, Failure, Lease, Ledger, Principal, Refusal, Refuse, Remembered, Scope, timestamp};
+use chassis::{
+    Call, Clock, Decision, Failure, Lease, Ledger, Principal, Refusal, Refuse, Remembered, Scope, timestamp,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use credential::{keys, signature::PublicKey, time::Hour};
 use proto::{

@@ -93,8 +93,7 @@ impl RecallService for Api {
         let compound = fields.name("compound", "compounds", &request.compound);
         let reason = fields.required("reason", &request.reason, 200).to_owned();
         let compound = fields.read(compound)?;
-        let lifted =
-            Lifted { reason, by: call.principal.subject.clone(), unit: call.principal.unit.clone() };
+        let lifted = Lifted { reason, by: call.principal.subject.clone(), unit: call.principal.unit.clone() };
         self.change_recall(&call, &compound, |recall| recall.lift(lifted.clone())).await
     }
 

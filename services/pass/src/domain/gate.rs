@@ -45,9 +45,16 @@ pub enum Who<'a> {
 pub enum Scan<'a> {
     Unreadable,
     BadSignature,
-    Ours { number: &'a str, resident: Resident<'a> },
+    Ours {
+        number: &'a str,
+        resident: Resident<'a>,
+    },
     /// Ours, and yet not good as it is shown: recalled, or an old picture of a phone.
-    Void { number: &'a str, resident: Resident<'a>, finding: Finding },
+    Void {
+        number: &'a str,
+        resident: Resident<'a>,
+        finding: Finding,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -316,7 +316,9 @@ impl Aggregate for Keyring {
                     .into_iter()
                     .partition::<Vec<_>, _>(|known| u32::from(known.key.id) == retired.key_id);
                 self.keys = kept;
-                gone.into_iter().for_each(|known| self.retired.push_front(known));
+                for known in gone {
+                    self.retired.push_front(known);
+                }
                 self.recalls.retain(|id, _| u32::from(*id) != retired.key_id);
                 retired.made
             }

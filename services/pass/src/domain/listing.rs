@@ -108,7 +108,11 @@ impl Listing {
 
     /// The newest list. Refuses what the format has no room for.
     pub fn list(&self) -> Result<SuspensionList, Reason> {
-        SuspensionList::new(contents(self.stamp, self.lines.clone(), self.listed.iter().map(|(at, entry)| (*at, *entry))))
+        SuspensionList::new(contents(
+            self.stamp,
+            self.lines.clone(),
+            self.listed.iter().map(|(at, entry)| (*at, *entry)),
+        ))
     }
 
     /// The list under an earlier sequence; `None` where it never was one, or lies too far back.
@@ -251,8 +255,11 @@ mod tests {
     fn changes() -> impl Strategy<Value = Vec<Vec<Change>>> {
         let state = prop_oneof![Just(State::Suspended), Just(State::Revoked)];
         let change = prop_oneof![
-            (0..20_u32, state, 1_010..1_100_u16)
-                .prop_map(|(index, state, hour)| Change::Listed { index, state, expires: Hour(hour) }),
+            (0..20_u32, state, 1_010..1_100_u16).prop_map(|(index, state, hour)| Change::Listed {
+                index,
+                state,
+                expires: Hour(hour)
+            }),
             (0..20_u32).prop_map(|index| Change::Lifted { index }),
             (0..3_u16, prop::option::of(1..9_u16))
                 .prop_map(|(compound, hour)| Change::Line { compound, before: hour.map(Hour) }),

@@ -126,7 +126,9 @@ mod tests {
 
     fn when(recall: &mut Recall, decide: impl Fn(&Recall) -> Result<Vec<Event>, Refused>) -> usize {
         let events = decide(recall).unwrap();
-        events.iter().for_each(|event| recall.evolve(event));
+        for event in &events {
+            recall.evolve(event);
+        }
         assert_eq!(decide(recall), Ok(Vec::new()), "deciding again on its own outcome adds no event");
         events.len()
     }

@@ -7,11 +7,10 @@ use proto::pass::v1::{
     GetKeySetRequest, GetSuspensionListRequest, KeySet, SuspensionUpdate, WatchSuspensionListRequest,
     verification_service_client::VerificationServiceClient,
 };
-use serde_json::json;
 
 use crate::{
     desk::ask::Ask,
-    output::{self, cell, print, table},
+    output::{self, cell, print},
 };
 
 #[derive(Args)]

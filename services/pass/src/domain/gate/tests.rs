@@ -31,7 +31,9 @@ fn number(index: u32) -> PassNumber {
 fn with_pass() -> Holder {
     let holder = Holder::default();
     let holder = evolve(holder.clone(), &holder.clear("cases/1", &home()));
-    let issued = holder.issue(Issue { number: number(1), now: noon(), pass_days: Some(14), key_id: 1, recalled: false }).unwrap();
+    let issued = holder
+        .issue(Issue { number: number(1), now: noon(), pass_days: Some(14), key_id: 1, recalled: false })
+        .unwrap();
     evolve(holder, &issued)
 }
 

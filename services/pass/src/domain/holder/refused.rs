@@ -71,7 +71,9 @@ impl Refuse for Refused {
                     Kind::Precondition,
                     chassis::reason(v1::Refusal::NotDue.as_str_name()),
                     format!("出入证还没有到续期的时候：{from} 起可以续期；遗失的请先登记遗失再补办"),
-                    format!("it is too early to renew the pass: come from {from} on; one that is lost is reported lost and replaced"),
+                    format!(
+                        "it is too early to renew the pass: come from {from} on; one that is lost is reported lost and replaced"
+                    ),
                 );
             }
             Self::Changed => (
