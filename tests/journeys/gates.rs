@@ -23,9 +23,15 @@ use proto::{
         gate_service_client::GateServiceClient, pass_service_client::PassServiceClient,
     },
     registry::v1::Resident,
+    screening::v1::{OpenCaseRequest, screening_service_client::ScreeningServiceClient},
 };
 use tempfile::TempDir;
-use tests::{House, guard::Guard, time, village::Village};
+use tests::{
+    House,
+    guard::Guard,
+    time,
+    village::{Village, compared},
+};
 use tonic::Status;
 
 const AFTERNOON: &str = "2020-02-11T15:00:00+08:00";
@@ -163,7 +169,9 @@ async fn off_line_each_kind_of_person_is_let_in_or_refused_and_all_of_it_arrives
         assert!(!recorded.say_zh.is_empty(), "{line}");
         expected.push(recorded.sequence);
     }
-    for (line, finding) in [("visit inspector 37.4/37.5", Finding::Fever), ("visit inspector 36.5 nomask", Finding::NoMask)] {
+    for (line, finding) in
+        [("visit inspector 37.4/37.5", Finding::Fever), ("visit inspector 36.5 nomask", Finding::NoMask)]
+    {
         let recorded = guard.records(line);
         assert_eq!((recorded.decision, recorded.findings.last().copied()), (Decision::Refused, Some(finding)));
     }
@@ -235,10 +243,14 @@ async fn an_isolated_person_who_crossed_at_a_gate_off_line_is_a_breach_of_the_or
     let street = Street::begin().await;
     let (resident, pass) = street.holder("1幢", "13900000001").await;
     let mut guard = street.guard().await;
-    // New evidence after the verdict: the case is assessed again, and an order follows.
+    // Back from a journey that was concealed: an order follows.
     let worker = street.village.worker(&street.house).at(time("2020-02-11T15:30:00+08:00"));
-    let case = street.village.case_of(&street.house, &resident).await;
-    tests::village::compared(worker, case, &[], WUHAN).await;
+    let open =
+        OpenCaseRequest {
+            request_id: new_request_id(), resident: resident.name.clone(), occasion: "再次返回".into()
+        };
+    let case = ScreeningServiceClient::new(worker.clone()).open_case(open).await.unwrap().into_inner().name;
+    compared(worker, case, &[], WUHAN).await;
     street.house.settled().await;
     guard.wait(TimeDelta::hours(1));
     assert_eq!(guard.records(&format!("{} 36.5 out", pass.code)).decision, Decision::Allowed);

@@ -108,9 +108,8 @@ impl Arrivals<'_> {
             judge(&Passage { who, at: said.at, direction: Some(said.direction), measured, fever_from })
         });
         let findings: Vec<Finding> = crossing.findings().collect();
-        let conflict = judged
-            .as_ref()
-            .is_some_and(|judged| gate_day::conflicts(said.decision, &findings, judged.decision));
+        let conflict =
+            judged.as_ref().is_some_and(|judged| gate_day::conflicts(said.decision, &findings, judged.decision));
         let unknown_since = if conflict { self.since(&whom, said.at).await? } else { None };
         let typed = matches!(said.identity, Identity::Shown(ShownPass { typed: true, .. }));
         let own = Judgement { decision: said.decision, findings, zh: String::new(), en: String::new() };
@@ -140,11 +139,17 @@ impl Arrivals<'_> {
         ))?;
         let (direction, decision) = (crossing.direction(), crossing.decision());
         if direction == Direction::Unspecified || decision == AtGate::Unspecified {
-            return Err(("没有写明方向或结论：请更新门岗程序", "without a direction or a decision: update the gate's program"));
+            return Err((
+                "没有写明方向或结论：请更新门岗程序",
+                "without a direction or a decision: update the gate's program",
+            ));
         }
         let readings = [crossing.temperature_decicelsius, crossing.first_reading_decicelsius];
         if readings.iter().any(|reading| *reading != 0 && !(300..=450).contains(reading)) {
-            return Err(("体温超出 30 至 45 度：请更新门岗程序", "a temperature beyond 30 to 45 degrees: update the gate's program"));
+            return Err((
+                "体温超出 30 至 45 度：请更新门岗程序",
+                "a temperature beyond 30 to 45 degrees: update the gate's program",
+            ));
         }
         let named = crossing.named_pass_number.as_str();
         let identity = crossing.identity.as_ref().filter(|identity| sound(identity, named));

@@ -302,7 +302,11 @@ fn place(gate: &Gate) -> Place {
     }
 }
 
-async fn find_gate(db: &mut sqlx::AnyConnection, scope: &Scope, [compound, gate]: &[String; 2]) -> Result<Gate, Status> {
+async fn find_gate(
+    db: &mut sqlx::AnyConnection,
+    scope: &Scope,
+    [compound, gate]: &[String; 2],
+) -> Result<Gate, Status> {
     let found = gates::find(db, scope, compound, gate).await.map_err(fault)?;
     Ok(found.ok_or_else(crate::api::no_gate)?)
 }

@@ -4,7 +4,7 @@ use std::{
     task::Poll,
 };
 
-use proto::event::v1::Head;
+use proto::{event::v1::Head, registry::v1::compound_event::Event};
 
 use super::*;
 use crate::compound::{Compound, House, Refused, add_gate, call, gate_added, open, open_with_gates};
@@ -282,7 +282,13 @@ async fn what_a_decision_puts_into_other_streams_is_done_with_it_or_not_at_all()
     assert_eq!(gates(&ledger, "collects").await, ["east"], "what was remembered of that stream is no more");
     besides("2", "east").await.unwrap();
     assert_eq!(gates(&ledger, "collects").await, ["east"], "done once");
-    let refused = besides("1", "west").await.unwrap_err();
-    assert!(matches!(refused, Failure::Reused), "{refused}");
-    assert_eq!(gates(&ledger, "collects").await, ["east"]);
+    let held = |_: &Compound, _| -> Result<_, Refused> { Ok(Decision::<Event>::new(vec![]).reserve("gate", "west")) };
+    ledger.transact(&call("3"), "d", held, |_: &Compound, _| Head::default()).await.unwrap();
+    let decide = |state: &Compound, _| -> Result<_, Refused> {
+        let collected = Decision::new(vec![gate_added("west")]);
+        Ok(Decision::new(state.add_gate("west")?).reserve("gate", "west").besides("collects", collected))
+    };
+    let refused = ledger.transact(&call("4"), "c", decide, |_: &Compound, _| Head::default()).await.unwrap_err();
+    assert!(matches!(refused, Failure::Reserved { .. }), "{refused}");
+    assert_eq!(gates(&ledger, "collects").await, ["east"], "nothing of it is done");
 }

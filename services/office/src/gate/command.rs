@@ -22,7 +22,9 @@ pub enum Command {
     #[command(flatten)]
     Devices(devices::Command),
     /// At the gate PC: enrols it with the code that the office opened
-    #[command(after_help = "Example:\n  mifeng gate enrol 7K2M9Q4RX0TB --address https://mifeng.example.cn:7443 --folder /var/lib/mifeng-gate")]
+    #[command(
+        after_help = "Example:\n  mifeng gate enrol 7K2M9Q4RX0TB --address https://mifeng.example.cn:7443 --folder /var/lib/mifeng-gate"
+    )]
     Enrol(Box<Enrol>),
     /// At the gate PC: reads a scanner gun and the keyboard, says the verdict, records; on line and off
     #[command(after_help = run::EXAMPLES)]

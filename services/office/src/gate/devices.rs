@@ -15,7 +15,9 @@ use crate::{
 #[derive(Subcommand)]
 pub enum Command {
     /// Opens an enrolment: shows a code, once, with which one gate PC is enrolled within 15 minutes
-    #[command(after_help = "Examples:\n  mifeng gate open 019c2f/1 --label 北门一号机\n  mifeng gate open 019c2f/1 --again 019c33")]
+    #[command(
+        after_help = "Examples:\n  mifeng gate open 019c2f/1 --label 北门一号机\n  mifeng gate open 019c2f/1 --again 019c33"
+    )]
     Open(Open),
     /// The devices at the gates, and when each was last heard of
     #[command(after_help = "Example:\n  mifeng gate devices --compound 019c2f")]
@@ -37,7 +39,9 @@ pub enum Command {
         act: Act,
     },
     /// Where a gate off line decided otherwise than the centre would have, and what could not be filed
-    #[command(after_help = "Examples:\n  mifeng gate conflicts --compound 019c2f\n  mifeng gate conflicts --gate 019c2f/1 -o json")]
+    #[command(
+        after_help = "Examples:\n  mifeng gate conflicts --compound 019c2f\n  mifeng gate conflicts --gate 019c2f/1 -o json"
+    )]
     Conflicts {
         #[command(flatten)]
         place: Place,
@@ -103,9 +107,14 @@ impl Open {
         if act.ask.output.is_json() {
             return act.show(&opened);
         }
-        let code: Vec<String> = opened.code.as_bytes().chunks(4).map(|part| String::from_utf8_lossy(part).into()).collect();
+        let code: Vec<String> =
+            opened.code.as_bytes().chunks(4).map(|part| String::from_utf8_lossy(part).into()).collect();
         print(&format!("{} for {}", code.join("-"), opened.device))?;
-        print(&format!("good once, until {}: at the gate PC `mifeng gate enrol {}`", local_time(opened.expire_time.as_ref()), opened.code))
+        print(&format!(
+            "good once, until {}: at the gate PC `mifeng gate enrol {}`",
+            local_time(opened.expire_time.as_ref()),
+            opened.code
+        ))
     }
 }
 

@@ -42,7 +42,8 @@ pub async fn enrol(
     let before = Settings::read(folder).ok();
     let request = EnrolDeviceRequest { request_id: new_request_id(), code: code.to_owned() };
     let enrolled = GateServiceClient::new(connection.clone()).enrol_device(request).await?.into_inner();
-    let gate = enrolled.gate.context("the server says nothing about the gate: are client and server of one version?")?;
+    let gate =
+        enrolled.gate.context("the server says nothing about the gate: are client and server of one version?")?;
     // What waits there was numbered by that device: another one would have it on record twice.
     let kept = before.as_ref().is_none_or(|before| before.device == gate.device);
     ensure!(

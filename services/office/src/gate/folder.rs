@@ -52,7 +52,10 @@ impl Settings {
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(SETTINGS);
         let bytes = fs::read(&path).with_context(|| {
-            format!("no gate is enrolled in {}: `mifeng gate enrol CODE`, with a code from the office", folder.display())
+            format!(
+                "no gate is enrolled in {}: `mifeng gate enrol CODE`, with a code from the office",
+                folder.display()
+            )
         })?;
         serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged: enrol the gate again", path.display()))
     }

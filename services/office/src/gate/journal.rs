@@ -117,13 +117,8 @@ impl Journal {
     pub fn open(folder: &Path, boot: String) -> anyhow::Result<Self> {
         let path = folder.join(QUEUE);
         let reading = || format!("reading {}", path.display());
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(reading)?;
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path).with_context(reading)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(reading)?;
         let (mut entries, length) = entries_in(&bytes);

@@ -35,8 +35,16 @@ struct Waiting {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said {
     /// Not on record yet.
-    Looks { spoken: Spoken, glance: String },
-    Recorded { spoken: Spoken, glance: String, direction: Direction, sequence: u64 },
+    Looks {
+        spoken: Spoken,
+        glance: String,
+    },
+    Recorded {
+        spoken: Spoken,
+        glance: String,
+        direction: Direction,
+        sequence: u64,
+    },
     /// In both languages.
     Note(String, String),
     Standing(Box<Standing>),

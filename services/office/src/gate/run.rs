@@ -133,7 +133,11 @@ impl Desk {
             Said::Looks { spoken, glance } => print(&shown(spoken, glance)),
             Said::Recorded { spoken, glance, direction, sequence } => {
                 let direction = word(direction.as_str_name());
-                print(&format!("{}\n  {direction}, recorded as {sequence} · {}", shown(spoken, glance), footer(&self.standing())))
+                print(&format!(
+                    "{}\n  {direction}, recorded as {sequence} · {}",
+                    shown(spoken, glance),
+                    footer(&self.standing())
+                ))
             }
             Said::Note(zh, en) => print(&format!("  {zh} {en}")),
             Said::Standing(standing) => show_standing(self.output, standing),

@@ -307,8 +307,10 @@ impl Station {
 
     fn verify(&self, code: &str, now: DateTime<Utc>) -> anyhow::Result<verify::Verdict> {
         let keys = self.trust.keys.as_ref();
-        let keys = keys.context("this gate holds no keys yet: let it reach the centre once, or scan a key set (MFK1:...)")?;
-        let now = Second::of_unix(now.timestamp()).context("the calendar of passes begins in 2020: set the gate's clock")?;
+        let keys =
+            keys.context("this gate holds no keys yet: let it reach the centre once, or scan a key set (MFK1:...)")?;
+        let now =
+            Second::of_unix(now.timestamp()).context("the calendar of passes begins in 2020: set the gate's clock")?;
         Ok(verify(code, &Grounds::new(keys, self.trust.list.as_ref(), now)))
     }
 

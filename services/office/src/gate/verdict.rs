@@ -101,7 +101,9 @@ pub fn weigh(seen: &Seen, measured: Measured, fever_from: i32, direction: Direct
     let fever = is_fever(measured.decicelsius, fever_from);
     findings.extend(fever.then_some(Finding::Fever));
     findings.extend((!measured.mask).then_some(Finding::NoMask));
-    findings.extend(measured.decicelsius.is_none().then_some(Finding::NotMeasured));
+    // Whoever is turned away is not measured either.
+    let missing = seen.decision == Decision::Allowed && measured.decicelsius.is_none();
+    findings.extend(missing.then_some(Finding::NotMeasured));
     // Whoever does not live here may always leave, and enters only measured, well and with a mask.
     let unwell = fever || !measured.mask || measured.decicelsius.is_none();
     let stopped = !seen.resident && direction == Direction::In && unwell;

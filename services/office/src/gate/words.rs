@@ -17,9 +17,15 @@ pub(super) fn sentence(decision: Decision, findings: &[Finding], seen: &Seen) ->
             // "Please pass" would contradict what follows.
             (Finding::Valid | Finding::Manual, _) if refused => continue,
             (Finding::Fever, _) => own(fever(refused, seen.resident)),
-            (Finding::NoMask, _) if refused => own(("没有戴口罩，不能进入：请戴好口罩。", "No mask, no entry: please put one on.")),
-            (Finding::NotMeasured, _) if refused => own(("没有量体温，不能进入：请先量体温。", "No temperature, no entry: take it first.")),
-            (Finding::Suspended, None) if !refused => own(("证已暂停：请通知社工。", "The pass is suspended: tell the worker.")),
+            (Finding::NoMask, _) if refused => {
+                own(("没有戴口罩，不能进入：请戴好口罩。", "No mask, no entry: please put one on."))
+            }
+            (Finding::NotMeasured, _) if refused => {
+                own(("没有量体温，不能进入：请先量体温。", "No temperature, no entry: take it first."))
+            }
+            (Finding::Suspended, None) if !refused => {
+                own(("证已暂停：请通知社工。", "The pass is suspended: tell the worker."))
+            }
             (Finding::Passback, _) => passback(seen.last),
             (Finding::NoMask | Finding::NotMeasured, _) => own(alone(*finding)),
             (_, Some(reason)) => own((reason.zh(), reason.en())),
@@ -38,10 +44,9 @@ fn own((zh, en): Words) -> (String, String) {
 fn alone(finding: Finding) -> Words {
     match finding {
         Finding::Valid => ("请通行。", "Please go through."),
-        Finding::Manual => (
-            "已人工登记，请通行，并尽快补办出入证。",
-            "Entered by hand. Please go through, and get a pass soon.",
-        ),
+        Finding::Manual => {
+            ("已人工登记，请通行，并尽快补办出入证。", "Entered by hand. Please go through, and get a pass soon.")
+        }
         Finding::Unspecified | Finding::Unreadable | Finding::BadSignature => (
             "号码或码不对。请再扫一次；仍不行，请核对身份后人工登记。",
             "That is no pass of ours. Scan again; failing that, check who it is and enter by hand.",
@@ -54,17 +59,18 @@ fn alone(finding: Finding) -> Words {
             "这张出入证属于别的小区，请走自己小区的门；来办事的按访客登记。",
             "This pass is for another compound. Please use your own gate; who comes on business is entered as a visitor.",
         ),
-        Finding::Suspended => (
-            "出入证暂停使用，请在这里等社工来。",
-            "The pass is suspended. Please wait here for the worker.",
-        ),
+        Finding::Suspended => {
+            ("出入证暂停使用，请在这里等社工来。", "The pass is suspended. Please wait here for the worker.")
+        }
         Finding::Revoked => ("出入证已作废，请联系社工。", "The pass was taken back. Please call the worker."),
         Finding::Isolated => (
             "请在原地等候，不要进出，社工马上来接；请与他人保持距离。",
             "Please wait here and do not cross: the worker is coming. Keep a distance from others.",
         ),
         Finding::Replaced => ("这是旧证，请出示新证。", "This pass was replaced. Please show the new one."),
-        Finding::NotYetValid => ("出入证还没有生效，请核对门岗时钟。", "The pass is not valid yet. Check the gate's clock."),
+        Finding::NotYetValid => {
+            ("出入证还没有生效，请核对门岗时钟。", "The pass is not valid yet. Check the gate's clock.")
+        }
         Finding::Fever => fever(true, false),
         Finding::NoMask => ("请先戴好口罩。", "Please put on a mask first."),
         Finding::NotMeasured => ("没有量体温，已注明。", "No temperature was taken; that is on record."),

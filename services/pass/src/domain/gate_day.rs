@@ -126,8 +126,7 @@ pub fn report(passed: Passed<'_>, gate: &GateCrossing, reported: Reported) -> De
 /// Whether the centre would have decided otherwise. A gate counts outings (R18), and refuses what it cannot verify or has not
 /// measured: that the centre would not is no conflict.
 pub fn conflicts(gate: Gate, findings: &[Finding], judged: Gate) -> bool {
-    let own =
-        [Finding::Quota, Finding::Unverified, Finding::Unreadable, Finding::OldPicture, Finding::ClockWrong];
+    let own = [Finding::Quota, Finding::Unverified, Finding::Unreadable, Finding::OldPicture, Finding::ClockWrong];
     match (gate, judged) {
         (Gate::Allowed, Gate::Refused) => true,
         (Gate::Refused, Gate::Allowed) => !findings.iter().any(|finding| own.contains(finding)),

@@ -84,10 +84,9 @@ fn alone(finding: Finding) -> Words {
         Finding::Fever => fever(Decision::Refused, false),
         Finding::NoMask => no_mask(Decision::Refused),
         Finding::Visitor => REFUSED_VISITOR,
-        Finding::Passback => (
-            "此证刚刚同方向通行过，请核对本人。",
-            "This pass went the same way before. Check that it is its holder.",
-        ),
+        Finding::Passback => {
+            ("此证刚刚同方向通行过，请核对本人。", "This pass went the same way before. Check that it is its holder.")
+        }
         Finding::Quota => (
             "本户近日已有人外出，请留在家中；急事请人工登记并写明原因。",
             "Somebody of the household was out already. Please stay in; what cannot wait is entered by hand with the reason.",
