@@ -34,7 +34,7 @@ pub mod screening {
 }
 pub mod pass {
     pub mod v1 {
-        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::large_enum_variant, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("pass.v1");
     }
 }

@@ -20,7 +20,8 @@ use office::gate::{
     centre::{Line, exchange},
     enrolment::{Server, enrol},
     post::{Post, Said},
-    station::{Standing, Station},
+    standing::Standing,
+    station::Station,
     watch::{Steady, Watch},
 };
 use proto::pass::v1::{Decision, Direction, Finding, OpenEnrolmentRequest, gate_service_client::GateServiceClient};

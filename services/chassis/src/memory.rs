@@ -5,7 +5,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -36,9 +36,14 @@ pub trait Memory: Send + Sync + 'static {
 pub struct Remembered {
     service: String,
     ledger: Ledger,
-    progress: Vec<Arc<Progress>>,
-    /// Sources whose head at the start has not been reached yet.
-    missing: Arc<AtomicUsize>,
+    sources: Vec<Followed>,
+}
+
+#[derive(Clone)]
+struct Followed {
+    progress: Arc<Progress>,
+    /// The head that it had at the start was reached.
+    known: Arc<AtomicBool>,
 }
 
 /// What a memory stands on.
@@ -62,31 +67,32 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) fn start(setup: Setup) -> Remembered {
     let Setup { service, memory, sources, ledger, consumers, tracker, stop } = setup;
     let consumer = format!("{service}/memory");
-    let missing = Arc::new(AtomicUsize::new(sources.len()));
-    let mut progress = Vec::new();
+    let mut followed = Vec::new();
     for source in sources {
-        let entered = consumers.enter(&consumer, source.source(), 0);
-        progress.push(Arc::clone(&entered));
-        let follower = Follower {
-            memory: Arc::clone(&memory),
-            source,
-            progress: entered,
-            missing: Some(Arc::clone(&missing)),
-            log_id: String::new(),
-            position: 0,
-        };
+        let progress = consumers.enter(&consumer, source.source(), 0);
+        let begun = Followed { progress, known: Arc::default() };
+        followed.push(begun.clone());
+        let (memory, log_id) = (Arc::clone(&memory), String::new());
+        let follower = Follower { memory, source, followed: begun, log_id, position: 0 };
         let stop = stop.clone();
         tracker.spawn(async move {
             stop.run_until_cancelled(follower.run()).await;
         });
     }
-    Remembered { service, ledger, progress, missing }
+    Remembered { service, ledger, sources: followed }
 }
 
 impl Remembered {
+    /// The same memory for answers that follow from this log alone: they wait for no other one.
+    #[must_use]
+    pub fn of(&self, source: &str) -> Self {
+        let sources = self.sources.iter().filter(|followed| followed.progress.source == source);
+        Self { sources: sources.cloned().collect(), ..self.clone() }
+    }
+
     /// Whether it knows all that the logs held when this process started.
     pub fn ready(&self) -> bool {
-        self.missing.load(Ordering::Acquire) == 0
+        self.sources.iter().all(|followed| followed.known.load(Ordering::Acquire))
     }
 
     /// Waits until it knows what the caller has seen, and what this service did about it. Refuses with `MEMORY_BEHIND` when
@@ -104,7 +110,7 @@ impl Remembered {
         let own = self.ledger.log();
         let head = own.head().await.map_err(|error| Status::from(crate::Failure::from(error)))?;
         seen.insert(own.name().to_owned(), head.position);
-        for progress in &self.progress {
+        for Followed { progress, .. } in &self.sources {
             if let Some(position) = seen.get(&progress.source)
                 && !progress.wait_for(*position, until).await
             {
@@ -119,9 +125,7 @@ impl Remembered {
 struct Follower {
     memory: Arc<dyn Memory>,
     source: Arc<dyn Feed>,
-    progress: Arc<Progress>,
-    /// To be counted down once the head has been seen.
-    missing: Option<Arc<AtomicUsize>>,
+    followed: Followed,
     log_id: String,
     position: u64,
 }
@@ -135,10 +139,8 @@ impl Follower {
             match self.step().await {
                 Ok(0) => {
                     failures = 0;
-                    if let Some(missing) = self.missing.take() {
-                        missing.fetch_sub(1, Ordering::Release);
-                    }
-                    self.progress.reached(self.position, 0);
+                    self.followed.known.store(true, Ordering::Release);
+                    self.followed.progress.reached(self.position, 0);
                     // A wake-up may be lost: polling is the truth.
                     tokio::select! {
                         _ = wake.changed() => {}
@@ -147,13 +149,13 @@ impl Follower {
                 }
                 Ok(_) => {
                     failures = 0;
-                    self.progress.reached(self.position, 0);
+                    self.followed.progress.reached(self.position, 0);
                 }
                 Err(error) => {
                     failures += 1;
-                    let (error, consumer) = (format!("{error:#}"), &self.progress.consumer);
+                    let (error, consumer) = (format!("{error:#}"), &self.followed.progress.consumer);
                     tracing::warn!(error, consumer, failures, "the memory stands still and tries again");
-                    self.progress.failing(State::Retrying, &error);
+                    self.followed.progress.failing(State::Retrying, &error);
                     tokio::time::sleep(Duration::from_millis(50 << failures.min(7))).await;
                 }
             }
@@ -203,7 +205,7 @@ fn behind(service: &str) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, atomic::AtomicBool};
+    use std::sync::Mutex;
 
     use proto::{Fact as _, registry::v1::compound_event::Event};
 

@@ -37,6 +37,10 @@ pub mod gate {
     pub mod line;
     /// A gate with everything that it needs.
     pub mod station;
+    /// How it stands: list, clock, queue.
+    pub mod standing;
+    /// Somebody before they are measured.
+    pub mod looks;
     /// What a gate decides by itself.
     pub mod verdict;
     /// What the guard says.

@@ -11,18 +11,17 @@ use proto::{
     access::v1::{Principal as Person, Role},
     pass::v1::{
         Device as Shown, EnrolDeviceRequest, EnrolDeviceResponse, Enrolment, Gate as Equipment, GetGateRequest,
-        ListConflictsRequest, ListConflictsResponse, ListDevicesRequest, ListDevicesResponse, Mark,
-        OpenEnrolmentRequest, RecordCrossingsRequest, RecordCrossingsResponse, RetireDeviceRequest, Unfiled,
-        gate_service_server::GateService,
+        ListConflictsRequest, ListConflictsResponse, ListDevicesRequest, ListDevicesResponse, OpenEnrolmentRequest,
+        RecordCrossingsRequest, RecordCrossingsResponse, RetireDeviceRequest, gate_service_server::GateService,
     },
 };
 use sha2::Sha256;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    arrivals::{Arrivals, Filed},
+    arrivals::Arrivals,
     desk::Desk,
-    domain::device::{Arrived, Device, Place, Refused},
+    domain::device::{Device, Place, Refused},
     past::Past,
     projections::{
         conflicts, devices,
@@ -32,10 +31,11 @@ use crate::{
     resources::fault,
 };
 
+/// Many crossings, taken together.
+mod batch;
+
 /// How long a device's token lives: a gate that was silent for longer is enrolled again.
 const TOKEN_LIVES: TimeDelta = TimeDelta::days(30);
-/// Crossings of one request.
-const MOST: usize = 500;
 /// Scope of the reservations by which a code leads to its device.
 const ENROLMENT: &str = "gate enrolment";
 
@@ -152,7 +152,7 @@ impl GateService for GateApi {
     ) -> Result<Response<RecordCrossingsResponse>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let request = request.into_inner();
-        read_batch(&request)?;
+        batch::read(&request)?;
         let (device, state) = self.serving(&call).await?;
         let mut db = self.views.read(&call).await?;
         let gate = self.gate_of(&mut db, &state).await?;
@@ -171,8 +171,8 @@ impl GateService for GateApi {
             filed.push(arrivals.file(&request.crossings[at]).await?);
         }
         drop(db);
-        let decide = |state: &Device, _| take(state, &filed, &gate.neighbourhood_id);
-        let reply = |state: &Device, _| answer(state, &request, &filed);
+        let decide = |state: &Device, _| batch::take(state, &filed, &gate.neighbourhood_id);
+        let reply = |state: &Device, _| batch::answer(state, &request, &filed);
         let mut done = self.ledger.transact(&call, &device, decide, reply).await?;
         // Of this answer, and not of the one that was stored.
         done.reply.server_time = Some(timestamp(call.now));
@@ -309,67 +309,4 @@ async fn find_gate(
 ) -> Result<Gate, Status> {
     let found = gates::find(db, scope, compound, gate).await.map_err(fault)?;
     Ok(found.ok_or_else(crate::api::no_gate)?)
-}
-
-fn read_batch(request: &RecordCrossingsRequest) -> Result<(), Status> {
-    let mut fields = Fields::new();
-    let legible = |boot: &str| {
-        (8..=64).contains(&boot.len()) && boot.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    fields.check(
-        "crossings",
-        request.crossings.len() <= MOST,
-        format!("一次最多 {MOST} 条：请分批发送"),
-        format!("must be {MOST} at most: send them in several"),
-    );
-    let boots = request.crossings.iter().map(|crossing| &crossing.boot).chain([&request.boot]);
-    fields.check(
-        "boot",
-        boots.into_iter().all(|boot| legible(boot)),
-        "每条的 boot 应为 8 至 64 个字母、数字或 -：请更新门岗程序",
-        "must have 8 to 64 letters, digits or -, in each crossing too: update the gate's program",
-    );
-    fields.done()
-}
-
-/// Those that are new are put on record together with the marks that say so. Another replica may have taken some since they
-/// were prepared.
-fn take(
-    state: &Device,
-    filed: &[Filed],
-    office: &str,
-) -> Result<Decision<proto::pass::v1::device_event::Event>, Refused> {
-    let new = state.new_of(filed.iter().map(|filed| (filed.arrived.boot.as_str(), filed.arrived.sequence)));
-    let arrived: Vec<&Arrived> = new.iter().map(|at| &filed[*at].arrived).collect();
-    let mut decision = Decision::new(state.report(&arrived)?).office(office);
-    for at in new {
-        if let Some((day, crossed)) = &filed[at].day {
-            let crossed = Decision::new(crossed.events.clone()).office(office).subject(subject(crossed));
-            decision = decision.besides(day, crossed);
-        }
-    }
-    Ok(decision)
-}
-
-fn subject(crossed: &Decision<proto::pass::v1::gate_day_event::Event>) -> String {
-    let events = crossed.events.iter();
-    let of = |proto::pass::v1::gate_day_event::Event::Crossed(crossed): &_| crossed.resident_id.clone();
-    events.map(of).next().unwrap_or_default()
-}
-
-fn answer(state: &Device, request: &RecordCrossingsRequest, filed: &[Filed]) -> RecordCrossingsResponse {
-    let mut boots: Vec<&str> = request.crossings.iter().map(|crossing| crossing.boot.as_str()).collect();
-    boots.sort_unstable();
-    boots.dedup();
-    let marks = boots.into_iter().map(|boot| Mark { boot: boot.to_owned(), sequence: state.mark(boot) });
-    let unfiled = filed.iter().filter_map(|filed| {
-        let kept = filed.arrived.kept.as_ref()?;
-        Some(Unfiled {
-            boot: filed.arrived.boot.clone(),
-            sequence: filed.arrived.sequence,
-            reason_zh: kept.reason_zh.clone(),
-            reason_en: kept.reason_en.clone(),
-        })
-    });
-    RecordCrossingsResponse { marks: marks.collect(), unfiled: unfiled.collect(), server_time: None }
 }

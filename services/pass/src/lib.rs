@@ -85,6 +85,9 @@ use crate::{
     timekeeping::Timekeeper,
 };
 
+/// The service's log, and its name.
+const LOG: &str = "pass";
+
 /// Starts the service on this host and adds it to the routes.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
@@ -92,7 +95,7 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
     let publisher = Publisher::new(Arc::clone(&api.issuing.timekeeper.desk), Arc::clone(&api.roll));
     routes.add_service(VerificationServiceServer::new(VerificationApi {
         publisher: Arc::new(publisher),
-        remembered: api.remembered.clone(),
+        remembered: api.remembered.of(LOG),
         stop: host.stop().clone(),
     }));
     routes.add_service(RecallServiceServer::new(api.clone()));
@@ -101,10 +104,10 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
 }
 
 async fn open(host: &Host) -> anyhow::Result<Api> {
-    let ledger = host.ledger("pass").await?;
+    let ledger = host.ledger(LOG).await?;
     let views = host
         .views(
-            "pass",
+            LOG,
             vec![
                 Box::new(Residents),
                 Box::new(Gates),
@@ -116,14 +119,14 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
             ],
         )
         .await?;
-    host.react("pass", Box::new(Reactions { ledger: ledger.clone() })).await?;
+    host.react(LOG, Box::new(Reactions { ledger: ledger.clone() })).await?;
     let desk = Arc::new(Desk::new(&host.secrets));
     let roll = Arc::new(Roll::new(Arc::clone(&desk)));
-    let remembered = host.remember("pass", Arc::clone(&roll) as Arc<dyn Memory>).await?;
+    let remembered = host.remember(LOG, Arc::clone(&roll) as Arc<dyn Memory>).await?;
     let timekeeper = Timekeeper {
         ledger: ledger.clone(),
         roll: Arc::clone(&roll),
-        remembered: remembered.clone(),
+        remembered: remembered.of(LOG),
         desk,
         clock: host.clock.clone(),
         lease: host.lease.clone(),

@@ -251,21 +251,17 @@ impl Remembered {
 
     /// What it means for the list; `None`: nothing.
     fn of_holder(&mut self, resident: &str, event: &holder_event::Event) -> Option<Vec<Change>> {
-        let (resident, holder) = match self.holders.get_key_value(resident) {
-            Some((resident, holder)) => (Arc::clone(resident), Arc::clone(holder)),
-            None => (Arc::from(resident), Arc::default()),
-        };
-        let changes = changes(&holder, event);
-        let mut after = holder;
-        Arc::make_mut(&mut after).evolve(event);
+        let resident: Arc<str> = Arc::from(resident);
+        let holder = self.holders.entry(Arc::clone(&resident)).or_default();
+        let changes = changes(holder, event);
+        Arc::make_mut(holder).evolve(event);
         if let holder_event::Event::Issued(issued) = event
-            && let Some(pass) = after.pass()
+            && let Some(pass) = holder.pass()
         {
-            self.by_index.insert(issued.status_index, Arc::clone(&resident));
             let until = self.needed_until.entry(pass.key_id).or_insert(Hour(0));
             *until = (*until).max(expiry(pass));
+            self.by_index.insert(issued.status_index, resident);
         }
-        self.holders.insert(resident, after);
         changes
     }
 

@@ -63,7 +63,8 @@ impl Timekeeper {
         }
     }
 
-    async fn look(&self) -> Result<(), Failure> {
+    /// All that is due now.
+    pub(crate) async fn look(&self) -> Result<(), Failure> {
         let now = self.now();
         self.turn_keys(now).await?;
         self.confirm_list(now).await

@@ -124,7 +124,7 @@ impl Here {
 
     fn status(self) -> anyhow::Result<()> {
         let folder = folder(self.folder)?;
-        let standing = super::station::peek(&folder, Watch::of_this_machine())?;
+        let standing = super::standing::peek(&folder, Watch::of_this_machine())?;
         run::show_standing(self.output, &standing)
     }
 }

@@ -23,7 +23,9 @@ pub struct Memory {
 impl Memory {
     pub fn of(entries: &[Entry]) -> Self {
         let mut memory = Self::default();
-        entries.iter().for_each(|entry| memory.note(entry));
+        for entry in entries {
+            memory.note(entry);
+        }
         memory
     }
 

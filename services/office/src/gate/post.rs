@@ -9,7 +9,9 @@ use proto::pass::v1::{Decision, Direction, Finding, Verdict};
 use super::{
     image,
     line::{HELP, Line, Person, Reading},
-    station::{Looked, Spoken, Standing, Station},
+    looks::Looked,
+    standing::Standing,
+    station::{Spoken, Station},
     verdict::Measured,
 };
 

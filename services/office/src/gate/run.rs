@@ -19,7 +19,8 @@ use super::{
     centre::{Line, exchange, keep_in_touch},
     command,
     post::{Post, Said},
-    station::{Spoken, Standing, Station},
+    standing::Standing,
+    station::{Spoken, Station},
     verdict::Colour,
     watch::Watch,
 };

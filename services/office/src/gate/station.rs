@@ -11,11 +11,8 @@ use anyhow::Context as _;
 use chassis::instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use credential::{
-    glance::{Glance, NameLength, Sex},
     list::{Age, Colour as Freshness, SuspensionList, Taken},
     number::PassNumber,
-    payload::Payload,
-    phone::SLOT,
     reason::Reason,
     signature::PublicKey,
     time::Second,
@@ -27,8 +24,10 @@ use super::{
     folder::{Settings, Trust},
     journal::{Entry, Journal, Whom, lock},
     line::Person,
+    looks::{Looked, of_code, shown, text},
     memory::Memory,
-    verdict::{Around, Colour, Guarantor, Measured, Seen, Who, colour, is_fever, see, weigh},
+    standing::Standing,
+    verdict::{Around, Colour, Guarantor, Measured, Who, colour, is_fever, see, weigh},
     watch::Watch,
     words,
 };
@@ -50,19 +49,6 @@ pub struct Station {
     _lock: File,
 }
 
-/// Somebody before they are measured.
-#[derive(Clone, Debug)]
-pub struct Looked {
-    pub seen: Seen,
-    /// 张** 女 70+
-    pub glance: String,
-    whom: Whom,
-    key_id: u32,
-    slot: u32,
-    /// What a phone says of the time.
-    phone: Option<DateTime<Utc>>,
-}
-
 /// What is said and shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spoken {
@@ -71,20 +57,6 @@ pub struct Spoken {
     pub findings: Vec<Finding>,
     pub zh: String,
     pub en: String,
-}
-
-/// How the gate stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
-    pub gate: String,
-    pub device: String,
-    pub now: DateTime<Utc>,
-    pub clock_slow_seconds: i64,
-    pub list_sequence: Option<u32>,
-    pub list_age: Option<Age>,
-    pub waiting: usize,
-    pub heard: Option<DateTime<Utc>>,
-    pub trouble: Option<String>,
 }
 
 impl Station {
@@ -324,74 +296,4 @@ impl Station {
         let now = Second::of_unix(now.timestamp())?;
         self.trust.list.as_ref().map(|list| list.age(now))
     }
-}
-
-/// How a gate stands whose folder another program may be working in.
-pub fn peek(folder: &Path, mut watch: Watch) -> anyhow::Result<Standing> {
-    let settings = Settings::read(folder)?;
-    let trust = Trust::read(folder, &settings.root()?);
-    watch.remember(TimeDelta::milliseconds(settings.offset_ms), settings.latest);
-    let now = watch.now();
-    let age = Second::of_unix(now.timestamp()).and_then(|now| trust.list.as_ref().map(|list| list.age(now)));
-    Ok(Standing {
-        gate: settings.gate,
-        device: settings.device,
-        now,
-        clock_slow_seconds: watch.offset().num_seconds(),
-        list_sequence: trust.list.as_ref().map(SuspensionList::sequence),
-        list_age: age,
-        waiting: Journal::peek(folder)?.len(),
-        heard: Some(settings.latest).filter(|latest| *latest > DateTime::UNIX_EPOCH),
-        trouble: None,
-    })
-}
-
-fn of_code(verdict: &verify::Verdict, seen: Seen) -> Looked {
-    let (payload, slot) = match &verdict.answer {
-        Ok(pass) => (Some(&pass.payload), pass.slot),
-        Err(refusal) => (refusal.payload.as_ref(), None),
-    };
-    let number = payload.map(|payload| payload.number.to_string()).unwrap_or_default();
-    Looked {
-        glance: payload.map(|payload| glance(&payload.glance)).unwrap_or_default(),
-        whom: shown(number, false, seen.facts.clone()),
-        key_id: payload.map_or(0, |payload| payload.key_id.into()),
-        slot: slot.map_or(0, u32::from),
-        phone: payload.zip(slot).and_then(|(payload, slot)| time_of(payload, slot)),
-        seen,
-    }
-}
-
-/// The middle of a slot.
-fn time_of(payload: &Payload, slot: u16) -> Option<DateTime<Utc>> {
-    let begins = payload.issued.start().unix() + i64::from(SLOT) * (i64::from(slot) - 1);
-    DateTime::from_timestamp(begins + i64::from(SLOT) / 2, 0)
-}
-
-fn shown(number: String, typed: bool, facts: Option<super::journal::Facts>) -> Whom {
-    Whom::Pass { number, typed, facts }
-}
-
-fn text(number: Option<PassNumber>) -> String {
-    number.map(|number| number.to_string()).unwrap_or_default()
-}
-
-/// 张** 女 70+
-fn glance(glance: &Glance) -> String {
-    let stars = match glance.name_length {
-        NameLength::Unsaid | NameLength::Three => "**",
-        NameLength::UpToTwo => "*",
-        NameLength::FourOrMore => "***",
-    };
-    let sex = match glance.sex {
-        Sex::Unsaid => "",
-        Sex::Male => " 男",
-        Sex::Female => " 女",
-    };
-    let age = match glance.decade {
-        0 => String::new(),
-        1 => " <10".to_owned(),
-        decade => format!(" {}+", (u32::from(decade) - 1) * 10),
-    };
-    if glance.surname.is_empty() { String::new() } else { format!("{}{stars}{sex}{age}", glance.surname) }
 }

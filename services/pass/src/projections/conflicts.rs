@@ -200,12 +200,19 @@ fn conflict(row: &AnyRow) -> Result<Conflict, sqlx::Error> {
 
 /// "crossed 40 minutes after the suspension, gate off line"
 fn sentence(conflict: &Conflict) -> (String, String) {
+    if conflict.judged_findings().any(|finding| finding == Finding::Manual) {
+        let (zh, en) = (
+            "人工登记被门岗拦下，而中心没有不放行的理由",
+            "entered by hand and turned away, though nothing that the centre knows bars them",
+        );
+        return (zh.to_owned(), en.to_owned());
+    }
     let (zh, en) = match conflict.judged_findings().next().unwrap_or_default() {
         Finding::Isolated => ("隔离令下达", "the isolation order"),
         Finding::Suspended => ("暂停", "the suspension"),
         Finding::Revoked => ("作废", "the withdrawal"),
         Finding::Replaced => ("换证", "the new pass"),
-        Finding::Valid | Finding::Manual => ("恢复", "the pass was good again"),
+        Finding::Valid => ("恢复", "the pass was good again"),
         _ => ("情况变化", "what the gate did not know"),
     };
     let seconds = conflict.unknown_for_seconds;

@@ -10,7 +10,9 @@ fn place() -> Place {
 
 fn after(device: &Device, events: &[Event]) -> Device {
     let mut device = device.clone();
-    events.iter().for_each(|event| device.evolve(event));
+    for event in events {
+        device.evolve(event);
+    }
     device
 }
 

@@ -87,13 +87,13 @@ mod tests {
         after(holder.clone(), holder.issue(issue(1, "2020-02-11T04:20:00Z")).unwrap())
     }
 
-    const DUE: &str = "2020-02-21T22:45:00Z";
+    const DUE: &str = "2020-02-21T16:45:00Z";
 
     #[test]
     fn a_pass_is_renewed_in_the_last_quarter_of_its_life_and_after_it() {
         let holder = with_pass();
         assert!(
-            matches!(holder.renew(issue(2, "2020-02-21T22:44:59Z")), Err(Refused::NotDue(from)) if from == at(DUE))
+            matches!(holder.renew(issue(2, "2020-02-21T16:44:59Z")), Err(Refused::NotDue(from)) if from == at(DUE))
         );
         for now in [DUE, "2020-02-25T05:00:00Z", "2020-03-25T05:00:00Z"] {
             let renewed = after(holder.clone(), holder.renew(issue(2, now)).unwrap());
