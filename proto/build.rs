@@ -13,8 +13,11 @@ const FILES: &[&str] = &[
     "event/v1/event_log.proto",
     "isolation/v1/isolation.proto",
     "isolation/v1/isolation_events.proto",
+    "pass/v1/gates.proto",
     "pass/v1/pass.proto",
     "pass/v1/pass_events.proto",
+    "pass/v1/recalls.proto",
+    "pass/v1/verification.proto",
     "registry/v1/corrections.proto",
     "registry/v1/duplicates.proto",
     "registry/v1/grids.proto",
@@ -51,6 +54,7 @@ const PERSONAL: &[&str] = &[
     "registry.v1.KeyReasons",
     "registry.v1.KeyPerson",
     "registry.v1.FlagKeyPersonRequest",
+    "pass.v1.Phone",
     "screening.v1.DeclaredStay",
     "screening.v1.Declaration",
     "screening.v1.Visit",
@@ -81,6 +85,9 @@ const PERSONAL: &[&str] = &[
     "isolation.v1.RecordObservationRequest",
     "access.v1.Token",
     "access.v1.ClaimAdministratorRequest",
+    "pass.v1.Enrolment",
+    "pass.v1.EnrolDeviceRequest",
+    "pass.v1.Gate",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -138,7 +145,7 @@ fn fact(code: &mut String, file: &FileDescriptorProto, envelope: &DescriptorProt
     fn type_name(&self) -> &'static str {{ match self {{ {names} }} }}
     fn to_payload(&self) -> Vec<u8> {{
         prost::Message::encode_to_vec(&{outer} {{
-            aggregate: Some({choice}(crate::{module}::{aggregate} {{ event: Some(self.clone()) }})),
+            aggregate: Some({choice}(crate::{module}::{aggregate} {{ event: Some(Clone::clone(self)) }})),
         }})
     }}
     fn from_payload(payload: &[u8]) -> Result<Self, crate::UnreadableFact> {{

@@ -34,7 +34,7 @@ pub mod screening {
 }
 pub mod pass {
     pub mod v1 {
-        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::large_enum_variant, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("pass.v1");
     }
 }
@@ -119,6 +119,10 @@ redacted!(
     access::v1::Token,
     isolation::v1::RecordObservationRequest,
     isolation::v1::Vitals,
+    pass::v1::Phone,
+    pass::v1::Enrolment,
+    pass::v1::EnrolDeviceRequest,
+    pass::v1::Gate,
     registry::v1::CorrectResidentRequest,
     registry::v1::EnrolStaffRequest,
     registry::v1::FlagKeyPersonRequest,

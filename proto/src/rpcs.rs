@@ -70,6 +70,8 @@ const DESK: &[Role] = &[W, D];
 /// Who goes from door to door: what they learn there is about health and need, and not for figures.
 const CARERS: &[Role] = &[W, D, H];
 const SIGNERS: &[Role] = &[D, O, H];
+/// Neither keys nor lists name anybody.
+const VERIFIERS: &[Role] = &[G, W, D, O, H, A, U];
 const RECORD: &[Role] = &[S, U, A];
 const OPERATION: &[Role] = &[A];
 
@@ -196,11 +198,31 @@ pub const TABLE: &[Rpc] = &[
     command("/pass.v1.PassService/SuspendPass", DESK),
     command("/pass.v1.PassService/ReinstatePass", DESK),
     command("/pass.v1.PassService/RevokePass", DESK),
+    command("/pass.v1.PassService/RenewPass", DESK),
+    command("/pass.v1.PassService/ReportLost", DESK),
+    command("/pass.v1.PassService/ReplacePass", DESK),
     query("/pass.v1.PassService/GetHolder", STAFF),
     query("/pass.v1.PassService/ListHolders", STAFF),
     query("/pass.v1.PassService/CheckPass", &[G, W, D]).rate(Rate::Gate),
     command("/pass.v1.PassService/RecordCrossing", &[G, W, D]).rate(Rate::Gate),
     query("/pass.v1.PassService/ListCrossings", &[W, D]),
+    query("/pass.v1.VerificationService/GetKeySet", VERIFIERS).rate(Rate::Gate),
+    query("/pass.v1.VerificationService/GetSuspensionList", VERIFIERS).rate(Rate::Gate),
+    query("/pass.v1.VerificationService/WatchSuspensionList", VERIFIERS).rate(Rate::Gate).within(86_400),
+    command("/pass.v1.RecallService/RecallKey", &[D, O, H, A]),
+    command("/pass.v1.RecallService/ConfirmKeyRecall", &[D, O, H, A]),
+    command("/pass.v1.RecallService/DeclineKeyRecall", &[D, O, H, A]),
+    command("/pass.v1.RecallService/RecallCompound", &[D, O]),
+    command("/pass.v1.RecallService/LiftCompoundRecall", &[D, O]),
+    query("/pass.v1.RecallService/ListRecalls", &[W, D, O, H, U, A]),
+    command("/pass.v1.GateService/OpenEnrolment", DESK),
+    // The one-time code is the proof.
+    command("/pass.v1.GateService/EnrolDevice", &[]).rate(Rate::Attempt),
+    query("/pass.v1.GateService/GetGate", &[G]).rate(Rate::Gate),
+    query("/pass.v1.GateService/ListDevices", DESK),
+    command("/pass.v1.GateService/RetireDevice", DESK),
+    command("/pass.v1.GateService/RecordCrossings", &[G]).rate(Rate::Gate).up_to(MIB),
+    query("/pass.v1.GateService/ListConflicts", DESK),
     command("/isolation.v1.IsolationService/ProposeOrder", &[W, D, H]),
     command("/isolation.v1.IsolationService/ApproveOrder", SIGNERS),
     command("/isolation.v1.IsolationService/RecordObservation", &[W, D, H]),

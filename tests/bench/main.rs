@@ -39,7 +39,7 @@ enum What {
     Rpc(rpc::Options),
     /// How long a commit takes to another service's read model, over NATS.
     Feed(feed::Options),
-    /// The pass: characters, bytes, verifications on one thread, beside a certificate like the EU's.
+    /// The pass: characters, bytes, verifications on one thread, beside a certificate like the EU's; checks through gRPC.
     Pass(pass::Options),
     /// Events per second by which read models are built anew from a long log.
     Rebuild(rebuild::Options),
@@ -56,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
         What::Log(options) => log::measure(options).await?,
         What::Rpc(options) => rpc::measure(options).await?,
         What::Feed(options) => feed::measure(options).await?,
-        What::Pass(options) => pass::measure(&options)?,
+        What::Pass(options) => pass::measure(&options).await?,
         What::Rebuild(options) => rebuild::measure(options).await?,
         What::Rescreen(options) => rescreen::measure(options).await?,
         What::Screening(options) => screening::measure(&options)?,

@@ -18,6 +18,9 @@ mod apart;
 /// A database that was set back.
 mod set_back;
 
+/// A gate off line.
+mod gates;
+
 mod full_disk;
 mod hanging_up;
 mod killing;

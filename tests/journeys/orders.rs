@@ -57,6 +57,7 @@ impl Life {
             request_id: new_request_id(),
             resident: self.resident.name.clone(),
             surname: "王".into(),
+            kind: 0,
         };
         let issued = PassServiceClient::new(self.worker(at)).issue_pass(request).await;
         issued.map(tonic::Response::into_inner).map_err(|status| Spoken::from(&status).reason)

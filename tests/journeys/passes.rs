@@ -41,8 +41,12 @@ impl Gate {
     }
 
     async fn issue(&self, resident: &Resident) -> Pass {
-        let request =
-            IssuePassRequest { request_id: new_request_id(), resident: resident.name.clone(), surname: "王".into() };
+        let request = IssuePassRequest {
+            request_id: new_request_id(),
+            resident: resident.name.clone(),
+            surname: "王".into(),
+            kind: 0,
+        };
         self.desk().issue_pass(request).await.unwrap().into_inner()
     }
 
@@ -122,8 +126,12 @@ async fn each_refusal_at_the_gate_is_found_and_on_record() {
     };
     gate.desk().suspend_pass(suspend(Reason::Lent, "crossings/1")).await.unwrap();
     assert_eq!(gate.enters(code(&first), AFTERNOON).await, refused(Finding::Suspended));
-    let issue =
-        IssuePassRequest { request_id: new_request_id(), resident: resident.name.clone(), surname: String::new() };
+    let issue = IssuePassRequest {
+        request_id: new_request_id(),
+        resident: resident.name.clone(),
+        surname: String::new(),
+        kind: 0,
+    };
     assert_eq!(Spoken::from(&gate.desk().issue_pass(issue).await.unwrap_err()).reason, "SUSPENDED");
     gate.desk().suspend_pass(suspend(Reason::Lost, "paper 1")).await.unwrap();
     let second = gate.issue(&resident).await;

@@ -65,8 +65,12 @@ impl Street {
     }
 
     async fn issue(&self, resident: &Resident) -> Pass {
-        let request =
-            IssuePassRequest { request_id: new_request_id(), resident: resident.name.clone(), surname: "王".into() };
+        let request = IssuePassRequest {
+            request_id: new_request_id(),
+            resident: resident.name.clone(),
+            surname: "王".into(),
+            kind: 0,
+        };
         let mut desk = PassServiceClient::new(self.worker("2020-02-11T15:00:00+08:00"));
         desk.issue_pass(request).await.unwrap().into_inner()
     }

@@ -10,8 +10,9 @@ use proto::{
         RecordObservationRequest, ReleaseRequest, isolation_service_client::IsolationServiceClient,
     },
     pass::v1::{
-        IssuePassRequest, ListHoldersRequest, Reason as PassReason, ReinstatePassRequest, RevokePassRequest,
-        SuspendPassRequest, pass_service_client::PassServiceClient,
+        IssuePassRequest, LiftCompoundRecallRequest, ListHoldersRequest, Reason as PassReason, RecallCompoundRequest,
+        RecallReason, ReinstatePassRequest, RenewPassRequest, ReplacePassRequest, ReportLostRequest, RevokePassRequest,
+        SuspendPassRequest, pass_service_client::PassServiceClient, recall_service_client::RecallServiceClient,
     },
     registry::v1::{
         AddGateRequest, Compound, CreateCompoundRequest, CreateHouseholdRequest, CreateResidentRequest,
@@ -160,7 +161,13 @@ async fn pass(mut client: PassServiceClient<chassis::client::Connection>, names:
     let mut answers = Answers::new();
     let resident = || names.resident.clone();
     let (surname, evidence_ids) = (String::new(), vec!["crossings/1".to_owned()]);
-    ask!(answers, client.issue_pass(IssuePassRequest { request_id: id(), resident: resident(), surname }));
+    let kind = 0;
+    ask!(answers, client.issue_pass(IssuePassRequest { request_id: id(), resident: resident(), surname, kind }));
+    let surname = String::new();
+    ask!(answers, client.renew_pass(RenewPassRequest { request_id: id(), resident: resident(), surname, kind }));
+    ask!(answers, client.report_lost(ReportLostRequest { request_id: id(), resident: resident() }));
+    let surname = String::new();
+    ask!(answers, client.replace_pass(ReplacePassRequest { request_id: id(), resident: resident(), surname, kind }));
     ask!(
         answers,
         client.suspend_pass(SuspendPassRequest {
@@ -180,6 +187,18 @@ async fn pass(mut client: PassServiceClient<chassis::client::Connection>, names:
             evidence_ids,
         })
     );
+    answers
+}
+
+async fn recall(mut client: RecallServiceClient<chassis::client::Connection>, names: &Names) -> Answers {
+    let mut answers = Answers::new();
+    let (compound, issued_before) =
+        (|| names.compound.clone(), Some(chassis::timestamp(time("2020-02-11T15:00:00+08:00"))));
+    let (reason, evidence_ids) = (RecallReason::PapersLost.into(), vec!["7".to_owned()]);
+    let recall = RecallCompoundRequest { request_id: id(), compound: compound(), issued_before, reason, evidence_ids };
+    ask!(answers, client.recall_compound(recall));
+    let lift = LiftCompoundRecallRequest { request_id: id(), compound: compound(), reason: "有误".into() };
+    ask!(answers, client.lift_compound_recall(lift));
     answers
 }
 
@@ -254,6 +273,8 @@ async fn no_command_and_no_list_reaches_another_offices_record() {
     assert_eq!(screening(client(), &theirs).await, screening(client(), &nothing).await);
     let client = || PassServiceClient::new(me.clone());
     assert_eq!(pass(client(), &theirs).await, pass(client(), &nothing).await);
+    let client = || RecallServiceClient::new(me.clone());
+    assert_eq!(recall(client(), &theirs).await, recall(client(), &nothing).await);
     let client = || IsolationServiceClient::new(me.clone());
     assert_eq!(isolation(client(), &theirs).await, isolation(client(), &nothing).await);
     house.settled().await;

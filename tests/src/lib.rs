@@ -12,6 +12,8 @@ pub mod apart;
 pub mod collector;
 /// A neighbourhood to try things in.
 pub mod village;
+/// A gate that decides by itself.
+pub mod guard;
 
 use std::{
     collections::BTreeMap,

@@ -32,6 +32,13 @@ pub struct Principal {
     pub scope: Scope,
 }
 
+impl Principal {
+    /// Who comes without a token, where none is asked for.
+    pub fn nobody() -> Self {
+        Self { subject: "anybody".to_owned(), role: Role::Unspecified, unit: String::new(), scope: Scope::Nobody }
+    }
+}
+
 /// Whose records somebody may touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {

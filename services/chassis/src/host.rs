@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Clock, Feed, Ledger, Projection, Reaction, Vault, Views,
+    Clock, Feed, Ledger, Memory, Projection, Reaction, Remembered, Vault, Views,
     access::Tokens,
     client::Connection,
     consumers::Consumers,
@@ -21,6 +21,7 @@ use crate::{
     feed::{self, InProcess, Remote},
     inbox::Inbox,
     lease::{Lead, Lease},
+    memory,
     nats::Nats,
     postgres::Database,
     reactions::{self, Checkpoints},
@@ -175,10 +176,7 @@ impl Host {
 
     /// Follows the logs that the reaction wants.
     pub async fn react(&self, service: &str, reaction: Box<dyn Reaction>) -> anyhow::Result<()> {
-        let mut sources = Vec::new();
-        for source in reaction.sources() {
-            sources.push(self.feed_for(service, source).await?);
-        }
+        let sources = self.feeds_for(service, reaction.sources()).await?;
         reactions::start(reactions::Setup {
             service: service.to_owned(),
             reaction: Arc::from(reaction),
@@ -194,6 +192,20 @@ impl Host {
             stop: self.inner.stop.clone(),
         })
         .await
+    }
+
+    /// Folds the logs that the memory wants, from their beginnings, on every replica.
+    pub async fn remember(&self, service: &str, memory: Arc<dyn Memory>) -> anyhow::Result<Remembered> {
+        let sources = self.feeds_for(service, memory.sources()).await?;
+        Ok(memory::start(memory::Setup {
+            service: service.to_owned(),
+            memory,
+            sources,
+            ledger: self.ledger(service).await?,
+            consumers: self.consumers.clone(),
+            tracker: self.inner.tracker.clone(),
+            stop: self.inner.stop.clone(),
+        }))
     }
 
     /// Another service's log, to follow: of this process, or of a peer.
@@ -217,6 +229,14 @@ impl Host {
         };
         remotes.insert(source.to_owned(), Arc::clone(&remote));
         Ok(remote)
+    }
+
+    async fn feeds_for(&self, service: &str, sources: &[&str]) -> anyhow::Result<Vec<Arc<dyn Feed>>> {
+        let mut feeds = Vec::new();
+        for source in sources {
+            feeds.push(self.feed_for(service, source).await?);
+        }
+        Ok(feeds)
     }
 
     /// For what must be asked of a service within a request: each of its replicas, or this process where it runs here.
@@ -277,10 +297,7 @@ impl Host {
     ) -> anyhow::Result<Views> {
         let wanted: std::collections::BTreeSet<&str> =
             projections.iter().flat_map(|projection| projection.sources()).copied().collect();
-        let mut sources = Vec::new();
-        for source in wanted {
-            sources.push(self.feed_for(service, source).await?);
-        }
+        let sources = self.feeds_for(service, &Vec::from_iter(wanted)).await?;
         let views = Views::open(views::Setup {
             service: service.to_owned(),
             shelf: match &self.inner.store {

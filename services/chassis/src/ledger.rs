@@ -42,11 +42,21 @@ pub struct Decision<E> {
     subject: String,
     reserve: Vec<(String, Vec<u8>)>,
     release: Vec<(String, Vec<u8>)>,
+    /// For streams that only collect.
+    besides: Vec<Write>,
 }
 
 impl<E> Decision<E> {
     pub fn new(events: Vec<E>) -> Self {
-        Self { events, office: String::new(), subject: String::new(), reserve: Vec::new(), release: Vec::new() }
+        let (office, subject) = (String::new(), String::new());
+        Self { events, office, subject, reserve: Vec::new(), release: Vec::new(), besides: Vec::new() }
+    }
+
+    /// Events of another stream, of those that only collect, in the same commit: all of it is done or nothing.
+    pub fn besides<F: Fact>(mut self, stream_id: &str, collected: Decision<F>) -> Self {
+        self.besides.push(write_of(stream_id, Expected::Any, &collected));
+        self.besides.extend(collected.besides);
+        self
     }
 
     /// The neighbourhood's id whose record this is.
@@ -285,10 +295,15 @@ impl Ledger {
         after: Option<(u64, Arc<dyn Any + Send + Sync>)>,
     ) -> Result<Appended, AppendError> {
         let (log, states) = (Arc::clone(&self.log), Arc::clone(&self.states));
-        let stream = append.writes.first().map(|write| (write.category, write.stream_id.clone()));
+        let mut streams = append.writes.iter().map(|write| (write.category, write.stream_id.clone()));
+        let stream = streams.next();
+        let besides: Vec<_> = streams.collect();
         let fence = log.sole_writer();
         let task = async move {
             let appended = log.append(append).await;
+            for (category, stream_id) in besides {
+                states.evict(category, &stream_id);
+            }
             if let Some((category, stream_id)) = stream {
                 match (&appended, after) {
                     // Known, and done before: nothing was written now.
@@ -331,24 +346,12 @@ fn append_of<E: Fact, R: Message>(
         let claim = |(scope, key)| Claim { scope, key, stream_id: stream_id.to_owned() };
         keys.into_iter().map(claim).collect()
     };
-    let events = decision.events.iter().map(|event| NewEvent {
-        event_type: event.type_name(),
-        schema_version: 1,
-        payload: event.to_payload(),
-    });
-    let write = Write {
-        category: E::CATEGORY,
-        stream_id: stream_id.to_owned(),
-        expected,
-        office: decision.office,
-        subject_id: decision.subject,
-        events: events.collect(),
-    };
+    let own = write_of(stream_id, expected, &decision);
     Append {
         command_id: call.command_id.clone(),
         fingerprint: call.fingerprint,
         reply: reply.encode_to_vec(),
-        writes: vec![write],
+        writes: [own].into_iter().chain(decision.besides).collect(),
         reserve: claims(decision.reserve),
         release: claims(decision.release),
         actor: call.principal.subject.clone(),
@@ -356,6 +359,22 @@ fn append_of<E: Fact, R: Message>(
         causation_id: call.causation_id.clone(),
         traceparent: call.traceparent.clone(),
         occurred_at: call.now,
+    }
+}
+
+fn write_of<E: Fact>(stream_id: &str, expected: Expected, decision: &Decision<E>) -> Write {
+    let events = decision.events.iter().map(|event| NewEvent {
+        event_type: event.type_name(),
+        schema_version: 1,
+        payload: event.to_payload(),
+    });
+    Write {
+        category: E::CATEGORY,
+        stream_id: stream_id.to_owned(),
+        expected,
+        office: decision.office.clone(),
+        subject_id: decision.subject.clone(),
+        events: events.collect(),
     }
 }
 

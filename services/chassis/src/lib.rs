@@ -33,6 +33,8 @@ mod disk;
 mod museum;
 /// Read models: views of the logs that can be dropped and built again.
 pub mod views;
+/// What every replica remembers of the logs, for answers without a database.
+pub mod memory;
 /// When X then Y.
 pub mod reactions;
 /// The secret from which all other keys derive.
@@ -63,6 +65,7 @@ pub use feed::Feed;
 pub use host::Host;
 pub use lease::{Lead, Lease};
 pub use ledger::{Aggregate, Decision, Done, Failure, Ledger};
+pub use memory::{Memory, Remembered};
 pub use reactions::Reaction;
 pub use refusal::{Fields, Kind, Refusal, Refuse, reason};
 pub use vault::Vault;

@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
     Fact,
     isolation::v1::{Kind, Order as Resource, Reason, Terms, order_event},
-    pass::v1::{Decision as AtGate, Finding, gate_day_event, gate_day_event::Crossed},
+    pass::v1::{Finding, gate_day_event, gate_day_event::Crossed},
     registry::v1::resident_event,
     screening::v1::{Measure, Outcome, case_event, case_event::Assessed},
 };
@@ -207,8 +207,9 @@ impl Reactions {
         if crossed.resident_id.is_empty() {
             return Ok(());
         }
-        let found = |finding| crossed.findings().any(|found| found == finding);
-        if crossed.decision() == AtGate::Refused && found(Finding::Isolated) {
+        // A gate that was off line may not have known: what the centre makes of the crossing counts as much.
+        let found = |finding| crossed.findings().chain(crossed.judged_findings()).any(|found| found == finding);
+        if found(Finding::Isolated) {
             self.breached(&crossed, &call.derive("breach")).await?;
         }
         if found(Finding::Fever) {

@@ -40,6 +40,22 @@ impl Connect {
         })
     }
 
+    /// Without a token, for what a one-time code proves.
+    pub fn anonymous(&self) -> anyhow::Result<Connection> {
+        let connection = Connection::open_trusting(&self.address()?, None, self.authority()?.as_deref())?;
+        Ok(self.at.map_or_else(|| connection.clone(), |time| connection.at(time)))
+    }
+
+    /// Where that certificate lies.
+    pub fn authority_file(&self) -> Option<PathBuf> {
+        self.authority.clone()
+    }
+
+    /// When this happens, on a demonstration server.
+    pub fn at(&self) -> Option<DateTime<Utc>> {
+        self.at
+    }
+
     /// The certificate of the authority that was named, as PEM.
     pub fn authority(&self) -> anyhow::Result<Option<Vec<u8>>> {
         let Some(file) = &self.authority else { return Ok(None) };

@@ -21,6 +21,43 @@ pub mod desk {
     pub mod isolation;
     pub mod command;
 }
+/// A gate that works with the centre away.
+pub mod gate {
+    /// What the office and the gate PC may say about it.
+    pub mod command;
+    /// Devices: enrolled, listed, retired; where centre and gate disagree.
+    mod devices;
+    /// A device, its token and the root that it believes.
+    pub mod enrolment;
+    /// The guard's terminal.
+    mod run;
+    /// A line comes in, a verdict and words come out.
+    pub mod post;
+    /// What a scanner sends and a guard types.
+    pub mod line;
+    /// A gate with everything that it needs.
+    pub mod station;
+    /// How it stands: list, clock, queue.
+    pub mod standing;
+    /// Somebody before they are measured.
+    pub mod looks;
+    /// What a gate decides by itself.
+    pub mod verdict;
+    /// What the guard says.
+    mod words;
+    /// What this gate has seen.
+    pub mod memory;
+    /// What it has recorded.
+    pub mod journal;
+    /// Who it is, which keys it believes, who is suspended.
+    pub mod folder;
+    /// The gate's time.
+    pub mod watch;
+    /// The exchange with the centre.
+    pub mod centre;
+    /// The code in a picture.
+    mod image;
+}
 /// The eleventh of February 2020.
 pub mod story;
 /// Three carriers and everybody's phone.
@@ -49,6 +86,9 @@ pub enum Command {
     Screening(desk::screening::Command),
     #[command(flatten)]
     Pass(desk::pass::Command),
+    /// Gates that decide with the centre away
+    #[command(subcommand)]
+    Gate(gate::command::Command),
     #[command(flatten)]
     Isolation(desk::isolation::Command),
     #[command(flatten)]
@@ -88,6 +128,7 @@ impl Command {
             Self::Registry(command) => command.run().await,
             Self::Screening(command) => command.run().await,
             Self::Pass(command) => command.run().await,
+            Self::Gate(command) => command.run().await,
             Self::Isolation(command) => command.run().await,
             Self::Command(command) => command.run().await,
         }

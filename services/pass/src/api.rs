@@ -1,11 +1,16 @@
 //! The edge: fields are parsed, the caller's place is checked, and the answer is put together. What happens in between is
 //! decided in `domain`.
 
-use chassis::{Call, Decision, Done, Failure, Fields, Ledger, Refusal, Refuse as _, Views, page, reason, timestamp};
+use std::sync::Arc;
+
+use chassis::{Call, Decision, Done, Fields, Ledger, Refusal, Refuse as _, Remembered, Views, page, reason, timestamp};
+use chrono::{DateTime, Utc};
+use credential::keys::KeySet;
 use proto::pass::v1::{
     self, CheckPassRequest, CheckPassResponse, Crossing, GetHolderRequest, IssuePassRequest, ListCrossingsRequest,
-    ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass, Reason, RecordCrossingRequest,
-    ReinstatePassRequest, RevokePassRequest, SuspendPassRequest, holder_event, pass_service_server::PassService,
+    ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass, PassKind, Reason, RecordCrossingRequest,
+    ReinstatePassRequest, RenewPassRequest, ReplacePassRequest, ReportLostRequest, RevokePassRequest,
+    SuspendPassRequest, holder_event, pass_service_server::PassService,
 };
 use tonic::{Request, Response, Status};
 
@@ -13,10 +18,11 @@ use crate::{
     domain::{
         gate::{Passage, judge},
         gate_day::{self, Passed, Place},
-        holder::{Holder, Refused},
+        holder::{Holder, Issue, Refused},
+        keyring::{self, Keyring},
     },
-    issuing::Issuing,
-    passage::{Found, Lookup},
+    issuing::{Issuing, Wanted},
+    passage::{self, Found, Lookup},
     projections::{
         crossings,
         gates::{self, Gate},
@@ -25,25 +31,49 @@ use crate::{
     },
     report::{Identified, MOST_CODE, Reported},
     resources::{self, fault},
+    roll::Roll,
 };
 
+/// Keys and compounds taken back.
+pub(crate) mod recalls;
+/// What gates verify with.
+pub(crate) mod verification;
+
+#[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) ledger: Ledger,
     pub(crate) views: Views,
     pub(crate) issuing: Issuing,
+    pub(crate) roll: Arc<Roll>,
+    pub(crate) remembered: Remembered,
 }
 
 #[tonic::async_trait]
 impl PassService for Api {
     async fn issue_pass(&self, request: Request<IssuePassRequest>) -> Result<Response<Pass>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
-        let request = request.into_inner();
+        let IssuePassRequest { resident, surname, kind, .. } = request.into_inner();
+        self.give(&call, Holder::issue, (&resident, &surname, kind)).await
+    }
+
+    async fn renew_pass(&self, request: Request<RenewPassRequest>) -> Result<Response<Pass>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
+        let RenewPassRequest { resident, surname, kind, .. } = request.into_inner();
+        self.give(&call, Holder::renew, (&resident, &surname, kind)).await
+    }
+
+    async fn report_lost(&self, request: Request<ReportLostRequest>) -> Result<Response<Pass>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
         let mut fields = Fields::new();
-        let resident = fields.name("resident", "residents", &request.resident);
-        fields.at_most("surname", &request.surname, 20);
+        let resident = fields.name("resident", "residents", &request.get_ref().resident);
         let resident = fields.read(resident)?;
-        let home = self.home(&call, &resident).await?;
-        Ok(self.issuing.issue(&call, &resident, &home, &request.surname).await?.into_response())
+        self.change(&call, &resident, |holder| holder.suspend(Reason::Lost, &[])).await
+    }
+
+    async fn replace_pass(&self, request: Request<ReplacePassRequest>) -> Result<Response<Pass>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
+        let ReplacePassRequest { resident, surname, kind, .. } = request.into_inner();
+        self.give(&call, Holder::replace, (&resident, &surname, kind)).await
     }
 
     async fn suspend_pass(&self, request: Request<SuspendPassRequest>) -> Result<Response<Pass>, Status> {
@@ -83,8 +113,12 @@ impl PassService for Api {
         let resident = fields.name("name", "residents", &request.get_ref().name);
         let resident = fields.read(resident)?;
         let home = self.home(&call, &resident).await?;
+        // Who has seen a recall sees it here; while the record is still being read it is not said.
+        self.remembered.caught_up(&call).await.ok();
         let (holder, version) = self.ledger.load::<Holder>(&resident).await?;
-        Ok(Response::new(resources::holder(&resident, &home, &holder, version)))
+        let mut shown = resources::holder(&resident, &home, &holder, version);
+        self.mark_recalled(&mut shown);
+        Ok(Response::new(shown))
     }
 
     async fn list_holders(
@@ -105,6 +139,11 @@ impl PassService for Api {
         let next_page_token = cut(&mut holders, size)
             .map(|last| page::token_after(last.name.trim_start_matches("residents/")))
             .unwrap_or_default();
+        drop(db);
+        self.remembered.caught_up(&call).await.ok();
+        for holder in &mut holders {
+            self.mark_recalled(holder);
+        }
         Ok(Response::new(ListHoldersResponse { holders, next_page_token }))
     }
 
@@ -115,9 +154,16 @@ impl PassService for Api {
         let code = fields.required("code", &request.code, MOST_CODE);
         let gate = fields.path("gate", ["compounds", "gates"], &request.gate);
         let gate = fields.read(gate)?;
-        let mut db = self.views.read(&call).await?;
-        let gate = find_gate(&mut db, &call, &gate).await?;
-        let found = self.lookup(&gate).scan(&mut db, code).await?;
+        let found = if self.remembered.caught_up(&call).await.is_ok() {
+            let [compound, gate] = &gate;
+            let gate = self.roll.gate(&call.principal.scope, compound, gate).ok_or_else(no_gate)?;
+            passage::scan_from_memory(&self.roll, &*self.keys().await?, &gate, code, call.now)
+        } else {
+            // After a start the record is still being read: what is asked is found the slow way.
+            let mut db = self.views.read(&call).await?;
+            let gate = find_gate(&mut db, &call, &gate).await?;
+            self.lookup(&gate, &*self.keys().await?, call.now).scan(&mut db, code).await?
+        };
         let passage = Passage { who: found.who(), at: call.now, direction: None, measured: None, fever_from: None };
         let verdict = resources::verdict(&judge(&passage), found.shown_resident());
         Ok(Response::new(CheckPassResponse { verdict: Some(verdict) }))
@@ -137,7 +183,9 @@ impl PassService for Api {
         let gate = find_gate(&mut db, &call, &reported.gate).await?;
         let fever_from =
             method::in_force(&mut db, reported.at).await.map_err(fault)?.map(|method| method.fever_decicelsius);
-        let found = self.identify(&mut db, &gate, &reported.identity).await?;
+        let keys = self.keys().await?;
+        let lookup = self.lookup(&gate, &keys, reported.at);
+        let found = identify(&lookup, &mut db, &reported.identity).await?;
         drop(db);
         let Reported { at, direction, measured, .. } = reported;
         let passage =
@@ -180,10 +228,7 @@ impl PassService for Api {
             fields.name("parent", "compounds", &request.parent).map(|compound| [compound, String::new()])
         };
         let [compound, gate] = fields.read(parent)?;
-        let before = match page::after(&request.page_token)?.as_str() {
-            "" => i64::MAX,
-            position => position.parse().map_err(|_| foreign_token())?,
-        };
+        let before = before(&request.page_token)?;
         let size = page::size(request.page_size);
         let mut db = self.views.read(&call).await?;
         let scope = &call.principal.scope;
@@ -220,40 +265,76 @@ impl Api {
         Ok(self.ledger.transact(call, resident, decide, reply).await?.into_response())
     }
 
-    fn lookup<'a>(&'a self, gate: &'a Gate) -> Lookup<'a> {
-        Lookup { ledger: &self.ledger, desk: &self.issuing.desk, gate }
+    /// A pass with its code, by whichever of the holder's decisions.
+    async fn give(
+        &self,
+        call: &Call,
+        by: fn(&Holder, Issue) -> Result<Vec<holder_event::Event>, Refused>,
+        (resident, surname, kind): (&str, &str, i32),
+    ) -> Result<Response<Pass>, Status> {
+        let mut fields = Fields::new();
+        let resident = fields.name("resident", "residents", resident);
+        fields.at_most("surname", surname, 20);
+        let kind = if kind == 0 { Some(PassKind::Paper) } else { fields.one_of::<PassKind>("kind", kind) };
+        let (resident, kind) = fields.read(resident.zip(kind))?;
+        let home = self.home(call, &resident).await?;
+        let wanted = Wanted { by, resident: &resident, home: &home, surname, kind };
+        Ok(self.issuing.give(call, wanted).await?.into_response())
     }
 
-    async fn identify(
-        &self,
-        db: &mut sqlx::AnyConnection,
-        gate: &Gate,
-        identity: &Identified,
-    ) -> Result<Found, Status> {
-        let lookup = self.lookup(gate);
-        match identity {
-            Identified::Code(code) => lookup.scan(db, code).await,
-            Identified::Manual { resident, manual } => {
-                let found = lookup.by_hand(db, resident, manual).await?;
-                found.ok_or_else(|| Refused::NotFound.refusal().into())
-            }
-            Identified::Visitor { guarantor, visitor } => lookup.visitor(db, visitor, guarantor.as_deref()).await,
+    fn mark_recalled(&self, holder: &mut v1::Holder) {
+        let resident = holder.name.trim_start_matches("residents/");
+        if let Some(pass) = holder.pass.as_mut() {
+            pass.recalled = self.roll.is_recalled(resident);
         }
+    }
+
+    /// What codes are verified with.
+    async fn keys(&self) -> Result<Arc<KeySet>, Status> {
+        if let Some(keys) = self.roll.keyring().known() {
+            return Ok(Arc::clone(keys));
+        }
+        let (ring, _) = self.ledger.load::<Keyring>(keyring::STREAM).await?;
+        Ok(ring.known().cloned().ok_or_else(verification::no_key)?)
+    }
+
+    fn lookup<'a>(&'a self, gate: &'a Gate, keys: &'a KeySet, at: DateTime<Utc>) -> Lookup<'a> {
+        Lookup { ledger: &self.ledger, roll: &self.roll, keys, gate, at }
+    }
+}
+
+async fn identify(lookup: &Lookup<'_>, db: &mut sqlx::AnyConnection, identity: &Identified) -> Result<Found, Status> {
+    match identity {
+        Identified::Code(code) => lookup.scan(db, code).await,
+        Identified::Manual { resident, manual } => {
+            let found = lookup.by_hand(db, resident, manual).await?;
+            found.ok_or_else(|| Refused::NotFound.refusal().into())
+        }
+        Identified::Visitor { guarantor, visitor } => lookup.visitor(db, visitor, guarantor.as_deref()).await,
     }
 }
 
 /// The gate, if it is the caller's.
 async fn find_gate(db: &mut sqlx::AnyConnection, call: &Call, [compound, gate]: &[String; 2]) -> Result<Gate, Status> {
     let found = gates::find(db, &call.principal.scope, compound, gate).await.map_err(fault)?;
-    let missing = || {
-        Failure::Refused(Refusal::new(
-            chassis::Kind::NotFound,
-            reason(v1::Refusal::NotFound.as_str_name()),
-            "没有这个门岗，或不归您值守：请核对门岗编号",
-            "there is no such gate, or it is not yours: check the gate's name",
-        ))
-    };
-    Ok(found.ok_or_else(missing)?)
+    Ok(found.ok_or_else(no_gate)?)
+}
+
+/// The position before which a page of a list begins that shows the newest first.
+pub(crate) fn before(page_token: &str) -> Result<i64, Status> {
+    match page::after(page_token)?.as_str() {
+        "" => Ok(i64::MAX),
+        position => position.parse().map_err(|_| foreign_token()),
+    }
+}
+
+pub(crate) fn no_gate() -> Refusal {
+    Refusal::new(
+        chassis::Kind::NotFound,
+        reason(v1::Refusal::NotFound.as_str_name()),
+        "没有这个门岗，或不归您值守：请核对门岗编号",
+        "there is no such gate, or it is not yours: check the gate's name",
+    )
 }
 
 fn place(gate: &Gate) -> Place<'_> {

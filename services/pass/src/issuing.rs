@@ -8,16 +8,20 @@ use std::sync::{
 
 use anyhow::{Context as _, anyhow};
 use chassis::{Call, Decision, Done, Failure, Ledger, Views};
-use credential::number::PassNumber;
-use proto::pass::v1::Pass;
+use credential::{keys::Scope, number::PassNumber};
+use proto::pass::v1::{Pass, PassKind, holder_event::Event};
 use tokio::sync::OnceCell;
 use tonic::Status;
 
 use crate::{
-    desk::Desk,
-    domain::holder::{Holder, Issue, Refused},
+    desk::{self, Written},
+    domain::{
+        holder::{self, Holder, Issue, Refused},
+        keyring::Keyring,
+    },
     projections::{holders, method, residents::Home},
     resources,
+    timekeeping::Timekeeper,
 };
 
 /// Scope of the reservations: a status index belongs to one holder, for ever.
@@ -30,42 +34,64 @@ const ATTEMPTS: usize = 10_000;
 pub(crate) struct Issuing {
     pub(crate) ledger: Ledger,
     pub(crate) views: Views,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) timekeeper: Timekeeper,
     pub(crate) last_index: Arc<OnceCell<AtomicU32>>,
 }
 
+/// What is asked for.
+pub(crate) struct Wanted<'a> {
+    /// Says when a pass is given; a method of the holder.
+    pub(crate) by: fn(&Holder, Issue) -> Result<Vec<Event>, Refused>,
+    pub(crate) resident: &'a str,
+    pub(crate) home: &'a Home,
+    pub(crate) surname: &'a str,
+    pub(crate) kind: PassKind,
+}
+
 impl Issuing {
-    /// Issues a pass, or finds the one that is still good, and writes its code. The code holds the surname, so it is never
+    /// Gives a pass, or finds the one that is still good, and writes its code. The code holds the surname, so it is never
     /// stored: the same pass always makes the same code.
-    pub(crate) async fn issue(
-        &self,
-        call: &Call,
-        resident: &str,
-        home: &Home,
-        surname: &str,
-    ) -> Result<Done<Pass>, Status> {
-        let mut done = self.number(call, resident, home).await?;
-        let (holder, _) = self.ledger.load::<Holder>(resident).await?;
+    pub(crate) async fn give(&self, call: &Call, wanted: Wanted<'_>) -> Result<Done<Pass>, Status> {
+        let ring = self.timekeeper.turn_keys(call.now).await?;
+        let mut done = self.number(call, &wanted, &ring).await?;
+        let (holder, _) = self.ledger.load::<Holder>(wanted.resident).await?;
         let pass = holder.find_pass(&done.reply.number).context("finding the pass that was issued");
-        let code = pass.and_then(|pass| self.desk.code(pass, surname)).map_err(Failure::Fault)?;
-        done.reply.code = code;
+        let written = pass.and_then(|pass| self.write(call, &wanted, pass, &ring)).map_err(Failure::Fault)?;
+        done.reply.code = written.code;
+        done.reply.phone = written.phone;
         Ok(done)
     }
 
-    async fn number(&self, call: &Call, resident: &str, home: &Home) -> Result<Done<Pass>, Status> {
+    fn write(&self, call: &Call, wanted: &Wanted<'_>, pass: &holder::Pass, ring: &Keyring) -> anyhow::Result<Written> {
+        let desk = &self.timekeeper.desk;
+        if wanted.kind == PassKind::Phone {
+            let known = ring.signing(Scope::Passes, desk::hour(call.now)?).context("finding the key that signs now")?;
+            return desk.phone(pass, wanted.surname, known, call.now);
+        }
+        let known = ring.signed(pass.key_id, desk::hour(pass.issued)?).context("finding the key of the pass")?;
+        desk.paper(pass, wanted.surname, known)
+    }
+
+    async fn number(&self, call: &Call, wanted: &Wanted<'_>, ring: &Keyring) -> Result<Done<Pass>, Status> {
+        let Wanted { by, resident, home, .. } = wanted;
         let mut db = self.views.read(call).await?;
         let method = method::in_force(&mut db, call.now).await.map_err(resources::fault)?;
         drop(db);
         let pass_days = method.map(|method| method.pass_days);
+        let signing = ring.signing(Scope::Passes, desk::hour(call.now).map_err(Failure::Fault)?);
+        let key_id = signing.context("finding the key that signs now").map_err(Failure::Fault)?.key.id;
+        // A recall that its caller has seen is known here; where the record is still being read, the pass there is stays.
+        self.timekeeper.remembered.caught_up(call).await.ok();
         for _ in 0..ATTEMPTS {
             let index = self.next_index().await?;
-            let number = self.desk.number(index, &call.id("pass number"));
+            let number = self.timekeeper.desk.number(index, &call.id("pass number"));
             let number = number.ok_or_else(|| Failure::Fault(anyhow!("all status indices are used up")))?;
-            let issue = Issue { number, now: call.now, pass_days };
             let decide = |holder: &Holder, _| -> Result<_, Refused> {
-                let events = holder.issue(issue)?;
+                let recalled = holder.pass().is_some_and(|pass| self.timekeeper.roll.recalled(pass));
+                let events = by(holder, Issue { number, now: call.now, pass_days, key_id, recalled })?;
                 let new = !events.is_empty();
-                let decision = Decision::new(events).office(home.residence.neighbourhood_id.as_str()).subject(resident);
+                let decision =
+                    Decision::new(events).office(home.residence.neighbourhood_id.as_str()).subject(*resident);
                 Ok(if new { decision.reserve(STATUS_INDEX, index.to_be_bytes()) } else { decision })
             };
             let reply = |holder: &Holder, _| resources::pass(resident, holder).unwrap_or_default();

@@ -4,12 +4,20 @@
 /// Where codes are made.
 pub mod desk;
 pub mod domain {
+    /// A device at a gate, and how far its crossings are on record.
+    pub mod device;
     /// What a gate decides.
     pub mod gate;
     /// What a gate has on record.
     pub mod gate_day;
     /// A resident, what qualifies and what bars them, and their passes.
     pub mod holder;
+    /// The keys that sign, and those that do no longer.
+    pub mod keyring;
+    /// The list of suspended passes.
+    pub mod listing;
+    /// All that a compound was issued before an hour.
+    pub mod recall;
     /// What the guard says.
     mod words;
 }
@@ -17,18 +25,32 @@ pub mod domain {
 mod facts;
 /// What is shown and looked up.
 mod projections {
+    pub(crate) mod conflicts;
     pub(crate) mod crossings;
+    pub(crate) mod devices;
     pub(crate) mod gates;
     pub(crate) mod holders;
     pub(crate) mod method;
     pub(crate) mod residents;
 }
+/// What a gate is answered from.
+mod roll;
 /// The edge.
 mod api;
+/// Key sets and lists, signed.
+mod publishing;
+/// Keys that change, a list that stays young.
+mod timekeeping;
+/// Crossings that a gate decided by itself.
+mod arrivals;
+/// The edge for gates that decide by themselves.
+mod gates;
 /// Numbers and codes for those who are eligible.
 mod issuing;
 /// Who stands at the gate.
 mod passage;
+/// Holders as they stood at an earlier time.
+mod past;
 /// Verdicts, orders and move-outs, as they reach the holder.
 mod reactions;
 /// What a gate reports.
@@ -38,47 +60,99 @@ mod resources;
 
 use std::sync::Arc;
 
-use chassis::Host;
-use proto::pass::v1::pass_service_server::PassServiceServer;
+use anyhow::Context as _;
+use chassis::{Host, Memory, access::Tokens};
+use proto::pass::v1::{
+    gate_service_server::GateServiceServer, pass_service_server::PassServiceServer,
+    recall_service_server::RecallServiceServer, verification_service_server::VerificationServiceServer,
+};
 use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tonic::service::RoutesBuilder;
 
 use crate::{
-    api::Api,
+    api::{Api, verification::VerificationApi},
     desk::Desk,
+    gates::GateApi,
     issuing::Issuing,
-    projections::{crossings::Crossings, gates::Gates, holders::Holders, method::MethodInForce, residents::Residents},
+    projections::{
+        conflicts::Conflicts, crossings::Crossings, devices::Devices, gates::Gates, holders::Holders,
+        method::MethodInForce, residents::Residents,
+    },
+    publishing::Publisher,
     reactions::Reactions,
+    roll::Roll,
+    timekeeping::Timekeeper,
 };
+
+/// The service's log, and its name.
+const LOG: &str = "pass";
 
 /// Starts the service on this host and adds it to the routes.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
+    routes.add_service(GateServiceServer::new(gates(host, &api)));
+    let publisher = Publisher::new(Arc::clone(&api.issuing.timekeeper.desk), Arc::clone(&api.roll));
+    routes.add_service(VerificationServiceServer::new(VerificationApi {
+        publisher: Arc::new(publisher),
+        remembered: api.remembered.of(LOG),
+        stop: host.stop().clone(),
+    }));
+    routes.add_service(RecallServiceServer::new(api.clone()));
     routes.add_service(PassServiceServer::new(api));
     Ok(())
 }
 
 async fn open(host: &Host) -> anyhow::Result<Api> {
-    let ledger = host.ledger("pass").await?;
+    let ledger = host.ledger(LOG).await?;
     let views = host
         .views(
-            "pass",
-            vec![Box::new(Residents), Box::new(Gates), Box::new(MethodInForce), Box::new(Holders), Box::new(Crossings)],
+            LOG,
+            vec![
+                Box::new(Residents),
+                Box::new(Gates),
+                Box::new(MethodInForce),
+                Box::new(Holders),
+                Box::new(Crossings),
+                Box::new(Devices),
+                Box::new(Conflicts),
+            ],
         )
         .await?;
-    host.react("pass", Box::new(Reactions { ledger: ledger.clone() })).await?;
-    let desk = Desk::new(
-        host.secrets.derive("pass signing").expose_secret(),
-        *host.secrets.derive("pass tags").expose_secret(),
-    );
-    let issuing = Issuing {
+    host.react(LOG, Box::new(Reactions { ledger: ledger.clone() })).await?;
+    let desk = Arc::new(Desk::new(&host.secrets));
+    let roll = Arc::new(Roll::new(Arc::clone(&desk)));
+    let remembered = host.remember(LOG, Arc::clone(&roll) as Arc<dyn Memory>).await?;
+    let timekeeper = Timekeeper {
         ledger: ledger.clone(),
-        views: views.clone(),
-        desk: Arc::new(desk),
-        last_index: Arc::new(OnceCell::new()),
+        roll: Arc::clone(&roll),
+        remembered: remembered.of(LOG),
+        desk,
+        clock: host.clock.clone(),
+        lease: host.lease.clone(),
     };
-    Ok(Api { ledger, views, issuing })
+    // Nobody waits for the first keys; a replica that does not lead is given them by the one that does.
+    if host.lease.leads() {
+        timekeeper.turn_keys(host.clock.now()).await.context("announcing the first keys")?;
+    }
+    let (keeping, stop) = (timekeeper.clone(), host.stop().clone());
+    host.tracker().spawn(async move {
+        stop.run_until_cancelled(keeping.run()).await;
+    });
+    let issuing =
+        Issuing { ledger: ledger.clone(), views: views.clone(), timekeeper, last_index: Arc::new(OnceCell::new()) };
+    Ok(Api { ledger, views, issuing, roll, remembered })
+}
+
+fn gates(host: &Host, api: &Api) -> GateApi {
+    GateApi {
+        ledger: api.ledger.clone(),
+        views: api.views.clone(),
+        desk: Arc::clone(&api.issuing.timekeeper.desk),
+        tokens: Tokens::new(&host.secrets),
+        clock: host.clock.clone(),
+        codes: *host.secrets.derive("gate enrolment").expose_secret(),
+    }
 }
 
 #[cfg(test)]

@@ -1,19 +1,28 @@
-//! Finds out who stands at a gate. Holders come from the log, never from a read model, so an isolation counts from the
-//! moment that it is on record here.
+//! Finds out who stands at a gate. What is put on record goes by the log, never by a read model, so an isolation counts from the
+//! moment that it is on record here; what is only asked is answered from memory, which follows within milliseconds.
 
 use std::sync::Arc;
 
 use chassis::{Ledger, Scope};
-use credential::{number::PassNumber, reason::Reason, text::looks_like_code, verify};
+use chrono::{DateTime, Utc};
+use credential::{
+    code::Parts,
+    keys::KeySet,
+    number::PassNumber,
+    payload::Kind,
+    reason::Reason,
+    text::{Prefix, looks_like_code, unarmour},
+    time::Second,
+    verify::{self, Grounds},
+};
 use proto::{
-    pass::v1::{Manual, Visitor, visitor::Exception},
+    pass::v1::{Finding, Manual, Visitor, visitor::Exception},
     registry::v1::Residence,
 };
 use sqlx::AnyConnection;
 use tonic::Status;
 
 use crate::{
-    desk::Desk,
     domain::{
         gate::{Guarantor, Resident, Scan, Who},
         gate_day::Person,
@@ -22,14 +31,27 @@ use crate::{
     issuing,
     projections::{gates::Gate, residents},
     resources::fault,
+    roll::{self, Roll},
 };
 
 /// Somebody at a gate, looked up.
 pub(crate) enum Found {
     Nobody(Scan<'static>),
-    Scanned { number: String, resident: Known },
-    ByHand { reason: String, resident: Known },
-    Visitor { visitor: Visitor, exception: Exception, guarantor: Guarantor },
+    /// `void`: ours, and yet not good as it is shown.
+    Scanned {
+        number: String,
+        resident: Known,
+        void: Option<Finding>,
+    },
+    ByHand {
+        reason: String,
+        resident: Known,
+    },
+    Visitor {
+        visitor: Visitor,
+        exception: Exception,
+        guarantor: Guarantor,
+    },
 }
 
 pub(crate) struct Known {
@@ -41,38 +63,105 @@ pub(crate) struct Known {
     own: bool,
 }
 
-/// What can look people up: the log, and a keyring for codes.
+/// What can look people up: the log, the memory, and the keys for codes.
 pub(crate) struct Lookup<'a> {
     pub(crate) ledger: &'a Ledger,
-    pub(crate) desk: &'a Desk,
+    pub(crate) roll: &'a Roll,
+    pub(crate) keys: &'a KeySet,
     pub(crate) gate: &'a Gate,
+    /// When they stand there.
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// What a scanned or typed text is, before anybody is looked up.
+enum Text {
+    /// `void`: we signed it, and yet it is not good as it is shown.
+    Number {
+        number: PassNumber,
+        void: Option<Finding>,
+    },
+    Nobody(Scan<'static>),
+}
+
+/// A scanned code, or a number that was typed in its place. Whether the pass still counts its holder's stream says: here only
+/// that we signed it, and what is wrong with how it is shown.
+fn read(text: &str, keys: &KeySet, at: DateTime<Utc>) -> Text {
+    if !looks_like_code(text) {
+        let typed = text.parse::<PassNumber>();
+        return typed.map_or(Text::Nobody(Scan::Unreadable), |number| Text::Number { number, void: None });
+    }
+    let now = Second::of_unix(at.timestamp()).unwrap_or_default();
+    let (reason, payload) = match verify::verify(text, &Grounds::new(keys, None, now)).answer {
+        Ok(pass) => return Text::Number { number: pass.payload.number, void: None },
+        Err(refusal) => (refusal.reason, refusal.payload),
+    };
+    let void = match reason {
+        Reason::SlotRange | Reason::SlotTooOld => Some(Finding::OldPicture),
+        Reason::SlotInFuture => Some(Finding::ClockWrong),
+        // Its slot has not been looked at.
+        Reason::NotYetValid if payload.as_ref().is_some_and(|payload| payload.kind == Kind::Phone) => {
+            Some(Finding::ClockWrong)
+        }
+        Reason::NotYetValid | Reason::Expired => None,
+        // The key's signature is right, and may be a stranger's.
+        Reason::CompromisedKey => {
+            let number = unarmour(Prefix::Pass, text).and_then(|bytes| Parts::of(&bytes).map(|parts| parts.number()));
+            return number.map_or(Text::Nobody(Scan::Unreadable), |number| Text::Number {
+                number,
+                void: Some(Finding::Recalled),
+            });
+        }
+        Reason::BadSignature
+        | Reason::UnknownKey
+        | Reason::WrongScope
+        | Reason::KindPosing
+        | Reason::KeyNotInForce
+        | Reason::ChainBroken => return Text::Nobody(Scan::BadSignature),
+        _ => return Text::Nobody(Scan::Unreadable),
+    };
+    payload.map_or(Text::Nobody(Scan::Unreadable), |payload| Text::Number { number: payload.number, void })
+}
+
+/// Who shows this text, from memory alone.
+pub(crate) fn scan_from_memory(roll: &Roll, keys: &KeySet, gate: &roll::Gate, text: &str, at: DateTime<Utc>) -> Found {
+    let (number, void) = match read(text, keys, at) {
+        Text::Number { number, void } => (number, void),
+        Text::Nobody(scan) => return Found::Nobody(scan),
+    };
+    let Some((resident_id, holder)) = roll.holder_of(number) else {
+        return Found::Nobody(stranger(void));
+    };
+    let number = number.to_string();
+    let pass = holder.find_pass(&number);
+    let void = void.or_else(|| pass.filter(|pass| roll.recalled(pass)).map(|_| Finding::Recalled));
+    let residence = pass.map(|pass| pass.residence.clone()).unwrap_or_default();
+    let lives_here = roll.serves(gate, &residence.compound_id);
+    let own = residence.neighbourhood_id == gate.neighbourhood_id;
+    let resident = Known { resident_id: resident_id.to_string(), holder, residence, lives_here, own };
+    Found::Scanned { number, resident, void }
+}
+
+/// Signed with a key that others have, too, and nobody's number: forged.
+fn stranger(void: Option<Finding>) -> Scan<'static> {
+    if void == Some(Finding::Recalled) { Scan::BadSignature } else { Scan::Unreadable }
 }
 
 impl Lookup<'_> {
     /// A scanned code, or a number that was typed in its place.
     pub(crate) async fn scan(&self, db: &mut AnyConnection, text: &str) -> Result<Found, Status> {
-        let number = if looks_like_code(text) {
-            // Whether it still counts the log says: here only that we signed it.
-            match verify::read(text, self.desk.keys()) {
-                Ok(payload) => payload.number,
-                Err(Reason::BadSignature | Reason::UnknownKey | Reason::WrongScope) => {
-                    return Ok(Found::Nobody(Scan::BadSignature));
-                }
-                Err(_) => return Ok(Found::Nobody(Scan::Unreadable)),
-            }
-        } else {
-            match text.parse::<PassNumber>() {
-                Ok(number) => number,
-                Err(_) => return Ok(Found::Nobody(Scan::Unreadable)),
-            }
+        let (number, void) = match read(text, self.keys, self.at) {
+            Text::Number { number, void } => (number, void),
+            Text::Nobody(scan) => return Ok(Found::Nobody(scan)),
         };
         let Some((resident_id, holder)) = issuing::holder_of(self.ledger, number).await? else {
-            return Ok(Found::Nobody(Scan::Unreadable));
+            return Ok(Found::Nobody(stranger(void)));
         };
         let number = number.to_string();
-        let residence = holder.find_pass(&number).map(|pass| pass.residence.clone()).unwrap_or_default();
+        let pass = holder.find_pass(&number);
+        let void = void.or_else(|| pass.filter(|pass| self.roll.recalled(pass)).map(|_| Finding::Recalled));
+        let residence = pass.map(|pass| pass.residence.clone()).unwrap_or_default();
         let resident = self.known(db, resident_id, holder, residence).await?;
-        Ok(Found::Scanned { number, resident })
+        Ok(Found::Scanned { number, resident, void })
     }
 
     /// A resident whom staff name (R17); `None` for nobody of this neighbourhood.
@@ -131,7 +220,13 @@ impl Found {
     pub(crate) fn who(&self) -> Who<'_> {
         match self {
             Self::Nobody(scan) => Who::Scanned(*scan),
-            Self::Scanned { number, resident } => Who::Scanned(Scan::Ours { number, resident: resident.at_the_gate() }),
+            Self::Scanned { number, resident, void } => {
+                let resident = resident.at_the_gate();
+                Who::Scanned(match *void {
+                    None => Scan::Ours { number, resident },
+                    Some(finding) => Scan::Void { number, resident, finding },
+                })
+            }
             Self::ByHand { resident, .. } => Who::Known(resident.at_the_gate()),
             Self::Visitor { exception, guarantor, .. } => Who::Visitor { exception: *exception, guarantor: *guarantor },
         }
@@ -149,7 +244,7 @@ impl Found {
     pub(crate) fn into_person(self) -> Person {
         match self {
             Self::Nobody(_) => Person::default(),
-            Self::Scanned { number, resident } => Person { pass_number: number, ..resident.into_person() },
+            Self::Scanned { number, resident, .. } => Person { pass_number: number, ..resident.into_person() },
             Self::ByHand { reason, resident } => Person { manual_reason: reason, ..resident.into_person() },
             Self::Visitor { visitor, .. } => Person { visitor: Some(visitor), ..Person::default() },
         }

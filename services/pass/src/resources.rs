@@ -12,7 +12,7 @@ use crate::{
     projections::residents::Home,
 };
 
-/// The pass that counts; without its code, which only the answer to IssuePass carries.
+/// The pass that counts; without its code, which only the answers to those who give one carry.
 pub(crate) fn pass(resident: &str, holder: &Holder) -> Option<v1::Pass> {
     let pass = holder.pass()?;
     Some(v1::Pass {
@@ -23,6 +23,10 @@ pub(crate) fn pass(resident: &str, holder: &Holder) -> Option<v1::Pass> {
         expire_time: Some(timestamp(pass.expires)),
         suspended: matches!(pass.standing, Standing::Suspended(_)),
         revoked: matches!(pass.standing, Standing::Revoked(_)),
+        // The keyring and the compound's stream say that.
+        recalled: false,
+        phone: None,
+        renew_time: Some(timestamp(pass.renewable_from())),
     })
 }
 

@@ -2,6 +2,8 @@
 
 /// Checked and recorded.
 mod gates;
+/// Published for gates.
+mod lists;
 /// Qualified, issued, barred, taken away.
 mod passes;
 /// Other services' facts, people's requests.

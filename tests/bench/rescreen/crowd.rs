@@ -164,6 +164,7 @@ fn holder(number: usize) -> Write {
             issued: time("2020-02-11T08:00:00+08:00"),
             expires: time("2020-02-25T08:00:00+08:00"),
             residence: Some(residence(number)),
+            key_id: 1,
         }),
     ];
     write(&resident_id, number, &events)

@@ -4,7 +4,7 @@ use std::{
     task::Poll,
 };
 
-use proto::event::v1::Head;
+use proto::{event::v1::Head, registry::v1::compound_event::Event};
 
 use super::*;
 use crate::compound::{Compound, House, Refused, add_gate, call, gate_added, open, open_with_gates};
@@ -259,4 +259,36 @@ fn what_was_remembered_under_one_fence_is_forgotten_under_another() {
     states.put(None, "compound", "c", 1, state());
     states.put_read(states.before_reading(None), "compound", "c", 1, state());
     assert!(states.get(Some(3), "compound", "c").is_none(), "nor is what was read while others might write");
+}
+
+#[tokio::test]
+async fn what_a_decision_puts_into_other_streams_is_done_with_it_or_not_at_all() {
+    let house = House::new();
+    let ledger = house.ledger().await;
+    open(&ledger, &call("1"), "c").await.unwrap();
+    assert!(gates(&ledger, "collects").await.is_empty());
+    let besides = |command: &'static str, gate: &'static str| {
+        let ledger = ledger.clone();
+        async move {
+            let decide = |state: &Compound, _| -> Result<_, Refused> {
+                let collected = Decision::new(vec![gate_added(gate)]).office("n2");
+                Ok(Decision::new(state.add_gate(gate)?).besides("collects", collected))
+            };
+            ledger.transact(&call(command), "c", decide, |_: &Compound, _| Head::default()).await
+        }
+    };
+    let done = besides("2", "east").await.unwrap();
+    assert_eq!(done.position, 3);
+    assert_eq!(gates(&ledger, "collects").await, ["east"], "what was remembered of that stream is no more");
+    besides("2", "east").await.unwrap();
+    assert_eq!(gates(&ledger, "collects").await, ["east"], "done once");
+    let held = |_: &Compound, _| -> Result<_, Refused> { Ok(Decision::<Event>::new(vec![]).reserve("gate", "west")) };
+    ledger.transact(&call("3"), "d", held, |_: &Compound, _| Head::default()).await.unwrap();
+    let decide = |state: &Compound, _| -> Result<_, Refused> {
+        let collected = Decision::new(vec![gate_added("west")]);
+        Ok(Decision::new(state.add_gate("west")?).reserve("gate", "west").besides("collects", collected))
+    };
+    let refused = ledger.transact(&call("4"), "c", decide, |_: &Compound, _| Head::default()).await.unwrap_err();
+    assert!(matches!(refused, Failure::Reserved { .. }), "{refused}");
+    assert_eq!(gates(&ledger, "collects").await, ["east"], "nothing of it is done");
 }

@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 use proto::pass::v1::{
-    CheckPassRequest, CheckPassResponse, GetHolderRequest, IssuePassRequest, ListHoldersRequest, Reason,
-    ReinstatePassRequest, RevokePassRequest, SuspendPassRequest, Verdict, pass_service_client::PassServiceClient,
+    CheckPassRequest, CheckPassResponse, GetHolderRequest, ListHoldersRequest, Reason, ReinstatePassRequest,
+    ReportLostRequest, RevokePassRequest, SuspendPassRequest, Verdict, pass_service_client::PassServiceClient,
 };
 
 use crate::{
@@ -15,7 +15,10 @@ use crate::{
 };
 
 mod crossing;
+mod giving;
 mod inspect;
+mod recall;
+mod verification;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -31,15 +34,22 @@ pub enum Command {
 pub enum Pass {
     /// Issues a pass to a resident who qualifies, and prints its code
     #[command(after_help = "Example:\n  mifeng pass issue 019c31 --surname 张")]
-    Issue {
+    Issue(giving::Giving),
+    /// Another pass without a new scan while nothing has changed: in the last quarter of the old one's life, after it, or where
+    /// it was recalled. The old number no longer counts
+    #[command(after_help = "Example:\n  mifeng pass renew 019c31 --surname 张")]
+    Renew(giving::Giving),
+    /// The holder has lost the pass: no gate takes it any more, until it is found (reinstate) or replaced
+    #[command(after_help = "Example:\n  mifeng pass lost 019c31")]
+    Lost {
         #[arg(value_parser = typed::name("residents"))]
         resident: String,
-        /// For the guard's eye; at most two characters are kept in the code
-        #[arg(long, default_value = "", hide_default_value = true)]
-        surname: String,
         #[command(flatten)]
         act: Act,
     },
+    /// Another pass in the place of a lost one, which is revoked
+    #[command(after_help = "Example:\n  mifeng pass replace 019c31 --surname 张")]
+    Replace(giving::Giving),
     /// Closes the gates to a pass for a while
     #[command(after_help = "Example:\n  mifeng pass suspend 019c31 --reason lent --evidence crossings/019c2f")]
     Suspend(Taking),
@@ -73,6 +83,17 @@ pub enum Pass {
         #[command(flatten)]
         ask: Ask,
     },
+    /// The keys that gates believe, as a set that the root signed
+    #[command(after_help = "Example:\n  mifeng pass keys\n  mifeng pass keys --qr")]
+    Keys(verification::Keys),
+    /// The list of suspended passes: whole, or what has changed since the one that a gate holds; as text or as a QR code
+    #[command(
+        after_help = "Example:\n  mifeng pass suspensions\n  mifeng pass suspensions --from 1024 --qr\n  mifeng pass suspensions --watch -o json"
+    )]
+    Suspensions(verification::Suspensions),
+    /// Many passes at once: all of a key since an hour, all of a compound before one
+    #[command(subcommand)]
+    Recall(recall::Command),
     /// May this code cross here now? Records nothing
     #[command(after_help = "Example:\n  mifeng pass check 'MF1:6BF%CAT$M.' --gate 019c2f/1")]
     Check {
@@ -117,13 +138,19 @@ impl Command {
 impl Pass {
     async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Issue { resident, surname, act } => {
-                let issued = act.send(async |connection, request_id| {
-                    let request = IssuePassRequest { request_id, resident, surname };
-                    PassServiceClient::new(connection).issue_pass(request).await
+            Self::Issue(giving) => giving.issue().await,
+            Self::Renew(giving) => giving.renew().await,
+            Self::Replace(giving) => giving.replace().await,
+            Self::Lost { resident, act } => {
+                let lost = act.send(async |connection, request_id| {
+                    let request = ReportLostRequest { request_id, resident };
+                    PassServiceClient::new(connection).report_lost(request).await
                 });
-                act.show(&issued.await?)
+                act.show(&lost.await?)
             }
+            Self::Keys(keys) => keys.run().await,
+            Self::Suspensions(suspensions) => suspensions.run().await,
+            Self::Recall(command) => command.run().await,
             Self::Suspend(Taking { resident, reason, evidence, act }) => {
                 let suspended = act.send(async |connection, request_id| {
                     let request =

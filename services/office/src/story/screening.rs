@@ -356,6 +356,7 @@ pub(super) async fn issue(
             request_id: story.ids.of(format_args!("pass:{}", bare(&known.resident))),
             resident: known.resident.clone(),
             surname: known.person.name.chars().take(1).collect(),
+            kind: 0,
         })
         .await?
         .into_inner();

@@ -45,7 +45,16 @@ pub enum Who<'a> {
 pub enum Scan<'a> {
     Unreadable,
     BadSignature,
-    Ours { number: &'a str, resident: Resident<'a> },
+    Ours {
+        number: &'a str,
+        resident: Resident<'a>,
+    },
+    /// Ours, and yet not good as it is shown: recalled, or an old picture of a phone.
+    Void {
+        number: &'a str,
+        resident: Resident<'a>,
+        finding: Finding,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +93,7 @@ pub fn judge(passage: &Passage<'_>) -> Judgement {
     };
     let mut findings = vec![first];
     let resident = match passage.who {
-        Who::Scanned(Scan::Ours { resident, .. }) | Who::Known(resident) => {
+        Who::Scanned(Scan::Ours { resident, .. } | Scan::Void { resident, .. }) | Who::Known(resident) => {
             resident.lives_here && !resident.holder.moved_out
         }
         Who::Scanned(_) | Who::Visitor { .. } => false,
@@ -107,6 +116,10 @@ fn scanned(scan: Scan<'_>, at: DateTime<Utc>) -> (Decision, Finding) {
         Scan::Unreadable => Finding::Unreadable,
         Scan::BadSignature => Finding::BadSignature,
         Scan::Ours { number, resident } => of_pass(number, resident, at),
+        Scan::Void { number, resident, finding } => match of_pass(number, resident, at) {
+            Finding::Valid => finding,
+            other => other,
+        },
     };
     (if finding == Finding::Valid { Decision::Allowed } else { Decision::Refused }, finding)
 }

@@ -5,7 +5,7 @@ use chassis::{Aggregate, Decision, day_of, timestamp};
 use chrono::{DateTime, Utc};
 use proto::{
     pass::v1::{
-        Direction, Visitor,
+        Decision as Gate, Direction, Finding, GateCrossing, Visitor,
         gate_day_event::{Crossed, Event},
     },
     registry::v1::Residence,
@@ -43,6 +43,18 @@ pub struct Place<'a> {
     pub gate_id: &'a str,
 }
 
+/// What a gate that decides by itself adds: its own decision, its clocks, and what the centre makes of it.
+#[derive(Clone, Debug, Default)]
+pub struct Reported {
+    pub device_id: String,
+    pub typed: bool,
+    /// For the time of the crossing, by all that the centre knows now.
+    pub judged: Option<Judgement>,
+    /// The fact that the gate did not know.
+    pub unknown_since: Option<DateTime<Utc>>,
+    pub conflict: bool,
+}
+
 /// Whoever it was, as far as this neighbourhood may know.
 #[derive(Clone, Debug, Default)]
 pub struct Person {
@@ -77,8 +89,49 @@ pub fn record(passed: Passed<'_>) -> Decision<Event> {
         manual_reason: person.manual_reason,
         visitor: person.visitor,
         residence: person.residence,
+        ..Crossed::default()
     };
     Decision::new(vec![Event::Crossed(crossed)]).office(gate.neighbourhood_id).subject(subject)
+}
+
+/// A passage that the gate has decided: what it decided is the fact, whatever the centre thinks of it.
+pub fn report(passed: Passed<'_>, gate: &GateCrossing, reported: Reported) -> Decision<Event> {
+    let mut decision = record(passed);
+    let judged = reported.judged;
+    for Event::Crossed(crossed) in &mut decision.events {
+        crossed.device_id.clone_from(&reported.device_id);
+        crossed.boot.clone_from(&gate.boot);
+        crossed.sequence = gate.sequence;
+        crossed.raw_time = gate.raw_time;
+        crossed.monotonic_ms = gate.monotonic_ms;
+        crossed.offset_ms = gate.offset_ms;
+        crossed.list_sequence = gate.list_sequence;
+        crossed.key_id = gate.key_id;
+        crossed.slot = gate.slot;
+        crossed.first_reading_decicelsius = gate.first_reading_decicelsius;
+        crossed.typed = reported.typed;
+        if crossed.visitor.is_some() {
+            crossed.guarantor_pass_number.clone_from(&gate.named_pass_number);
+        }
+        if let Some(judged) = &judged {
+            crossed.judged_decision = judged.decision.into();
+            crossed.judged_findings = judged.findings.iter().map(|finding| i32::from(*finding)).collect();
+        }
+        crossed.unknown_since = reported.unknown_since.map(timestamp);
+        crossed.conflict = reported.conflict;
+    }
+    decision
+}
+
+/// Whether the centre would have decided otherwise. A gate counts outings (R18), and refuses what it cannot verify or has not
+/// measured: that the centre would not is no conflict.
+pub fn conflicts(gate: Gate, findings: &[Finding], judged: Gate) -> bool {
+    let own = [Finding::Quota, Finding::Unverified, Finding::Unreadable, Finding::OldPicture, Finding::ClockWrong];
+    match (gate, judged) {
+        (Gate::Allowed, Gate::Refused) => true,
+        (Gate::Refused, Gate::Allowed) => !findings.iter().any(|finding| own.contains(finding)),
+        _ => false,
+    }
 }
 
 // --- Evolve ---
@@ -89,19 +142,29 @@ impl Aggregate for GateDay {
     fn evolve(&mut self, event: &Event) {
         let Event::Crossed(crossed) = event;
         match crossed.decision() {
-            proto::pass::v1::Decision::Allowed => self.allowed += 1,
-            proto::pass::v1::Decision::Refused | proto::pass::v1::Decision::Unspecified => {
-                self.refused += 1;
-            }
+            Gate::Allowed => self.allowed += 1,
+            Gate::Refused | Gate::Unspecified => self.refused += 1,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proto::pass::v1::{Decision as Gate, Finding};
-
     use super::*;
+
+    #[test]
+    fn only_what_the_centre_can_know_better_is_a_conflict() {
+        for (gate, findings, judged, conflict) in [
+            (Gate::Allowed, &[Finding::Valid][..], Gate::Refused, true),
+            (Gate::Refused, &[Finding::Suspended], Gate::Allowed, true),
+            (Gate::Refused, &[Finding::Quota], Gate::Allowed, false),
+            (Gate::Refused, &[Finding::Unverified], Gate::Allowed, false),
+            (Gate::Refused, &[Finding::Suspended], Gate::Refused, false),
+            (Gate::Allowed, &[Finding::Valid, Finding::Fever], Gate::Allowed, false),
+        ] {
+            assert_eq!(conflicts(gate, findings, judged), conflict, "{gate:?} {findings:?} {judged:?}");
+        }
+    }
 
     #[test]
     fn a_refused_entry_is_on_record_like_an_allowed_one() {

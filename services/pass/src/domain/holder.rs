@@ -61,6 +61,8 @@ pub struct Pass {
     pub expires: DateTime<Utc>,
     pub residence: Residence,
     pub standing: Standing,
+    /// Of the key that signs its code.
+    pub key_id: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +103,10 @@ pub use refused::Refused;
 
 /// Two records of one person: what bars the one bars the other.
 mod joined;
+/// Another pass in the place of one that runs out or was lost.
+mod renewing;
+
+pub use renewing::renewable_from;
 
 /// What an issue needs to know besides the holder.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +115,10 @@ pub struct Issue {
     pub now: DateTime<Utc>,
     /// R19: from the method in force, if one is.
     pub pass_days: Option<i32>,
+    /// The key that signs passes now.
+    pub key_id: u8,
+    /// The pass that counts was recalled, by its key or its compound.
+    pub recalled: bool,
 }
 
 type Events = Vec<Event>;
@@ -199,13 +209,13 @@ impl Holder {
 
     /// A pass in order is not issued twice: the one there is stays.
     pub fn issue(&self, issue: Issue) -> Result<Events, Refused> {
-        let qualification =
-            self.qualification.as_ref().filter(|_| self.joined.is_none()).ok_or(Refused::NotEligible)?;
-        self.check_bars()?;
-        let days = issue.pass_days.filter(|days| *days > 0).ok_or(Refused::NoMethod)?;
+        let qualification = self.qualified()?;
+        let issued = issued(qualification, issue)?;
         if let Some(pass) = self.pass() {
             match pass.standing {
-                Standing::Active if issue.now < pass.expires && pass.residence == qualification.residence => {
+                Standing::Active
+                    if issue.now < pass.expires && pass.residence == qualification.residence && !issue.recalled =>
+                {
                     return Ok(Vec::new());
                 }
                 // A suspension ends with the pass that it took away (R23).
@@ -215,18 +225,7 @@ impl Holder {
                 Standing::Active | Standing::Suspended(_) | Standing::Revoked(_) => {}
             }
         }
-        let hour = TimeDelta::hours(1);
-        let issued = issue.now.duration_trunc(hour).unwrap_or(issue.now);
-        let end = issue.now + TimeDelta::days(days.into());
-        let expires = end.duration_round_up(hour).unwrap_or(end);
-        Ok(vec![Event::Issued(Issued {
-            number: issue.number.to_string(),
-            status_index: issue.number.index(),
-            by: qualification.by.clone(),
-            expires: Some(timestamp(expires)),
-            residence: Some(qualification.residence.clone()),
-            issued: Some(timestamp(issued)),
-        })])
+        Ok(vec![issued])
     }
 
     /// By a worker: what a bar has suspended stays suspended when the bar falls.
@@ -255,6 +254,14 @@ impl Holder {
             Some(Pass { standing: Standing::Revoked(_), .. }) => Ok(Vec::new()),
             Some(pass) => Ok(vec![revoked(&pass.number, reason, evidence_ids)]),
         }
+    }
+
+    /// What a pass can rest on, where nothing bars the person.
+    fn qualified(&self) -> Result<&Qualification, Refused> {
+        let qualification =
+            self.qualification.as_ref().filter(|_| self.joined.is_none()).ok_or(Refused::NotEligible)?;
+        self.check_bars()?;
+        Ok(qualification)
     }
 
     fn check_bars(&self) -> Result<(), Refused> {
@@ -296,6 +303,23 @@ impl Holder {
         }
         events
     }
+}
+
+fn issued(qualification: &Qualification, issue: Issue) -> Result<Event, Refused> {
+    let days = issue.pass_days.filter(|days| *days > 0).ok_or(Refused::NoMethod)?;
+    let hour = TimeDelta::hours(1);
+    let from = issue.now.duration_trunc(hour).unwrap_or(issue.now);
+    let end = issue.now + TimeDelta::days(days.into());
+    let expires = end.duration_round_up(hour).unwrap_or(end);
+    Ok(Event::Issued(Issued {
+        number: issue.number.to_string(),
+        status_index: issue.number.index(),
+        by: qualification.by.clone(),
+        expires: Some(timestamp(expires)),
+        residence: Some(qualification.residence.clone()),
+        issued: Some(timestamp(from)),
+        key_id: issue.key_id.into(),
+    }))
 }
 
 fn suspended(number: &str, reason: Reason, evidence_ids: &[String]) -> Event {
@@ -345,6 +369,8 @@ impl Aggregate for Holder {
                 expires: issued.expires.as_ref().and_then(instant).unwrap_or_default(),
                 residence: issued.residence.clone().unwrap_or_default(),
                 standing: Standing::Active,
+                // Before keys changed there was one.
+                key_id: u8::try_from(issued.key_id).unwrap_or(0).max(1),
             }),
             Event::Suspended(suspended) => {
                 self.stand(&suspended.number, Standing::Suspended(suspended.reason()));

@@ -65,6 +65,18 @@ fn alone(finding: Finding) -> Words {
             "这是旧证，已换发新证。请出示新证，旧证交回。",
             "This pass was replaced by a newer one. Please show the new one and hand this in.",
         ),
+        Finding::Recalled => (
+            "这张出入证已统一换发，要换新证。请到社区换证，不需要重新核查；认识的住户可以人工登记。",
+            "This pass has to be exchanged for a new one. Please go to the community desk, no new screening is needed; a known resident may be entered by hand.",
+        ),
+        Finding::OldPicture => (
+            "这是以前的截图。请当场打开手机上的出入证再扫一次，或出示纸质证。",
+            "This is an old picture. Please open the pass on the phone now and scan again, or show the paper.",
+        ),
+        Finding::ClockWrong => (
+            "手机或闸口的时间不对。请把时间设为自动后再扫一次，或出示纸质证。",
+            "The phone's clock or the gate's is wrong. Please set it to automatic and scan again, or show the paper.",
+        ),
         Finding::Isolated => (
             "请在原地等候，不要进出，社工马上来接。请与他人保持距离，并立即给社工打电话。",
             "Please wait here and do not cross: the worker is coming for you. Keep a distance from others; guard, call the worker now.",
@@ -72,6 +84,18 @@ fn alone(finding: Finding) -> Words {
         Finding::Fever => fever(Decision::Refused, false),
         Finding::NoMask => no_mask(Decision::Refused),
         Finding::Visitor => REFUSED_VISITOR,
+        Finding::Passback => {
+            ("此证刚刚同方向通行过，请核对本人。", "This pass went the same way before. Check that it is its holder.")
+        }
+        Finding::Quota => (
+            "本户近日已有人外出，请留在家中；急事请人工登记并写明原因。",
+            "Somebody of the household was out already. Please stay in; what cannot wait is entered by hand with the reason.",
+        ),
+        Finding::NotMeasured => ("没有量体温，请补量。", "No temperature was taken: please take it."),
+        Finding::Unverified => (
+            "断网时查不到这个号码，请出示证件扫码，或人工登记。",
+            "This number cannot be looked up off line. Scan the pass, or enter by hand.",
+        ),
     }
 }
 

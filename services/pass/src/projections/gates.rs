@@ -115,4 +115,25 @@ impl Gate {
         .await?;
         Ok(row.is_some())
     }
+
+    /// The compounds whose people use this gate, its own first.
+    pub(crate) async fn compounds(&self, db: &mut AnyConnection) -> Result<Vec<String>, sqlx::Error> {
+        let mut compounds = vec![self.compound_id.clone()];
+        if self.management_group.is_empty() {
+            return Ok(compounds);
+        }
+        let rows = sqlx::query(
+            "SELECT compound_id FROM compound
+             WHERE management_group = $1 AND neighbourhood_id = $2 AND compound_id <> $3 ORDER BY compound_id",
+        )
+        .bind(self.management_group.clone())
+        .bind(self.neighbourhood_id.clone())
+        .bind(self.compound_id.clone())
+        .fetch_all(db)
+        .await?;
+        for row in rows {
+            compounds.push(row.try_get(0)?);
+        }
+        Ok(compounds)
+    }
 }

@@ -10,6 +10,8 @@ use proto::{
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
+use crate::domain::holder::renewable_from;
+
 pub(crate) struct Holders;
 
 #[async_trait]
@@ -190,16 +192,20 @@ pub(crate) async fn list(
 fn holder(row: &AnyRow) -> Result<Holder, sqlx::Error> {
     let resident: String = row.try_get(0)?;
     let number: String = row.try_get(4)?;
-    let time = |micros| DateTime::from_timestamp_micros(micros).map(chassis::timestamp);
+    let time = |column: usize| row.try_get(column).map(DateTime::from_timestamp_micros);
+    let (issued, expires) = (time(5)?, time(6)?);
     let standing: String = row.try_get(7)?;
     let pass = Pass {
         name: format!("residents/{resident}/pass"),
         number,
         code: String::new(),
-        issue_time: time(row.try_get(5)?),
-        expire_time: time(row.try_get(6)?),
+        issue_time: issued.map(chassis::timestamp),
+        expire_time: expires.map(chassis::timestamp),
         suspended: standing == "suspended",
         revoked: standing == "revoked",
+        recalled: false,
+        phone: None,
+        renew_time: issued.zip(expires).map(|(issued, expires)| chassis::timestamp(renewable_from(issued, expires))),
     };
     Ok(Holder {
         name: format!("residents/{resident}"),

@@ -205,6 +205,7 @@ async fn many_at_once_get_numbers_of_their_own() {
             request_id: world.next_id(),
             resident: format!("residents/{resident}"),
             surname: String::new(),
+            kind: 0,
         };
         world.api.issue_pass(world.request(worker("n1"), message))
     });

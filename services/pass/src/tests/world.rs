@@ -184,6 +184,7 @@ impl World {
             request_id: self.next_id(),
             resident: format!("residents/{resident}"),
             surname: "张".to_owned(),
+            kind: 0,
         };
         let response = self.api.issue_pass(self.request(worker("n1"), message)).await?;
         Ok(self.take(response))

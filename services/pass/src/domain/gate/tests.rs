@@ -31,7 +31,9 @@ fn number(index: u32) -> PassNumber {
 fn with_pass() -> Holder {
     let holder = Holder::default();
     let holder = evolve(holder.clone(), &holder.clear("cases/1", &home()));
-    let issued = holder.issue(Issue { number: number(1), now: noon(), pass_days: Some(14) }).unwrap();
+    let issued = holder
+        .issue(Issue { number: number(1), now: noon(), pass_days: Some(14), key_id: 1, recalled: false })
+        .unwrap();
     evolve(holder, &issued)
 }
 
@@ -112,7 +114,7 @@ fn a_pass_counts_from_its_issue_to_its_expiry_and_at_its_own_compound() {
 fn a_replaced_pass_is_refused() {
     let holder = with_pass();
     let holder = evolve(holder.clone(), &holder.suspend(Reason::Lost, &[]).unwrap());
-    let issue = Issue { number: number(2), now: noon(), pass_days: Some(14) };
+    let issue = Issue { number: number(2), now: noon(), pass_days: Some(14), key_id: 1, recalled: false };
     let holder = evolve(holder.clone(), &holder.issue(issue).unwrap());
     let old = number(1).to_string();
     let who = Who::Scanned(Scan::Ours { number: &old, resident: Resident { holder: &holder, lives_here: true } });

@@ -1,6 +1,7 @@
 //! What stands in the way of a request about a pass.
 
-use chassis::{Kind, Refusal, Refuse};
+use chassis::{CALENDAR, Kind, Refusal, Refuse};
+use chrono::{DateTime, Utc};
 use proto::pass::v1;
 
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,12 @@ pub enum Refused {
     NoMethod,
     #[error("the pass is suspended by a worker")]
     Suspended,
+    #[error("the pass is to be renewed from {0} on")]
+    NotDue(DateTime<Utc>),
+    #[error("something has changed since the pass was issued")]
+    Changed,
+    #[error("the pass was not reported lost")]
+    NotLost,
 }
 
 impl Refuse for Refused {
@@ -57,6 +64,29 @@ impl Refuse for Refused {
                 v1::Refusal::Suspended,
                 "出入证已被社工暂停：请先恢复，或按遗失登记后再补办",
                 "the pass was suspended by a worker: reinstate it, or report it lost and then issue another",
+            ),
+            Self::NotDue(from) => {
+                let from = from.with_timezone(&CALENDAR).format("%Y-%m-%d %H:%M");
+                return Refusal::new(
+                    Kind::Precondition,
+                    chassis::reason(v1::Refusal::NotDue.as_str_name()),
+                    format!("出入证还没有到续期的时候：{from} 起可以续期；遗失的请先登记遗失再补办"),
+                    format!(
+                        "it is too early to renew the pass: come from {from} on; one that is lost is reported lost and replaced"
+                    ),
+                );
+            }
+            Self::Changed => (
+                Kind::Precondition,
+                v1::Refusal::Changed,
+                "发证之后情况有变化（新的核查结论或住址），不能续期：请按现在的情况重新办理出入证",
+                "something has changed since the pass was issued (another verdict, another home): issue a pass by what is known now",
+            ),
+            Self::NotLost => (
+                Kind::Precondition,
+                v1::Refusal::NotLost,
+                "这张出入证没有登记遗失：请先登记遗失，再补办",
+                "nobody reported this pass as lost: report it lost, then replace it",
             ),
         };
         let refusal = Refusal::new(kind, chassis::reason(reason.as_str_name()), zh, en);

@@ -18,7 +18,8 @@ fn home() -> Residence {
 }
 
 fn issue(index: u32) -> Issue {
-    Issue { number: PassNumber::new(index, [7; 5]).unwrap(), now: noon(), pass_days: Some(14) }
+    let number = PassNumber::new(index, [7; 5]).unwrap();
+    Issue { number, now: noon(), pass_days: Some(14), key_id: 1, recalled: false }
 }
 
 /// Folds events, and holds the rule of this aggregate against every position.
