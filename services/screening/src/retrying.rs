@@ -27,6 +27,9 @@ pub(crate) struct Retrier {
     pub(crate) lease: Lease,
 }
 
+/// With which the ids of its commands begin.
+pub(crate) const ASKED_AGAIN: &str = "inquiry:";
+
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -116,7 +119,7 @@ impl Retrier {
         let last = records.last();
         let happened = last.and_then(|record| record.occurred_at.as_ref().and_then(instant)).unwrap_or_default();
         let now = self.scanner.clock.now().max(happened);
-        let mut call = Call::by(principal, now, &format!("inquiry:{}:{}", number.permission_id(), number.tries()));
+        let mut call = Call::by(principal, now, &format!("{ASKED_AGAIN}{}:{}", number.permission_id(), number.tries()));
         if let Some(last) = last {
             call.correlation_id.clone_from(&last.correlation_id);
             call.causation_id.clone_from(&last.event_id);

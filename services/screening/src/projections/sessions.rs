@@ -11,7 +11,7 @@ use proto::{
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use crate::round::Touch;
+use crate::{retrying::ASKED_AGAIN, round::Touch};
 
 pub struct Sessions;
 
@@ -34,8 +34,8 @@ impl Projection for Sessions {
          CREATE INDEX session_by_position ON session (position);
          CREATE TABLE session_case (case_id TEXT NOT NULL PRIMARY KEY, resident_id TEXT NOT NULL, household_id TEXT NOT NULL,
            compound_id TEXT NOT NULL, neighbourhood_id TEXT NOT NULL);
-         CREATE TABLE session_touch (case_id TEXT NOT NULL, version BIGINT NOT NULL, at BIGINT NOT NULL,
-           outcome BIGINT NOT NULL, measure BIGINT NOT NULL, PRIMARY KEY (case_id, version));
+         CREATE TABLE session_touch (touch TEXT NOT NULL PRIMARY KEY, case_id TEXT NOT NULL, version BIGINT NOT NULL,
+           at BIGINT NOT NULL, outcome BIGINT NOT NULL, measure BIGINT NOT NULL);
          CREATE INDEX session_touch_by_time ON session_touch (at)"
     }
 
@@ -65,7 +65,7 @@ impl Projection for Sessions {
                     touch(tables, record, Outcome::Unspecified, Measure::Unspecified).await
                 }
                 case_event::Event::Assessed(verdict) => {
-                    if verdict.again && !follows_evidence(tables.now().await?, record).await? && by_itself(record) {
+                    if by_itself(record) {
                         return Ok(());
                     }
                     touch(tables, record, verdict.outcome(), verdict.measure()).await
@@ -113,36 +113,22 @@ async fn close(db: &mut AnyConnection, record: &Record, by: String) -> anyhow::R
 }
 
 async fn touch(tables: &mut Tables<'_>, record: &Record, outcome: Outcome, measure: Measure) -> anyhow::Result<()> {
-    sqlx::query(
-        "INSERT INTO session_touch (case_id, version, at, outcome, measure) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (case_id, version) DO NOTHING",
-    )
-    .bind(record.stream_id.clone())
-    .bind(i64::try_from(record.version).context("a version fits into 63 bits")?)
-    .bind(happened(record))
-    .bind(i64::from(outcome as i32))
-    .bind(i64::from(measure as i32))
-    .execute(tables.now().await?)
-    .await
-    .context("keeping what was done with a case")?;
-    Ok(())
+    let version = i64::try_from(record.version).context("a version fits into 63 bits")?;
+    let row = [
+        ("touch", format!("{}/{version}", record.stream_id).into()),
+        ("case_id", record.stream_id.clone().into()),
+        ("version", version.into()),
+        ("at", happened(record).into()),
+        ("outcome", i64::from(outcome as i32).into()),
+        ("measure", i64::from(measure as i32).into()),
+    ];
+    tables.put("session_touch", row).await
 }
 
-/// A verdict in the same commit as the scan that brought it, also where the carrier answered late.
-async fn follows_evidence(db: &mut AnyConnection, record: &Record) -> anyhow::Result<bool> {
-    let before = i64::try_from(record.version).context("a version fits into 63 bits")? - 1;
-    let row = sqlx::query("SELECT 1 FROM session_touch WHERE case_id = $1 AND version = $2 AND outcome = 0")
-        .bind(record.stream_id.clone())
-        .bind(before)
-        .fetch_optional(db)
-        .await
-        .context("looking up what came before a verdict")?;
-    Ok(row.is_some())
-}
-
-/// Nobody's work: it follows from another method, or from another name.
+/// Nobody's work: it follows from another method, another name, another number of phones. What a carrier that was asked again
+/// has answered is the work of whoever asked.
 fn by_itself(record: &Record) -> bool {
-    record.actor.starts_with("reaction/")
+    record.actor.starts_with("reaction/") && !record.command_id.starts_with(ASKED_AGAIN)
 }
 
 fn happened(record: &Record) -> i64 {
