@@ -119,6 +119,7 @@ fn tests(
     rounds: Option<u32>,
     runner: &[String],
 ) -> anyhow::Result<Ending> {
+    tools::font();
     let mut command = cargo();
     if tools::nextest() {
         command.args(["nextest", "run"]).args(which).args(runner);

@@ -43,6 +43,16 @@ const POSTGRESQL: Packages = Packages {
 const NATS_SERVER: Packages =
     Packages { what: "nats-server", names: [&["nats-server"], &[], &["nats-server"], &["nats-server"]] };
 
+const FONT: Packages = Packages {
+    what: "a font with Chinese characters",
+    names: [
+        &["fonts-wqy-microhei", "fontconfig"],
+        &["wqy-microhei-fonts", "fontconfig"],
+        &["font-wqy-zenhei", "fontconfig"],
+        &[],
+    ],
+};
+
 /// Debian's package would otherwise start a cluster that nobody asked for. A machine that has one already keeps it.
 const NO_CLUSTER: &str = "test -e /etc/postgresql-common || { mkdir -p /etc/postgresql-common && \
     echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; }";
@@ -94,6 +104,22 @@ pub(crate) fn nextest() -> bool {
         ready
     });
     *READY
+}
+
+/// Sees to it that pages can be printed as PDF; where no package manager can, the test that does so names what is missing.
+pub(crate) fn font() {
+    static LOOKED: LazyLock<()> = LazyLock::new(|| {
+        let there = || {
+            let fonts = Command::new("fc-list").args([":lang=zh", "family"]).output();
+            cfg!(target_os = "macos") || fonts.is_ok_and(|fonts| !fonts.stdout.is_empty())
+        };
+        if !there()
+            && let Err(line) = install(&FONT, there)
+        {
+            println!("{} is not there: {line}", FONT.what);
+        }
+    });
+    *LOOKED
 }
 
 /// Adds a component of the toolchain where rustup looks after it. Where it does not, cargo's own message says what is missing.

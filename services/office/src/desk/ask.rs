@@ -209,6 +209,13 @@ impl Paging {
     }
 }
 
+/// All of a list, page by page.
+pub async fn every<T>(
+    page: impl AsyncFnMut(i32, String) -> Result<(Vec<T>, String), Status>,
+) -> anyhow::Result<Vec<T>> {
+    Paging { limit: None }.collect(page).await
+}
+
 /// A failure with the way to say the same again, where that makes sense.
 pub fn repeatable(status: Status, request_id: &str) -> anyhow::Error {
     let unknown = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled);

@@ -17,6 +17,7 @@ use crate::{
 mod crossing;
 mod giving;
 mod inspect;
+mod print;
 mod recall;
 mod verification;
 
@@ -50,6 +51,9 @@ pub enum Pass {
     /// Another pass in the place of a lost one, which is revoked
     #[command(after_help = "Example:\n  mifeng pass replace 019c31 --surname 张")]
     Replace(giving::Giving),
+    /// Passes on A4 sheets, to cut apart and hand out: who qualifies and has none gets one, others get theirs again
+    #[command(after_help = "Example:\n  mifeng pass print passes.pdf --compound 019c2f")]
+    Print(print::Print),
     /// Closes the gates to a pass for a while
     #[command(after_help = "Example:\n  mifeng pass suspend 019c31 --reason lent --evidence crossings/019c2f")]
     Suspend(Taking),
@@ -179,6 +183,7 @@ impl Pass {
                 ask.show(&client.get_holder(GetHolderRequest { name: resident }).await?.into_inner())
             }
             Self::Inspect(inspect) => inspect.run(),
+            Self::Print(print) => print.run().await,
             Self::List { compound, listing, ask } => list(compound.unwrap_or_default(), &listing, &ask).await,
             Self::Check { code, gate, ask } => {
                 let gate = ask.gate(gate).await?;
