@@ -1,8 +1,6 @@
 //! What is known of one resident is put right at a desk: the numbers by which they are screened, who they are, how they came
 //! back. Screening follows, the record says who did it and why, and nothing of it stands in clear.
 
-use std::process::Command;
-
 use chassis::{
     client::{Connection, new_request_id},
     refusal::Spoken,
@@ -17,7 +15,7 @@ use proto::{
     screening::v1::{Case, GetCaseRequest, case::State, screening_service_client::ScreeningServiceClient},
 };
 use tests::{
-    House, binary, once, time,
+    House, once, time,
     village::{Village, compared},
 };
 
@@ -40,15 +38,6 @@ fn correction(resident: &Resident) -> CorrectResidentRequest {
         reason: "本人到窗口核对".into(),
         ..CorrectResidentRequest::default()
     }
-}
-
-/// What `mifeng` says to these words, in somebody's name.
-async fn mifeng(house: &House, token: &str, words: &[&str]) -> (bool, String) {
-    let mut command = Command::new(binary());
-    command.args(words).env("MIFENG_ADDRESS", house.address()).env("MIFENG_TOKEN", token);
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("mifeng runs");
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,12 +83,12 @@ async fn a_second_number_keeps_the_screening_open_and_is_found_and_the_record_sa
     assert_eq!(once("the case waits for a number that is gone", judged).await.phones, 1);
 
     let token = house.token("staff/worker", Role::Worker, &village.neighbourhood, &village.neighbourhood, "");
-    let (done, said) = mifeng(&house, &token, &["resident", "corrections", &resident.name]).await;
+    let (done, said) = house.desk(&token, &["resident", "corrections", &resident.name]).await;
     assert!(done && said.contains("phones") && said.contains("return") && said.contains("本人到窗口核对"), "{said}");
     let words = ["resident", "correct", &other.name, "--no-phone", "--reason", "老人不用手机"];
-    let (done, said) = mifeng(&house, &token, &words).await;
+    let (done, said) = house.desk(&token, &words).await;
     assert!(done && !said.contains("139****0009"), "{said}");
-    let (done, said) = mifeng(&house, &token, &["household", "list", "--grid", "none", "-o", "json"]).await;
+    let (done, said) = house.desk(&token, &["household", "list", "--grid", "none", "-o", "json"]).await;
     assert!(done && said.is_empty(), "{said}");
     let stranger = Village::found(&house, "330212002002").await;
     let mut stranger = CorrectionServiceClient::new(stranger.worker(&house));

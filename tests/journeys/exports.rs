@@ -1,22 +1,13 @@
 //! Lists leave the house as files for a spreadsheet program: masked as on the screen, every digit kept, nothing calculated.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use chassis::client::new_request_id;
 use proto::{
     access::v1::Role,
     registry::v1::{Compound, CreateCompoundRequest, registry_service_client::RegistryServiceClient},
 };
-use tests::{House, binary, village::Village};
-
-/// What `mifeng` says to these words, in somebody's name.
-fn mifeng(house: &House, token: &str, words: &[&str]) -> (bool, String) {
-    let mut command = Command::new(binary());
-    command.args(words).env("MIFENG_ADDRESS", house.address()).env("MIFENG_TOKEN", token);
-    let output = command.output().expect("mifeng runs");
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
-}
+use tests::{House, village::Village};
 
 fn text(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
@@ -60,9 +51,9 @@ async fn every_list_of_the_register_becomes_a_file_that_is_masked_and_harmless()
         for form in ["csv", "xlsx"] {
             let path = folder.join(format!("{name}.{form}"));
             let export = [words, &["--export", path.to_str().unwrap(), "-o", "json"]].concat();
-            let (done, said) = mifeng(&house, &token, &export);
+            let (done, said) = house.desk(&token, &export).await;
             assert!(done && said.contains(&format!("\"rows\":{rows}")), "{name}.{form}: {said}");
-            let (again, said) = mifeng(&house, &token, &export);
+            let (again, said) = house.desk(&token, &export).await;
             assert!(!again && said.contains("is there already"), "{said}");
         }
         let lines = text(&folder.join(format!("{name}.csv"))).lines().count();
@@ -73,6 +64,6 @@ async fn every_list_of_the_register_becomes_a_file_that_is_masked_and_harmless()
     assert!(residents.contains("王**") && residents.contains("139****0001"), "{residents}");
     assert!(!residents.contains("王小明") && !residents.contains("13900000001"), "{residents}");
     assert!(text(&folder.join("compounds.csv")).contains(",'=HYPERLINK(A1),"));
-    let (done, said) = mifeng(&house, &token, &["staff", "list", "--export", "list.pdf"]);
+    let (done, said) = house.desk(&token, &["staff", "list", "--export", "list.pdf"]).await;
     assert!(!done && said.contains(".xlsx or .csv"), "{said}");
 }

@@ -25,6 +25,7 @@ mod read_models;
 mod refusals;
 mod sessions;
 mod set_aside;
+mod sheets;
 mod story;
 mod story_apart;
 mod supervision;

@@ -232,6 +232,17 @@ pub fn free_port() -> u16 {
     }
 }
 
+impl House {
+    /// Whether `mifeng` did what these words say, in somebody's name, and what it said.
+    pub async fn desk(&self, token: &str, words: &[&str]) -> (bool, String) {
+        let mut command = tokio::process::Command::new(binary());
+        command.args(words).env("MIFENG_ADDRESS", self.address()).env("MIFENG_TOKEN", token);
+        let output = command.output().await.expect("mifeng runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
 /// The program that is tested.
 pub fn binary() -> PathBuf {
     let binary = std::env::var_os("MIFENG_BIN").map_or_else(beside_the_test, PathBuf::from);
