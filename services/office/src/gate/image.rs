@@ -51,3 +51,47 @@ fn stretched(mut gray: GrayImage) -> GrayImage {
     }
     gray
 }
+
+#[cfg(test)]
+mod tests {
+    use fast_qr::{ECL, QRBuilder};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A code as a camera sees it: gray on gray, with a margin, `dark` and `light` from 0 to 255.
+    fn picture(text: &str, pixels: u32, dark: u8, light: u8) -> GrayImage {
+        const MARGIN: u32 = 4;
+        let code = QRBuilder::new(text).ecl(ECL::M).build().unwrap();
+        let modules = u32::try_from(code.size).unwrap();
+        let side = (modules + 2 * MARGIN) * pixels;
+        GrayImage::from_fn(side, side, |x, y| {
+            let (column, row) = (x / pixels, y / pixels);
+            let inside = |at: u32| (MARGIN..modules + MARGIN).contains(&at);
+            let module = |at: u32| usize::try_from(at - MARGIN).unwrap();
+            let is_dark = inside(column) && inside(row) && code[module(row)][module(column)].value();
+            image::Luma([if is_dark { dark } else { light }])
+        })
+    }
+
+    #[test]
+    fn the_code_of_a_pass_is_read_from_a_picture_also_where_there_is_little_light() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("photo.png");
+        let text = format!("MF1:{}", "A 0".repeat(50));
+        for (pixels, dark, light) in [(3, 0, 255), (8, 90, 130), (30, 20, 60)] {
+            picture(&text, pixels, dark, light).save(&path).unwrap();
+            assert_eq!(code_in(&path).unwrap(), text, "{pixels} pixels a module, {dark} on {light}");
+        }
+    }
+
+    #[test]
+    fn a_picture_without_a_code_and_a_file_that_is_none_say_so() {
+        let folder = TempDir::new().unwrap();
+        let (blank, text) = (folder.path().join("blank.png"), folder.path().join("text.png"));
+        GrayImage::from_pixel(80, 80, image::Luma([200])).save(&blank).unwrap();
+        std::fs::write(&text, "no picture").unwrap();
+        assert!(code_in(&blank).unwrap_err().to_string().contains("no QR code"));
+        assert!(code_in(&text).unwrap_err().to_string().contains("opening the picture"));
+    }
+}

@@ -159,6 +159,15 @@ fn shown(spoken: &Spoken, glance: &str) -> String {
     format!("{mark} {glance} ({})\n  {}\n  {}", because.join(", "), spoken.zh, spoken.en)
 }
 
+/// Said where the machine's own clock is wrong.
+fn clock(slow_seconds: i64) -> String {
+    match slow_seconds {
+        -60..=60 => String::new(),
+        61.. => format!(" (this machine's clock is {slow_seconds} s slow)"),
+        _ => format!(" (this machine's clock is {} s fast)", -slow_seconds),
+    }
+}
+
 /// Always to be seen: how old the list is, and how many wait.
 fn footer(standing: &Standing) -> String {
     format!("{} · {} waiting", list(standing), standing.waiting)
@@ -188,9 +197,9 @@ pub(super) fn show_standing(output: Output, standing: &Standing) -> anyhow::Resu
     let line = standing.trouble.as_ref().map_or_else(String::new, |trouble| format!(" · {trouble}"));
     print(&format!("{} at {}", standing.device, standing.gate))?;
     print(&format!(
-        "{} (clock {} s slow) · {} · centre heard {heard}{line}",
+        "{}{} · {} · centre heard {heard}{line}",
         on_the_clock(standing.now),
-        standing.clock_slow_seconds,
+        clock(standing.clock_slow_seconds),
         footer(standing)
     ))
 }

@@ -155,7 +155,8 @@ fn rows(crossings: &[Crossing]) -> Table {
             local_time(crossing.cross_time.as_ref()),
             crossing.gate.clone(),
             word(crossing.direction().as_str_name()).to_owned(),
-            format!("{}.{}", temperature / 10, temperature % 10),
+            // Who was turned away at once was not measured.
+            if temperature == 0 { String::new() } else { format!("{}.{}", temperature / 10, temperature % 10) },
             if crossing.mask { "yes" } else { "no" }.to_owned(),
             word(verdict.decision().as_str_name()).to_owned(),
             findings.join(", "),
