@@ -101,7 +101,11 @@ impl std::error::Error for UnreadableFact {
     }
 }
 
-include!(concat!(env!("OUT_DIR"), "/facts.rs"));
+/// What `build.rs` has written.
+mod facts {
+    #![expect(clippy::clone_on_copy, reason = "generated for every event, also for those that hold nothing but a time")]
+    include!(concat!(env!("OUT_DIR"), "/facts.rs"));
+}
 
 /// Personal messages say what they are and nothing of what they hold, so that no log line and no panic can leak a person.
 macro_rules! redacted {

@@ -143,8 +143,8 @@ fn answer<T>(answer: Result<tonic::Response<T>, Status>) -> Result<T, String> {
     answer.map(tonic::Response::into_inner).map_err(|status| Spoken::from(&status).reason)
 }
 
-fn stamp(at: &str) -> Option<prost_types::Timestamp> {
-    Some(chassis::timestamp(time(at)))
+fn stamp(at: &str) -> prost_types::Timestamp {
+    chassis::timestamp(time(at))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,7 +230,7 @@ async fn nothing_counts_that_a_recalled_key_signed_and_its_holders_get_another_p
     let recall = |key| RecallKeyRequest {
         request_id: new_request_id(),
         key,
-        signed_from: stamp("2020-02-11T14:00:00+08:00"),
+        signed_from: Some(stamp("2020-02-11T14:00:00+08:00")),
         reason: RecallReason::SecretExposed.into(),
         evidence_ids: vec!["报告3".into()],
     };
@@ -269,7 +269,7 @@ async fn all_that_a_compound_was_issued_before_an_hour_is_one_line_and_can_be_un
     let recall = |issued_before| RecallCompoundRequest {
         request_id: new_request_id(),
         compound: street.village.compound.clone(),
-        issued_before,
+        issued_before: Some(issued_before),
         reason: RecallReason::PapersLost.into(),
         evidence_ids: vec!["登记簿7".into()],
     };

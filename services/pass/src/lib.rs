@@ -60,7 +60,6 @@ mod resources;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use chassis::{Host, Memory, access::Tokens};
 use proto::pass::v1::{
     gate_service_server::GateServiceServer, pass_service_server::PassServiceServer,
@@ -131,9 +130,12 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
         clock: host.clock.clone(),
         lease: host.lease.clone(),
     };
-    // Nobody waits for the first keys; a replica that does not lead is given them by the one that does.
-    if host.lease.leads() {
-        timekeeper.turn_keys(host.clock.now()).await.context("announcing the first keys")?;
+    // Nobody waits for the first keys. Where the log does not answer now, the timekeeper tries again; a replica that does not
+    // lead is given them by the one that does.
+    if host.lease.leads()
+        && let Err(failure) = timekeeper.turn_keys(host.clock.now()).await
+    {
+        tracing::warn!(error = format!("{:#}", anyhow::Error::new(failure)), "the first keys are announced later");
     }
     let (keeping, stop) = (timekeeper.clone(), host.stop().clone());
     host.tracker().spawn(async move {

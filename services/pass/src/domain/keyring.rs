@@ -244,7 +244,7 @@ impl Turn<'_> {
         let (makes, passes) = (self.making.makes, Scope::Passes);
         let issuing = self.after.keys.iter().filter(|known| known.key.scope == passes && over(known.key.until));
         let done = issuing.filter(|known| makes.needed_until(known.key.id).is_none_or(over)).map(|known| known.key.id);
-        for id in Vec::from_iter(done) {
+        for id in done.collect::<Vec<_>>() {
             self.happen(Event::Retired(Retired { key_id: id.into(), made: Some(timestamp(self.making.now)) }));
         }
     }
@@ -350,7 +350,7 @@ impl Aggregate for Keyring {
         self.set = self.set_of(self.keys.iter());
         let mut ids = BTreeSet::new();
         let latest = self.keys.iter().chain(&self.retired).filter(|known| ids.insert(known.key.id));
-        let latest = Vec::from_iter(latest.take(credential::keys::MOST));
+        let latest: Vec<&Known> = latest.take(credential::keys::MOST).collect();
         self.known = self.set_of(latest.into_iter());
     }
 }

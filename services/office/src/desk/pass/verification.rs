@@ -59,7 +59,7 @@ impl Keys {
         }
         let KeySet { number, root, text, keys, .. } = &set;
         self.ask.list(keys, &["id", "scope", "algorithm", "from", "until", "compromised"])?;
-        print(&format!("set {number}, {}", size(text)?))?;
+        print(&format!("set {number}, {}", size(text)))?;
         print(&format!("root {root}"))?;
         print(text)
     }
@@ -95,16 +95,16 @@ fn said(update: &SuspensionUpdate) -> anyhow::Result<String> {
     let what = if update.delta { "change to" } else { "whole list" };
     let shown = output::json(update)?;
     let time = shown.get("time").map(cell).unwrap_or_default();
-    Ok(format!("{what} {} as of {time}, {}", update.sequence, size(&update.text)?))
+    Ok(format!("{what} {} as of {time}, {}", update.sequence, size(&update.text)))
 }
 
 /// How large the code is that carries it.
-fn size(text: &str) -> anyhow::Result<String> {
+fn size(text: &str) -> String {
     let characters = text.len();
-    Ok(match symbol(text) {
+    match symbol(text) {
         Ok(symbol) => format!("{characters} characters, QR version {} at M", (symbol.size - 17) / 4),
         Err(_) => format!("{characters} characters, too many for a QR code"),
-    })
+    }
 }
 
 fn symbol(text: &str) -> anyhow::Result<QRCode> {
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_text_says_how_large_its_code_is() {
-        assert_eq!(size(&"A".repeat(154)).unwrap(), "154 characters, QR version 6 at M");
-        assert_eq!(size(&"A".repeat(5_000)).unwrap(), "5000 characters, too many for a QR code");
+        assert_eq!(size(&"A".repeat(154)), "154 characters, QR version 6 at M");
+        assert_eq!(size(&"A".repeat(5_000)), "5000 characters, too many for a QR code");
         let update = SuspensionUpdate { text: "MFL1:A".into(), sequence: 7, time: None, delta: true };
         assert_eq!(said(&update).unwrap(), "change to 7 as of , 6 characters, QR version 1 at M");
     }
