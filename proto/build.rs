@@ -145,7 +145,7 @@ fn fact(code: &mut String, file: &FileDescriptorProto, envelope: &DescriptorProt
     fn type_name(&self) -> &'static str {{ match self {{ {names} }} }}
     fn to_payload(&self) -> Vec<u8> {{
         prost::Message::encode_to_vec(&{outer} {{
-            aggregate: Some({choice}(crate::{module}::{aggregate} {{ event: Some(Clone::clone(self)) }})),
+            aggregate: Some({choice}(crate::{module}::{aggregate} {{ event: Some(self.clone()) }})),
         }})
     }}
     fn from_payload(payload: &[u8]) -> Result<Self, crate::UnreadableFact> {{
