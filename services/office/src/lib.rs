@@ -8,7 +8,7 @@ pub mod output;
 /// Lists as files for a spreadsheet program.
 pub mod export;
 /// A4 pages to print.
-mod paper;
+pub mod paper;
 /// Health, doctor, logs, tokens.
 pub mod operation;
 /// The desks of a neighbourhood: its registers, screening, passes, isolation.
