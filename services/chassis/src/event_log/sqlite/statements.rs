@@ -84,9 +84,12 @@ impl Table {
     }
 }
 
-/// Texts of several statements, by what comes first, and what each does and for how many rows.
+/// Texts of several statements, by what they do.
 #[derive(Default)]
-pub(super) struct Statements(HashMap<(&'static str, Vec<(Table, usize)>), Arc<str>>);
+pub(super) struct Statements(HashMap<Outline, Arc<str>>);
+
+/// What comes first, then each table with a power of two of rows.
+type Outline = (&'static str, Vec<(Table, usize)>);
 
 impl Statements {
     /// `first`, then what is written to or asked of each table for so many rows, then `last`. A table without rows is
