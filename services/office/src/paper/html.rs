@@ -18,7 +18,7 @@ pub(super) fn document(title: &str, pages: &[Page]) -> String {
          <style>\n  {STYLE}\n</style>\n</head>\n<body>\n"
     );
     for page in pages {
-        write!(html, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" xmlns=\"http://www.w3.org/2000/svg\">\n")
+        writeln!(html, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" xmlns=\"http://www.w3.org/2000/svg\">")
             .expect("a string takes everything");
         for mark in &page.marks {
             html.push_str(&drawn(mark));
@@ -35,10 +35,10 @@ fn drawn(mark: &Mark) -> String {
             format!("<text x=\"{x:.2}\" y=\"{y:.2}\" font-size=\"{size:.2}\">{}</text>\n", escaped(text))
         }
         Mark::Boxes(boxes) => {
-            let path: String = boxes
-                .iter()
-                .map(|[x, y, width, height]| format!("M{x:.3} {y:.3}h{width:.3}v{height:.3}h-{width:.3}z"))
-                .collect();
+            let mut path = String::new();
+            for [x, y, width, height] in boxes {
+                write!(path, "M{x:.3} {y:.3}h{width:.3}v{height:.3}h-{width:.3}z").expect("a string takes everything");
+            }
             // Edges on the printer's own dots, so that no grey seams come between two boxes.
             format!("<path shape-rendering=\"crispEdges\" d=\"{path}\"/>\n")
         }

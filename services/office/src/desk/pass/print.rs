@@ -146,11 +146,14 @@ fn card(resident: &Resident, compound: &str, pass: &Pass) -> sheet::Card {
         name: resident.masked_name.clone(),
         until: output::local_time(pass.expire_time.as_ref()),
         door: [(&resident.building, "幢"), (&resident.unit, "单元"), (&resident.room, "室")]
-            .into_iter()
-            .filter(|(part, _)| !part.is_empty())
-            .map(|(part, kind)| format!("{part}{kind}"))
-            .collect(),
+            .map(|(part, kind)| part_of_door(part, kind))
+            .concat(),
     }
+}
+
+/// Some offices write 1幢, and some 1.
+fn part_of_door(part: &str, kind: &str) -> String {
+    if part.ends_with(|letter: char| letter.is_ascii_digit()) { format!("{part}{kind}") } else { part.to_owned() }
 }
 
 /// As somebody walks who hands them out: building 2 before building 10.
