@@ -119,7 +119,7 @@ pub(crate) fn font() {
             println!("{} is not there: {line}", FONT.what);
         }
     });
-    *LOOKED
+    LazyLock::force(&LOOKED);
 }
 
 /// Adds a component of the toolchain where rustup looks after it. Where it does not, cargo's own message says what is missing.
