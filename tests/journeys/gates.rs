@@ -16,11 +16,12 @@ use proto::{
     access::v1::Role,
     isolation::v1::{ListOrdersRequest, isolation_service_client::IsolationServiceClient},
     pass::v1::{
-        Conflict, Decision, Device, Direction, EnrolDeviceRequest, Finding, GateCrossing, IssuePassRequest,
-        ListConflictsRequest, ListCrossingsRequest, ListDevicesRequest, Manual, OpenEnrolmentRequest, Pass, PassKind,
-        Reason, RecordCrossingsRequest, ReinstatePassRequest, RetireDeviceRequest, RevokePassRequest,
-        SuspendPassRequest, conflict::Kind, device::State, gate_crossing::Identity,
-        gate_service_client::GateServiceClient, pass_service_client::PassServiceClient,
+        CheckPassRequest, Conflict, Decision, Device, Direction, EnrolDeviceRequest, Finding, GateCrossing,
+        GetKeySetRequest, IssuePassRequest, ListConflictsRequest, ListCrossingsRequest, ListDevicesRequest, Manual,
+        OpenEnrolmentRequest, Pass, PassKind, Reason, RecordCrossingRequest, RecordCrossingsRequest,
+        ReinstatePassRequest, RetireDeviceRequest, RevokePassRequest, SuspendPassRequest, conflict::Kind,
+        device::State, gate_crossing::Identity, gate_service_client::GateServiceClient,
+        pass_service_client::PassServiceClient, verification_service_client::VerificationServiceClient,
     },
     registry::v1::Resident,
     screening::v1::{OpenCaseRequest, screening_service_client::ScreeningServiceClient},
@@ -325,6 +326,23 @@ async fn a_code_enrols_one_device_once_and_a_retired_device_counts_no_more() {
     street.office().retire_device(retire()).await.unwrap();
     assert_eq!(reason(&device.record_crossings(report(2)).await.unwrap_err()), "DEVICE_RETIRED");
     assert_eq!(street.devices().await[0].state(), State::Retired);
+    // Its token is good for days yet, and opens nothing any more.
+    let stolen = street.house.anybody().with_token(&gate.token).unwrap().at(time(AFTERNOON));
+    let check = CheckPassRequest { gate: street.village.gate.clone(), code: "MF1:".into() };
+    let passes = || PassServiceClient::new(stolen.clone());
+    tests::once("the retired device is refused", async || {
+        passes().check_pass(check.clone()).await.err().filter(|refused| reason(refused) == "DEVICE_RETIRED")
+    })
+    .await;
+    let crossing = RecordCrossingRequest {
+        request_id: new_request_id(),
+        gate: street.village.gate.clone(),
+        direction: Direction::In.into(),
+        ..RecordCrossingRequest::default()
+    };
+    assert_eq!(reason(&passes().record_crossing(crossing).await.unwrap_err()), "DEVICE_RETIRED");
+    let mut keys = VerificationServiceClient::new(stolen.clone());
+    assert_eq!(reason(&keys.get_key_set(GetKeySetRequest {}).await.unwrap_err()), "DEVICE_RETIRED");
     assert_eq!(street.crossings().await, 1);
     // A guard of flesh and blood is no device.
     let guard = street.house.guard("staff/7", &street.village.neighbourhood, &street.village.gate);

@@ -25,7 +25,7 @@ pub mod chain;
 /// The one task that writes.
 mod queue;
 /// What it knows without a look.
-mod remembered;
+mod recollection;
 /// What it writes to.
 mod store;
 /// Reads from a store, and finds damage.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use rust_xlsxwriter::{Format, Workbook};
 use serde_json::Value;
 
@@ -48,13 +48,21 @@ pub fn write(path: &Path, rows: &[Value], columns: &[&str]) -> anyhow::Result<()
         Some(Form::Csv) => csv(rows, columns).with_context(writing)?,
         None => bail!("{} ends neither in .xlsx nor in .csv", path.display()),
     };
+    create(path, &bytes)
+}
+
+/// Writes a file that is not there yet.
+pub fn create(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let writing = || format!("writing {}", path.display());
     match fs::File::create_new(path) {
-        Ok(mut file) => file.write_all(&bytes).with_context(writing),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            bail!("{} is there already: name another file, or remove this one first", path.display())
-        }
+        Ok(mut file) => file.write_all(bytes).with_context(writing),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(taken(path)),
         Err(error) => Err(error).with_context(writing),
     }
+}
+
+pub fn taken(path: &Path) -> anyhow::Error {
+    anyhow!("{} is there already: name another file, or remove this one first", path.display())
 }
 
 fn workbook(rows: &[Value], columns: &[&str]) -> anyhow::Result<Vec<u8>> {

@@ -1,13 +1,11 @@
 //! A4 pages to print: marks at places in millimetres, written as HTML, which every browser prints, or as PDF. Both look the
 //! same, since both come from the same marks.
 
-use std::{
-    fs,
-    io::{ErrorKind, Write as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+
+use crate::export;
 
 /// Which font shows Chinese characters.
 mod font;
@@ -82,7 +80,7 @@ impl Paper {
     /// The file is there already, or a PDF has no font.
     pub fn prepare(path: &Path, font: Option<&Path>) -> anyhow::Result<Self> {
         if path.exists() {
-            bail!("{} is there already: name another file, or remove this one first", path.display());
+            return Err(export::taken(path));
         }
         let font = match form(path) {
             Some(Form::Pdf) => Some(font::find(font)?),
@@ -92,23 +90,21 @@ impl Paper {
     }
 
     pub fn write(&self, title: &str, pages: &[Page]) -> anyhow::Result<()> {
-        let writing = || format!("writing {}", self.path.display());
         let bytes = match &self.font {
-            Some(font) => pdf::document(title, pages, font).with_context(writing)?,
+            Some(font) => {
+                let making = || format!("making {}", self.path.display());
+                pdf::document(title, pages, font).with_context(making)?
+            }
             None => html::document(title, pages).into_bytes(),
         };
-        match fs::File::create_new(&self.path) {
-            Ok(mut file) => file.write_all(&bytes).with_context(writing),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                bail!("{} is there already: name another file, or remove this one first", self.path.display())
-            }
-            Err(error) => Err(error).with_context(writing),
-        }
+        export::create(&self.path, &bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

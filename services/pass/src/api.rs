@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     domain::{
+        device::{self, Device},
         gate::{Passage, judge},
         gate_day::{self, Passed, Place},
         holder::{Holder, Issue, Refused},
@@ -150,6 +151,7 @@ impl PassService for Api {
     async fn check_pass(&self, request: Request<CheckPassRequest>) -> Result<Response<CheckPassResponse>, Status> {
         let call = Call::query(&request)?;
         let request = request.into_inner();
+        self.serves(&call).await?;
         let mut fields = Fields::new();
         let code = fields.required("code", &request.code, MOST_CODE);
         let gate = fields.path("gate", ["compounds", "gates"], &request.gate);
@@ -171,6 +173,7 @@ impl PassService for Api {
 
     async fn record_crossing(&self, request: Request<RecordCrossingRequest>) -> Result<Response<Crossing>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
+        self.serves(&call).await?;
         let reported = match Reported::read(request.get_ref(), call.now) {
             Ok(reported) => reported,
             // What a gate's queue sends again may be too old by now; it has its answer all the same.
@@ -221,13 +224,7 @@ impl PassService for Api {
     ) -> Result<Response<ListCrossingsResponse>, Status> {
         let call = Call::query(&request)?;
         let request = request.into_inner();
-        let mut fields = Fields::new();
-        let parent = if request.parent.contains("/gates/") {
-            fields.path("parent", ["compounds", "gates"], &request.parent)
-        } else {
-            fields.name("parent", "compounds", &request.parent).map(|compound| [compound, String::new()])
-        };
-        let [compound, gate] = fields.read(parent)?;
+        let [compound, gate] = compound_or_gate(&request.parent)?;
         let before = before(&request.page_token)?;
         let size = page::size(request.page_size);
         let mut db = self.views.read(&call).await?;
@@ -243,6 +240,17 @@ impl PassService for Api {
 }
 
 impl Api {
+    /// A device's token lives for weeks: one that was retired is refused all the same.
+    async fn serves(&self, call: &Call) -> Result<(), Status> {
+        let Some(device) = device::id_of(&call.principal.subject) else { return Ok(()) };
+        let retired = if self.remembered.ready() {
+            self.roll.device_is_retired(device)
+        } else {
+            self.ledger.load::<Device>(device).await?.0.retired
+        };
+        if retired { Err(Failure::Refused(device::Refused::Retired.refusal()).into()) } else { Ok(()) }
+    }
+
     /// A resident within the caller's reach.
     async fn home(&self, call: &Call, resident: &str) -> Result<Home, Status> {
         let mut db = self.views.read(call).await?;
@@ -312,6 +320,17 @@ async fn identify(lookup: &Lookup<'_>, db: &mut sqlx::AnyConnection, identity: &
         }
         Identified::Visitor { guarantor, visitor } => lookup.visitor(db, visitor, guarantor.as_deref()).await,
     }
+}
+
+/// The compound whose list is asked for, and the gate where one is named.
+pub(crate) fn compound_or_gate(parent: &str) -> Result<[String; 2], Status> {
+    let mut fields = Fields::new();
+    let named = if parent.contains("/gates/") {
+        fields.path("parent", ["compounds", "gates"], parent)
+    } else {
+        fields.name("parent", "compounds", parent).map(|compound| [compound, String::new()])
+    };
+    Ok(fields.read(named)?)
 }
 
 /// The gate, if it is the caller's.

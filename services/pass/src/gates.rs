@@ -21,7 +21,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     arrivals::Arrivals,
     desk::Desk,
-    domain::device::{Device, Place, Refused},
+    domain::device::{self, Device, Place, Refused},
     past::Past,
     projections::{
         conflicts, devices,
@@ -100,6 +100,10 @@ impl GateService for GateApi {
         };
         let done = self.ledger.transact(&call, &device, decide, |_: &Device, _| EnrolDeviceResponse::default()).await?;
         let (state, _) = self.ledger.load::<Device>(&device).await?;
+        // Said again after it was retired, the code gives no token any more.
+        if state.retired {
+            return Err(spent());
+        }
         let gate = self.equipment(&call, &device, &state).await?;
         Ok(done.into_response().map(|_| EnrolDeviceResponse { gate: Some(gate) }))
     }
@@ -185,13 +189,7 @@ impl GateService for GateApi {
     ) -> Result<Response<ListConflictsResponse>, Status> {
         let call = Call::query(&request)?;
         let request = request.into_inner();
-        let mut fields = Fields::new();
-        let parent = if request.parent.contains("/gates/") {
-            fields.path("parent", ["compounds", "gates"], &request.parent)
-        } else {
-            fields.name("parent", "compounds", &request.parent).map(|compound| [compound, String::new()])
-        };
-        let [compound, gate] = fields.read(parent)?;
+        let [compound, gate] = crate::api::compound_or_gate(&request.parent)?;
         let before = crate::api::before(&request.page_token)?;
         let size = page::size(request.page_size);
         let mut db = self.views.read(&call).await?;
@@ -209,7 +207,7 @@ impl GateApi {
     /// The device that calls, if it still serves.
     async fn serving(&self, call: &Call) -> Result<(String, Arc<Device>), Status> {
         let refuse = |refused: Refused| Status::from(Failure::Refused(refused.refusal()));
-        let device = call.principal.subject.strip_prefix("device/").ok_or_else(|| refuse(Refused::NotFound))?;
+        let device = device::id_of(&call.principal.subject).ok_or_else(|| refuse(Refused::NotFound))?;
         let (state, _) = self.ledger.load::<Device>(device).await?;
         if state.retired {
             return Err(refuse(Refused::Retired));

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chassis::timestamp;
+use chassis::{secrets::hex, timestamp};
 use chrono::DateTime;
 use credential::{
     keys::{Key, Scope},
@@ -131,12 +131,4 @@ fn shown(key: &Key) -> v1::Key {
 
 fn time(second: Second) -> Option<prost_types::Timestamp> {
     DateTime::from_timestamp(second.unix(), 0).map(timestamp)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }

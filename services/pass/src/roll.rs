@@ -2,7 +2,7 @@
 //! passes. All of it is folded from the logs, by the same rules by which decisions are made.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -15,7 +15,7 @@ use credential::{
     time::{Hour, Second},
 };
 use proto::{
-    pass::v1::{holder_event, keyring_event, recall_event, suspension_list_event},
+    pass::v1::{device_event, holder_event, keyring_event, recall_event, suspension_list_event},
     registry::v1::compound_event,
 };
 use tokio::sync::watch;
@@ -49,6 +49,7 @@ struct Remembered {
     /// The last hour in which a pass of the key is valid.
     needed_until: HashMap<u8, Hour>,
     recalls: HashMap<String, Recall>,
+    retired_devices: HashSet<String>,
     listing: Listing,
 }
 
@@ -134,6 +135,10 @@ impl Roll {
         holder.is_some_and(|holder| holder.pass().is_some_and(|pass| self.recalled(pass)))
     }
 
+    pub(crate) fn device_is_retired(&self, device: &str) -> bool {
+        self.read().retired_devices.contains(device)
+    }
+
     /// The neighbourhood of a compound.
     pub(crate) fn neighbourhood(&self, compound: &str) -> Option<String> {
         self.read().compounds.get(compound).map(|compound| compound.neighbourhood_id.clone())
@@ -203,6 +208,11 @@ impl Memory for Roll {
             let line = self.write().of_recall(&record.stream_id, &event);
             let before = line.and_then(|before| Hour::of_unix(before.timestamp()));
             Some(vec![Change::Line { compound: self.desk.compound(&record.stream_id), before }])
+        } else if let Some(event) = own::<device_event::Event>(record)? {
+            if let device_event::Event::Retired(_) = event {
+                self.write().retired_devices.insert(record.stream_id.clone());
+            }
+            None
         } else {
             own::<suspension_list_event::Event>(record)?.map(|_| Vec::new())
         };

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Append, AppendError, Appended,
     batch::{Batch, Known, Plan},
-    remembered::Remembered,
+    recollection::Recollection,
     store::{Grounds, Store, StoreError},
     tail::Tail,
 };
@@ -91,7 +91,7 @@ impl Waiting {
 /// Writes until it is told to stop or every sender of orders is gone, and then until the queue is empty.
 pub(super) struct Appender<S> {
     store: S,
-    remembered: Remembered,
+    recollection: Recollection,
     tail: Arc<Tail>,
     clock: Clock,
     orders: mpsc::Receiver<Order>,
@@ -106,7 +106,7 @@ impl<S: Store> Appender<S> {
         orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) -> Self {
-        Self { store, remembered: Remembered::default(), tail, clock, orders, stop }
+        Self { store, recollection: Recollection::default(), tail, clock, orders, stop }
     }
 
     /// Hands back the store at the end.
@@ -200,13 +200,13 @@ impl<S: Store> Appender<S> {
 
     async fn commit(&mut self, batch: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
         let batch = Batch::of(batch.iter().map(|waiting| &waiting.append).collect());
-        if S::REMEMBERS
-            && let Some(known) = self.remembered.of(&batch, self.tail.standing())
+        if S::RECOLLECTS
+            && let Some(known) = self.recollection.of(&batch, self.tail.standing())
         {
             let plan = batch.plan(known, &self.tail, &self.clock);
             // Whoever is refused may have been known, or have been wrong about what only the store knows.
             if plan.verdicts.iter().all(Result::is_ok) {
-                match self.carry_out(plan, Grounds::Remembered).await {
+                match self.carry_out(plan, Grounds::Recollected).await {
                     Err(StoreError::Refused(_) | StoreError::Moved) => {}
                     committed => return committed,
                 }
@@ -215,13 +215,13 @@ impl<S: Store> Appender<S> {
         let known = match self.store.begin(&batch).await {
             Ok(known) => known,
             Err(error) => {
-                self.remembered.forget();
+                self.recollection.forget();
                 self.store.roll_back(Some(&error)).await;
                 return Err(error);
             }
         };
         self.follow(&known);
-        self.remembered.looked(&batch, &known);
+        self.recollection.looked(&batch, &known);
         let plan = batch.plan(known, &self.tail, &self.clock);
         if plan.is_empty() {
             self.store.roll_back(None).await;
@@ -236,14 +236,14 @@ impl<S: Store> Appender<S> {
         grounds: Grounds,
     ) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
         if let Err(error) = self.store.commit(&plan, grounds).await {
-            self.remembered.forget();
+            self.recollection.forget();
             self.store.roll_back(Some(&error)).await;
             if let StoreError::Unknown(_) = error {
                 self.reconcile().await;
             }
             return Err(error);
         }
-        self.remembered.committed(&plan);
+        self.recollection.committed(&plan);
         let records = mem::take(&mut plan.records);
         if !records.is_empty() {
             self.store.announce(plan.head.position);

@@ -15,7 +15,7 @@ pub(super) enum Grounds {
     Looked,
     /// On what the last look and the commits since then have left, without a look. What the plan adds must not be there yet:
     /// [`StoreError::Refused`] or [`StoreError::Moved`] where that was wrong, and nothing is done.
-    Remembered,
+    Recollected,
 }
 
 /// Where a log is written. `begin`, then `commit` or `roll_back`; never two at a time. Where it remembers, `commit` may also
@@ -27,7 +27,7 @@ pub(super) trait Store: Send + 'static {
     const TURNS: usize = usize::MAX;
 
     /// Whether it refuses what a plan wrongly takes for new, so that it can do without a look.
-    const REMEMBERS: bool = false;
+    const RECOLLECTS: bool = false;
 
     /// Looks up what the batch names, and sees to it that a commit fails if anybody else writes before it.
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError>;

@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat};
 use proto::event::v1::Record;
 
 use super::stream_name;
-use crate::telemetry::TRACEPARENT;
+use crate::{secrets::hex, telemetry::TRACEPARENT};
 
 const SOURCE: &str = "/mifeng/";
 
@@ -146,13 +146,6 @@ fn unescaped(text: &str) -> anyhow::Result<String> {
         bytes.extend(rest.bytes());
     }
     String::from_utf8(bytes).context("an escaped text is no UTF-8")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a string takes everything");
-        hex
-    })
 }
 
 fn unhex(text: &str) -> anyhow::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use chassis::{Call, Failure, Kind, Refusal, Remembered};
+use chassis::{Call, Failure, Kind, Refusal, Refuse as _, Remembered};
 use proto::pass::v1::{
     GetKeySetRequest, GetSuspensionListRequest, KeySet, SuspensionUpdate, WatchSuspensionListRequest,
     verification_service_server::VerificationService,
@@ -12,7 +12,7 @@ use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::publishing::Publisher;
+use crate::{domain::device, publishing::Publisher};
 
 #[derive(Clone)]
 pub(crate) struct VerificationApi {
@@ -27,7 +27,7 @@ const TOGETHER: Duration = Duration::from_millis(50);
 #[tonic::async_trait]
 impl VerificationService for VerificationApi {
     async fn get_key_set(&self, request: Request<GetKeySetRequest>) -> Result<Response<KeySet>, Status> {
-        self.remembered.caught_up(&Call::query(&request)?).await?;
+        self.may_ask(&Call::query(&request)?).await?;
         Ok(Response::new(self.publisher.key_set().ok_or_else(no_key)?))
     }
 
@@ -35,7 +35,7 @@ impl VerificationService for VerificationApi {
         &self,
         request: Request<GetSuspensionListRequest>,
     ) -> Result<Response<SuspensionUpdate>, Status> {
-        self.remembered.caught_up(&Call::query(&request)?).await?;
+        self.may_ask(&Call::query(&request)?).await?;
         Ok(Response::new(self.update(request.into_inner().from_sequence)?))
     }
 
@@ -45,7 +45,7 @@ impl VerificationService for VerificationApi {
         &self,
         request: Request<WatchSuspensionListRequest>,
     ) -> Result<Response<Self::WatchSuspensionListStream>, Status> {
-        self.remembered.caught_up(&Call::query(&request)?).await?;
+        self.may_ask(&Call::query(&request)?).await?;
         let from = request.into_inner().from_sequence;
         // The first answer belongs to the request: what is refused is refused at once.
         let first = self.update(from)?;
@@ -64,6 +64,17 @@ impl VerificationService for VerificationApi {
 }
 
 impl VerificationApi {
+    /// Once the record is read: who was retired is in it.
+    async fn may_ask(&self, call: &Call) -> Result<(), Status> {
+        self.remembered.caught_up(call).await?;
+        match device::id_of(&call.principal.subject) {
+            Some(device) if self.publisher.roll.device_is_retired(device) => {
+                Err(Failure::Refused(device::Refused::Retired.refusal()).into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn update(&self, from: u32) -> Result<SuspensionUpdate, Status> {
         Ok(self.publisher.update(from).map_err(Failure::Fault)?.ok_or_else(no_key)?)
     }

@@ -48,6 +48,11 @@ impl Device {
     }
 }
 
+/// The device whose token says this of itself; `None` for a person.
+pub fn id_of(subject: &str) -> Option<&str> {
+    subject.strip_prefix("device/")
+}
+
 // --- Refusals ---
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

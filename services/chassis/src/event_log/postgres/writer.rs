@@ -78,11 +78,13 @@ const LOOK_UP: &str = "
 
 /// Answers with how many rows of each kind were written: all, or none where the head is no longer the row that was seen.
 /// Its lock comes first, since all others wait for what it finds. `$held`: what becomes of a key that is held already.
-macro_rules! write {
+/// Columns: the new version of the head's row, then the counts.
+macro_rules! writing {
     ($held:literal) => {
         concat!("
     WITH moved AS (
-        UPDATE log.log_head SET position = $34, chain = $35 WHERE id = 1 AND xmin::text = $36 RETURNING xmin::text AS version
+        UPDATE log.log_head SET position = $34, chain = $35 WHERE id = 1 AND xmin::text = $36
+        RETURNING xmin::text AS version
     ), opened AS (
         INSERT INTO log.stream (stream_no, category, stream_id, version)
         SELECT n.* FROM moved, UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[]) n RETURNING 1
@@ -113,15 +115,16 @@ macro_rules! write {
         ", $held, " RETURNING 1
     )
     SELECT (SELECT version FROM moved), (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM opened),
-        (SELECT COUNT(*) FROM went_on), (SELECT COUNT(*) FROM happened), (SELECT COUNT(*) FROM done), (SELECT COUNT(*) FROM reserved)")
+        (SELECT COUNT(*) FROM went_on), (SELECT COUNT(*) FROM happened), (SELECT COUNT(*) FROM done),
+        (SELECT COUNT(*) FROM reserved)")
     };
 }
 
 /// After a look: a key that changes hands within the plan is held already.
-const WRITE: &str = write!("ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id");
+const WRITE: &str = writing!("ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id");
 
 /// Without a look: whatever is there already refuses the whole.
-const WRITE_NEW: &str = write!("");
+const WRITE_NEW: &str = writing!("");
 
 impl Writer {
     pub(super) fn new(database: Database, lease: Lease, tail: Arc<Tail>) -> Self {
@@ -186,12 +189,12 @@ impl Store for Writer {
 
     async fn commit(&mut self, plan: &Plan<'_>, grounds: Grounds) -> Result<(), StoreError> {
         let seen = self.seen.take().ok_or(StoreError::Moved)?;
-        if grounds == Grounds::Remembered && !self.leads_still(seen.fence) {
+        if grounds == Grounds::Recollected && !self.leads_still(seen.fence) {
             return Err(StoreError::Moved);
         }
         let statement = match grounds {
             Grounds::Looked => WRITE,
-            Grounds::Remembered => WRITE_NEW,
+            Grounds::Recollected => WRITE_NEW,
         };
         let writing = write(self.connected().await?, statement, plan, &seen.version);
         let version = timeout(STEP, writing).await.map_err(late)??;

@@ -94,7 +94,7 @@ impl Writer {
         let held: Vec<_> = plan.keys.iter().filter_map(|(name, holder)| Some((name, holder.as_ref()?))).collect();
         let (first, keys) = match grounds {
             Grounds::Looked => ("", Table::Key),
-            Grounds::Remembered => (BEGIN, Table::NewKey),
+            Grounds::Recollected => (BEGIN, Table::NewKey),
         };
         let tables = [
             (Table::Stream, plan.streams.len()),
@@ -173,7 +173,7 @@ impl Writer {
 #[async_trait]
 impl Store for Writer {
     const TURNS: usize = 1;
-    const REMEMBERS: bool = true;
+    const RECOLLECTS: bool = true;
 
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
         let (commands, streams, keys) = (&batch.commands.list, &batch.streams.list, &batch.keys.list);

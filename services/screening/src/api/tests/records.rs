@@ -13,7 +13,7 @@ use proto::{
 
 use super::{
     methods::longer,
-    world::{World, officer, principal, stranger, worker},
+    world::{World, officer, once, principal, stranger, worker},
 };
 
 const HOME: (&str, &str, &str) = ("宁波", "01-01", "02-11");
@@ -72,14 +72,8 @@ impl World {
 
     /// Waits for what comes of a fact.
     async fn until(&self, case: &str, wanted: impl Fn(&Case) -> bool) -> Case {
-        for _ in 0..2_000 {
-            let shown = self.case(&worker(), case).await.unwrap();
-            if wanted(&shown) {
-                return shown;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("the case stays as it is");
+        let shown = async || Some(self.case(&worker(), case).await.unwrap()).filter(|shown| wanted(shown));
+        once("the case stays as it is", shown).await
     }
 
     async fn corrected(&mut self, resident: &str, phones: i32) {

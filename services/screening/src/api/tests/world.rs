@@ -69,17 +69,15 @@ impl World {
 
     /// Waits until everybody was judged by a version.
     pub(super) async fn rescreened(&mut self, name: &str) -> v1::Rescreening {
-        for _ in 0..2_000 {
+        let progress = once("nobody was judged anew", async || {
             let request = v1::GetRescreeningRequest { name: name.to_owned() };
             let progress = self.api.get_rescreening(self.request(&officer(), request)).await.unwrap().into_inner();
-            if progress.state() == v1::rescreening::State::Done {
-                let head = self.host.ledger("screening").await.unwrap().log().head().await.unwrap();
-                self.seen.insert("screening".to_owned(), head.position);
-                return progress;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("nobody was judged anew");
+            (progress.state() == v1::rescreening::State::Done).then_some(progress)
+        });
+        let progress = progress.await;
+        let head = self.host.ledger("screening").await.unwrap().log().head().await.unwrap();
+        self.seen.insert("screening".to_owned(), head.position);
+        progress
     }
 
     pub(super) async fn dry_run(&self, principal: &Principal, name: &str) -> v1::DryRun {
@@ -206,6 +204,17 @@ fn visits_of(visits: &[(&str, &str, &str)]) -> Vec<Visit> {
         hours: None,
     };
     visits.iter().map(visit).collect()
+}
+
+/// Waits for what comes by itself.
+pub(super) async fn once<T>(otherwise: &str, mut there: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..2_000 {
+        if let Some(found) = there().await {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{otherwise}")
 }
 
 pub(super) fn principal(subject: &str, role: Role, unit: &str, scope: Scope) -> Principal {

@@ -12,7 +12,7 @@ use super::{
 
 /// Holds as long as nobody else moves the head, which a store sees when it commits.
 #[derive(Default)]
-pub(super) struct Remembered {
+pub(super) struct Recollection {
     /// None when only the store knows.
     left: Option<Left>,
     /// By category, a zero byte and id: number and version. Those of the last while, and those of the while before.
@@ -28,7 +28,7 @@ struct Left {
 /// Streams of one while: a few megabytes.
 const WHILE: usize = 32_768;
 
-impl Remembered {
+impl Recollection {
     /// What a batch can be decided on while the log stands at `head`; `None` where only a look tells.
     pub(super) fn of(&self, batch: &Batch<'_>, head: Standing) -> Option<Known> {
         let left = self.left.filter(|left| left.head == head)?;
