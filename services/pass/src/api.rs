@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use chassis::{Call, Decision, Done, Fields, Ledger, Refusal, Refuse as _, Remembered, Views, page, reason, timestamp};
+use chassis::{
+    Call, Decision, Done, Failure, Fields, Ledger, Refusal, Refuse as _, Remembered, Views, page, reason, timestamp,
+};
 use chrono::{DateTime, Utc};
 use credential::keys::KeySet;
 use proto::pass::v1::{
@@ -330,7 +332,7 @@ pub(crate) fn compound_or_gate(parent: &str) -> Result<[String; 2], Status> {
     } else {
         fields.name("parent", "compounds", parent).map(|compound| [compound, String::new()])
     };
-    Ok(fields.read(named)?)
+    fields.read(named)
 }
 
 /// The gate, if it is the caller's.
