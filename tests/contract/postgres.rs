@@ -26,7 +26,7 @@ struct Kept {
 static CLUSTER: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
 static USED: Mutex<Vec<Service>> = Mutex::new(Vec::new());
 
-fn cluster() -> Arc<Cluster> {
+pub(crate) fn cluster() -> Arc<Cluster> {
     let mut cluster = CLUSTER.lock().unwrap();
     Arc::clone(cluster.get_or_insert_with(|| Arc::new(Cluster::shared().unwrap())))
 }

@@ -83,21 +83,30 @@ impl Database {
 
     /// Connections for many, made when they are needed.
     pub fn pool(&self, most: u32) -> PgPool {
+        let pool = Self::pooling(most).after_release(|connection, _| {
+            Box::pin(async move {
+                // A caller who hung up while a transaction began leaves it open, and a silent server never answers:
+                // the next caller gets neither.
+                let clean = sqlx::Executor::execute(connection, sqlx::raw_sql("BEGIN; ROLLBACK"));
+                Ok(tokio::time::timeout(CLEANING, clean).await.is_ok_and(|clean| clean.is_ok()))
+            })
+        });
+        pool.connect_lazy_with(self.0.options.clone())
+    }
+
+    /// For callers who begin no transaction, and themselves close a connection that did not answer: looking after each would
+    /// be a second message for every question.
+    pub(crate) fn pool_for_questions(&self, most: u32) -> PgPool {
+        Self::pooling(most).connect_lazy_with(self.0.options.clone())
+    }
+
+    fn pooling(most: u32) -> PgPoolOptions {
         PgPoolOptions::new()
             .min_connections(0)
             .max_connections(most)
             .acquire_timeout(TURN)
             .idle_timeout(None)
             .max_lifetime(None)
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    // A caller who hung up while a transaction began leaves it open, and a silent server never answers:
-                    // the next caller gets neither.
-                    let clean = sqlx::Executor::execute(connection, sqlx::raw_sql("BEGIN; ROLLBACK"));
-                    Ok(tokio::time::timeout(CLEANING, clean).await.is_ok_and(|clean| clean.is_ok()))
-                })
-            })
-            .connect_lazy_with(self.0.options.clone())
     }
 
     /// For the driver that speaks to both kinds of database, which knows URLs alone. Tables are looked for in `schema`.

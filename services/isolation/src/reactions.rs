@@ -94,6 +94,10 @@ impl Reactions {
             _ => {
                 let terms = verdict_terms(record, assessed, kind, last_exposure, &method, call.now);
                 self.order(&next, terms, &call.derive("order")).await?;
+                // The first order of a case replaces none.
+                if orders.is_empty() {
+                    return Ok(());
+                }
             }
         }
         self.withdraw_replaced(&record.stream_id, call).await

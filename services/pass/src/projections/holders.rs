@@ -40,108 +40,73 @@ impl Projection for Holders {
 
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
         let Some(event) = crate::facts::own::<Event>(record)? else { return Ok(()) };
-        let db = tables.now().await?;
         let resident = record.stream_id.as_str();
+        let named = || [("resident_id", resident.into())];
+        let bar = |by: String| [("resident_id", resident.into()), ("bar", by.into())];
         match event {
             Event::Qualified(qualified) => {
-                lives_at(db, resident, qualified.residence.unwrap_or_default()).await?;
-                update(db, resident, "UPDATE holder SET qualified = 1 WHERE resident_id = $1").await?;
+                lives_at(tables, resident, qualified.residence.unwrap_or_default()).await?;
+                tables.set("holder", named(), [("qualified", 1.into())]).await?;
             }
             Event::Barred(barred) => {
-                lives_at(db, resident, barred.residence.unwrap_or_default()).await?;
-                sqlx::query(
-                    "INSERT INTO holder_bar (resident_id, bar) VALUES ($1, $2)
-                     ON CONFLICT (resident_id, bar) DO NOTHING",
-                )
-                .bind(resident.to_owned())
-                .bind(barred.by)
-                .execute(&mut *db)
-                .await?;
+                lives_at(tables, resident, barred.residence.unwrap_or_default()).await?;
+                tables.put_under("holder_bar", bar(barred.by), []).await?;
             }
-            Event::BarLifted(lifted) => {
-                sqlx::query("DELETE FROM holder_bar WHERE resident_id = $1 AND bar = $2")
-                    .bind(resident.to_owned())
-                    .bind(lifted.by)
-                    .execute(&mut *db)
-                    .await?;
-            }
+            Event::BarLifted(lifted) => tables.remove("holder_bar", bar(lifted.by)).await?,
             Event::Issued(issued) => {
                 let micros = |time| instant(&time).map_or(0, |time| time.timestamp_micros());
-                sqlx::query(
-                    "UPDATE holder SET status_index = $2, pass_number = $3, issued = $4, expires = $5,
-                     standing = 'active' WHERE resident_id = $1",
-                )
-                .bind(resident.to_owned())
-                .bind(i64::from(issued.status_index))
-                .bind(issued.number)
-                .bind(issued.issued.map_or(0, micros))
-                .bind(issued.expires.map_or(0, micros))
-                .execute(&mut *db)
-                .await?;
+                let pass = [
+                    ("status_index", i64::from(issued.status_index).into()),
+                    ("pass_number", issued.number.into()),
+                    ("issued", issued.issued.map_or(0, micros).into()),
+                    ("expires", issued.expires.map_or(0, micros).into()),
+                    ("standing", "active".into()),
+                ];
+                tables.set("holder", named(), pass).await?;
             }
-            Event::Suspended(suspended) => {
-                stand(db, resident, suspended.number, "suspended").await?;
-            }
-            Event::Reinstated(reinstated) => {
-                stand(db, resident, reinstated.number, "active").await?;
-            }
-            Event::Joined(_) => {
-                let join = "INSERT INTO holder_joined (resident_id) VALUES ($1) ON CONFLICT (resident_id) DO NOTHING";
-                update(db, resident, join).await?;
-            }
-            Event::Parted(_) => {
-                update(db, resident, "DELETE FROM holder_joined WHERE resident_id = $1").await?;
-            }
+            Event::Suspended(suspended) => stand(tables, resident, suspended.number, "suspended").await?,
+            Event::Reinstated(reinstated) => stand(tables, resident, reinstated.number, "active").await?,
+            Event::Joined(_) => tables.put("holder_joined", named()).await?,
+            Event::Parted(_) => tables.remove("holder_joined", named()).await?,
             Event::Revoked(revoked) => {
                 if revoked.reason() == Reason::MovedOut {
-                    update(db, resident, "UPDATE holder SET qualified = 0 WHERE resident_id = $1").await?;
+                    tables.set("holder", named(), [("qualified", 0.into())]).await?;
                 }
-                stand(db, resident, revoked.number, "revoked").await?;
+                stand(tables, resident, revoked.number, "revoked").await?;
             }
         }
-        sqlx::query("UPDATE holder SET version = $2 WHERE resident_id = $1")
-            .bind(resident.to_owned())
-            .bind(i64::try_from(record.version).context("a version fits into 63 bits")?)
-            .execute(db)
-            .await?;
-        Ok(())
+        let version = i64::try_from(record.version).context("a version fits into 63 bits")?;
+        tables.set("holder", named(), [("version", version.into())]).await
     }
 }
 
-async fn lives_at(db: &mut AnyConnection, resident: &str, home: Residence) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO holder (resident_id, neighbourhood_id, compound_id, household_id, qualified, status_index,
-           pass_number, issued, expires, standing, version) VALUES ($1, $2, $3, $4, 0, 0, '', 0, 0, '', 0)
-         ON CONFLICT (resident_id) DO UPDATE SET neighbourhood_id = excluded.neighbourhood_id,
-           compound_id = excluded.compound_id, household_id = excluded.household_id",
-    )
-    .bind(resident.to_owned())
-    .bind(home.neighbourhood_id)
-    .bind(home.compound_id)
-    .bind(home.household_id)
-    .execute(db)
-    .await?;
-    Ok(())
+async fn lives_at(tables: &mut Tables<'_>, resident: &str, home: Residence) -> anyhow::Result<()> {
+    let place = [
+        ("neighbourhood_id", home.neighbourhood_id.into()),
+        ("compound_id", home.compound_id.into()),
+        ("household_id", home.household_id.into()),
+    ];
+    let [neighbourhood, compound, household] = place.clone();
+    let new = [
+        ("resident_id", resident.into()),
+        neighbourhood,
+        compound,
+        household,
+        ("qualified", 0.into()),
+        ("status_index", 0.into()),
+        ("pass_number", "".into()),
+        ("issued", 0.into()),
+        ("expires", 0.into()),
+        ("standing", "".into()),
+        ("version", 0.into()),
+    ];
+    tables.put("holder", new).await?;
+    tables.set("holder", [("resident_id", resident.into())], place).await
 }
 
-async fn update(db: &mut AnyConnection, resident: &str, statement: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(statement).bind(resident.to_owned()).execute(db).await?;
-    Ok(())
-}
-
-async fn stand(
-    db: &mut AnyConnection,
-    resident: &str,
-    number: String,
-    standing: &'static str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE holder SET standing = $3 WHERE resident_id = $1 AND pass_number = $2")
-        .bind(resident.to_owned())
-        .bind(number)
-        .bind(standing.to_owned())
-        .execute(db)
-        .await?;
-    Ok(())
+async fn stand(tables: &mut Tables<'_>, resident: &str, number: String, standing: &str) -> anyhow::Result<()> {
+    let pass = [("resident_id", resident.into()), ("pass_number", number.into())];
+    tables.set("holder", pass, [("standing", standing.into())]).await
 }
 
 /// Where the numbering of passes goes on.

@@ -9,7 +9,7 @@ use proto::{
     Fact as _,
     screening::v1::{
         self, Instance, Outcome, case,
-        case_event::{Assessed, Disputed, Event, EvidenceRecorded, Opened},
+        case_event::{Assessed, Disputed, Event, Opened},
     },
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
@@ -23,14 +23,14 @@ impl Projection for Cases {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn schema(&self) -> &'static str {
         "CREATE TABLE screening_case (
            case_id TEXT NOT NULL PRIMARY KEY, version BIGINT NOT NULL, resident_id TEXT NOT NULL, household_id TEXT NOT NULL,
            compound_id TEXT NOT NULL, neighbourhood_id TEXT NOT NULL, state BIGINT NOT NULL, phones BIGINT NOT NULL,
-           scanned BIGINT NOT NULL, outcome BIGINT NOT NULL, risk BIGINT NOT NULL, honesty BIGINT NOT NULL,
+           outcome BIGINT NOT NULL, risk BIGINT NOT NULL, honesty BIGINT NOT NULL,
            measure BIGINT NOT NULL, method TEXT NOT NULL, evidence_ids TEXT NOT NULL, last_exposure TEXT NOT NULL,
            assessed_at BIGINT NOT NULL, dispute_due BIGINT NOT NULL, as_of TEXT NOT NULL, assessed_position BIGINT NOT NULL,
            dispute_instance BIGINT NOT NULL, vocabulary BIGINT NOT NULL, override_id TEXT NOT NULL,
@@ -50,101 +50,81 @@ impl Projection for Cases {
         if record.category != Event::CATEGORY {
             return Ok(());
         }
-        let case = &record.stream_id;
-        let db = tables.now().await?;
+        let case = record.stream_id.as_str();
         match Event::from_payload(&record.payload)? {
-            Event::Opened(opened) => open(db, case, &opened).await?,
-            Event::Declared(_) => enter(db, case, case::State::Declared).await?,
-            Event::EvidenceRecorded(evidence) => scan(db, case, &evidence).await?,
-            Event::Assessed(verdict) => assess(db, case, &verdict, record).await?,
-            Event::Disputed(disputed) => dispute(db, case, &disputed).await?,
-            Event::DisputeEscalated(escalated) => escalate(db, case, escalated.to).await?,
-            Event::DisputeResolved(_) => enter(db, case, case::State::Assessed).await?,
+            Event::Opened(opened) => open(tables, case, opened).await?,
+            Event::Declared(_) => enter(tables, case, case::State::Declared).await?,
+            Event::EvidenceRecorded(evidence) => scan(tables, case, evidence.phone).await?,
+            Event::Assessed(verdict) => assess(tables, case, verdict, record).await?,
+            Event::Disputed(disputed) => dispute(tables, case, &disputed).await?,
+            Event::DisputeEscalated(escalated) => {
+                let instance = ("dispute_instance", i64::from(escalated.to).into());
+                tables.set("screening_case", [("case_id", case.into())], [instance]).await?;
+            }
+            Event::DisputeResolved(_) => enter(tables, case, case::State::Assessed).await?,
             Event::OverrideProposed(_)
             | Event::OverrideApproved(_)
             | Event::OverrideDeclined(_)
             | Event::OverrideEnded(_) => {}
-            Event::PhonesChanged(changed) => change_phones(db, case, changed.after).await?,
+            Event::PhonesChanged(changed) => change_phones(tables, case, changed.after).await?,
         }
         let version = i64::try_from(record.version).context("a version fits into 63 bits")?;
-        sqlx::query("UPDATE screening_case SET version = $2 WHERE case_id = $1")
-            .bind(case.clone())
-            .bind(version)
-            .execute(db)
-            .await
-            .context("keeping the version of a case")?;
-        Ok(())
+        tables.set("screening_case", [("case_id", case.into())], [("version", version.into())]).await
     }
 }
 
-async fn open(db: &mut AnyConnection, case: &str, opened: &Opened) -> anyhow::Result<()> {
-    let residence = opened.residence.clone().unwrap_or_default();
-    sqlx::query(
-        "INSERT INTO screening_case (case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones,
-           scanned, outcome, risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due, as_of,
-           assessed_position, dispute_instance, vocabulary, override_id, override_reason, override_until)
-         VALUES ($1, 1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0, '', '', '', 0, 0, '', 0, 0, 0, '', 0, 0) ON CONFLICT (case_id) DO NOTHING",
-    )
-    .bind(case.to_owned())
-    .bind(opened.resident_id.clone())
-    .bind(residence.household_id)
-    .bind(residence.compound_id)
-    .bind(residence.neighbourhood_id)
-    .bind(i64::from(case::State::Due as i32))
-    .bind(i64::from(opened.phones))
-    .execute(db)
-    .await
-    .context("keeping a case")?;
-    Ok(())
+async fn open(tables: &mut Tables<'_>, case: &str, opened: Opened) -> anyhow::Result<()> {
+    let residence = opened.residence.unwrap_or_default();
+    let row = [
+        ("case_id", case.into()),
+        ("version", 1.into()),
+        ("resident_id", opened.resident_id.into()),
+        ("household_id", residence.household_id.into()),
+        ("compound_id", residence.compound_id.into()),
+        ("neighbourhood_id", residence.neighbourhood_id.into()),
+        ("state", i64::from(case::State::Due as i32).into()),
+        ("phones", i64::from(opened.phones).into()),
+        ("outcome", 0.into()),
+        ("risk", 0.into()),
+        ("honesty", 0.into()),
+        ("measure", 0.into()),
+        ("method", "".into()),
+        ("evidence_ids", "".into()),
+        ("last_exposure", "".into()),
+        ("assessed_at", 0.into()),
+        ("dispute_due", 0.into()),
+        ("as_of", "".into()),
+        ("assessed_position", 0.into()),
+        ("dispute_instance", 0.into()),
+        ("vocabulary", 0.into()),
+        ("override_id", "".into()),
+        ("override_reason", 0.into()),
+        ("override_until", 0.into()),
+    ];
+    tables.put("screening_case", row).await
 }
 
-async fn enter(db: &mut AnyConnection, case: &str, state: case::State) -> anyhow::Result<()> {
-    sqlx::query("UPDATE screening_case SET state = $2, dispute_due = 0, dispute_instance = 0 WHERE case_id = $1")
-        .bind(case.to_owned())
-        .bind(i64::from(state as i32))
-        .execute(db)
-        .await
-        .context("keeping the state of a case")?;
-    Ok(())
+async fn enter(tables: &mut Tables<'_>, case: &str, state: case::State) -> anyhow::Result<()> {
+    let state = [("state", i64::from(state as i32).into()), ("dispute_due", 0.into()), ("dispute_instance", 0.into())];
+    tables.set("screening_case", [("case_id", case.into())], state).await
 }
 
-async fn scan(db: &mut AnyConnection, case: &str, evidence: &EvidenceRecorded) -> anyhow::Result<()> {
-    // A ticket or a proof is no scan of a number.
-    if evidence.phone == 0 {
+/// A ticket or a proof is no scan of a number.
+async fn scan(tables: &mut Tables<'_>, case: &str, phone: i32) -> anyhow::Result<()> {
+    if phone == 0 {
         return Ok(());
     }
-    sqlx::query("INSERT INTO scanned_phone (case_id, phone) VALUES ($1, $2) ON CONFLICT (case_id, phone) DO NOTHING")
-        .bind(case.to_owned())
-        .bind(i64::from(evidence.phone))
-        .execute(&mut *db)
-        .await
-        .context("keeping a scanned number")?;
-    count_scanned(db, case).await
-}
-
-async fn count_scanned(db: &mut AnyConnection, case: &str) -> anyhow::Result<()> {
-    sqlx::query(
-        "UPDATE screening_case SET scanned = (SELECT CAST(COUNT(*) AS BIGINT) FROM scanned_phone
-           WHERE scanned_phone.case_id = $1 AND scanned_phone.phone <= screening_case.phones)
-         WHERE case_id = $1",
-    )
-    .bind(case.to_owned())
-    .execute(db)
-    .await
-    .context("counting scanned numbers")?;
-    Ok(())
+    let scan = [("case_id", case.into()), ("phone", i64::from(phone).into())];
+    tables.put_under("scanned_phone", scan, []).await
 }
 
 /// A case that is closed stays as it was.
-async fn change_phones(db: &mut AnyConnection, case: &str, phones: i32) -> anyhow::Result<()> {
-    sqlx::query("UPDATE screening_case SET phones = $2 WHERE case_id = $1 AND (outcome = 0 OR outcome = $3)")
-        .bind(case.to_owned())
-        .bind(i64::from(phones))
-        .bind(i64::from(Outcome::InsufficientEvidence as i32))
-        .execute(&mut *db)
-        .await
-        .context("keeping how many numbers a person has")?;
-    count_scanned(db, case).await
+async fn change_phones(tables: &mut Tables<'_>, case: &str, phones: i32) -> anyhow::Result<()> {
+    for open in [Outcome::Unspecified, Outcome::InsufficientEvidence] {
+        let open = [("case_id", case.into()), ("outcome", i64::from(open as i32).into())];
+        tables.set("screening_case", open, [("phones", i64::from(phones).into())]).await?;
+    }
+    Ok(())
 }
 
 /// All cases of a resident.
@@ -157,61 +137,42 @@ pub async fn of_resident(db: &mut AnyConnection, resident: &str) -> anyhow::Resu
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-async fn assess(db: &mut AnyConnection, case: &str, verdict: &Assessed, record: &Record) -> anyhow::Result<()> {
+async fn assess(tables: &mut Tables<'_>, case: &str, verdict: Assessed, record: &Record) -> anyhow::Result<()> {
     let time = record.occurred_at.as_ref().and_then(chassis::instant).unwrap_or_default();
-    let as_of = if verdict.as_of.is_empty() { chassis::day_of(time).to_string() } else { verdict.as_of.clone() };
-    let hand = verdict.r#override.clone().unwrap_or_default();
+    let as_of = if verdict.as_of.is_empty() { chassis::day_of(time).to_string() } else { verdict.as_of };
+    let hand = verdict.r#override.unwrap_or_default();
     let until = hand.expire_time.as_ref().and_then(chassis::instant).map_or(0, |end| end.timestamp_micros());
     // A verdict set by hand may end while it is disputed: the dispute goes on.
-    sqlx::query(
-        "UPDATE screening_case SET state = CASE WHEN dispute_due > 0 THEN state ELSE $2 END, outcome = $3, risk = $4,
-           honesty = $5, measure = $6, method = $7, evidence_ids = $8, last_exposure = $9, assessed_at = $10, as_of = $11,
-           assessed_position = $12, vocabulary = $13, override_id = $14, override_reason = $15, override_until = $16
-         WHERE case_id = $1",
-    )
-    .bind(case.to_owned())
-    .bind(i64::from(case::State::Assessed as i32))
-    .bind(i64::from(verdict.outcome))
-    .bind(i64::from(verdict.risk))
-    .bind(i64::from(verdict.honesty))
-    .bind(i64::from(verdict.measure))
-    .bind(verdict.method_version.clone())
-    .bind(verdict.evidence_ids.join(" "))
-    .bind(verdict.last_exposure.clone())
-    .bind(time.timestamp_micros())
-    .bind(as_of)
-    .bind(i64::try_from(record.position).context("a position fits into 63 bits")?)
-    .bind(verdict.vocabulary)
-    .bind(hand.override_id)
-    .bind(i64::from(hand.reason))
-    .bind(until)
-    .execute(db)
-    .await
-    .context("keeping a verdict")?;
-    Ok(())
+    let undisputed = [("case_id", case.into()), ("dispute_due", 0.into())];
+    let state = ("state", i64::from(case::State::Assessed as i32).into());
+    tables.set("screening_case", undisputed, [state]).await?;
+    let said = [
+        ("outcome", i64::from(verdict.outcome).into()),
+        ("risk", i64::from(verdict.risk).into()),
+        ("honesty", i64::from(verdict.honesty).into()),
+        ("measure", i64::from(verdict.measure).into()),
+        ("method", verdict.method_version.into()),
+        ("evidence_ids", verdict.evidence_ids.join(" ").into()),
+        ("last_exposure", verdict.last_exposure.into()),
+        ("assessed_at", time.timestamp_micros().into()),
+        ("as_of", as_of.into()),
+        ("assessed_position", i64::try_from(record.position).context("a position fits into 63 bits")?.into()),
+        ("vocabulary", verdict.vocabulary.into()),
+        ("override_id", hand.override_id.into()),
+        ("override_reason", i64::from(hand.reason).into()),
+        ("override_until", until.into()),
+    ];
+    tables.set("screening_case", [("case_id", case.into())], said).await
 }
 
-async fn dispute(db: &mut AnyConnection, case: &str, disputed: &Disputed) -> anyhow::Result<()> {
+async fn dispute(tables: &mut Tables<'_>, case: &str, disputed: &Disputed) -> anyhow::Result<()> {
     let due = disputed.due.as_ref().and_then(chassis::instant).map_or(0, |due| due.timestamp_micros());
-    sqlx::query("UPDATE screening_case SET state = $2, dispute_due = $3, dispute_instance = $4 WHERE case_id = $1")
-        .bind(case.to_owned())
-        .bind(i64::from(case::State::Disputed as i32))
-        .bind(due)
-        .bind(i64::from(Instance::Neighbourhood as i32))
-        .execute(db)
-        .await
-        .context("keeping a dispute")?;
-    Ok(())
-}
-
-async fn escalate(db: &mut AnyConnection, case: &str, to: i32) -> anyhow::Result<()> {
-    sqlx::query("UPDATE screening_case SET dispute_instance = $2 WHERE case_id = $1")
-        .bind(case.to_owned())
-        .bind(i64::from(to))
-        .execute(db)
-        .await
-        .context("keeping a dispute that goes up")?;
-    Ok(())
+    let disputed = [
+        ("state", i64::from(case::State::Disputed as i32).into()),
+        ("dispute_due", due.into()),
+        ("dispute_instance", i64::from(Instance::Neighbourhood as i32).into()),
+    ];
+    tables.set("screening_case", [("case_id", case.into())], disputed).await
 }
 
 /// Which cases are wanted; empty and unspecified leave a field open.
@@ -252,9 +213,11 @@ pub async fn list(
     let conditions: Vec<String> = columns.zip(1..).map(|(column, at)| format!("{column} ${at}")).collect();
     let last = conditions.len() + 1;
     let sql = format!(
-        "SELECT case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones, scanned, outcome,
-           risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due, dispute_instance, vocabulary,
-           override_id, override_reason, override_until FROM screening_case WHERE {} ORDER BY case_id LIMIT ${last}",
+        "SELECT case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones,
+           (SELECT CAST(COUNT(*) AS BIGINT) FROM scanned_phone WHERE scanned_phone.case_id = screening_case.case_id
+             AND scanned_phone.phone <= screening_case.phones) AS scanned,
+           outcome, risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due, dispute_instance,
+           vocabulary, override_id, override_reason, override_until FROM screening_case WHERE {} ORDER BY case_id LIMIT ${last}",
         conditions.join(" AND ")
     );
     // Composed of this function's own words only; every value is bound.

@@ -39,7 +39,7 @@ impl Projection for SetAside {
         match record.category.as_str() {
             case_event::Event::CATEGORY => {
                 if let case_event::Event::Assessed(_) = case_event::Event::from_payload(&record.payload)? {
-                    judged(tables.now().await?, &record.subject_id).await?;
+                    tables.remove("set_aside", [("resident_id", record.subject_id.as_str().into())]).await?;
                 }
             }
             rescreening_event::Event::CATEGORY => match rescreening_event::Event::from_payload(&record.payload)? {
@@ -84,15 +84,6 @@ async fn put(db: &mut AnyConnection, run: &str, aside: rescreening_event::SetAsi
 /// A run by a sequence of the vocabulary, and not by a version of the method.
 fn is_for_a_name(run: &str) -> bool {
     run.contains(':')
-}
-
-async fn judged(db: &mut AnyConnection, resident_id: &str) -> anyhow::Result<()> {
-    sqlx::query("DELETE FROM set_aside WHERE resident_id = $1")
-        .bind(resident_id.to_owned())
-        .execute(db)
-        .await
-        .context("taking a case back from those set aside")?;
-    Ok(())
 }
 
 /// Whatever does not open is touched by every run: what an earlier one has set aside, and this one has not, opens again.
