@@ -59,34 +59,22 @@ impl Projection for Residents {
         if record.category != resident_event::Event::CATEGORY {
             return Ok(());
         }
-        let db = tables.now().await?;
+        let resident = ("resident_id", record.stream_id.as_str().into());
         match resident_event::Event::from_payload(&record.payload)? {
             resident_event::Event::Registered(Registered { residence, .. })
             | resident_event::Event::Unmerged(Unmerged { residence, .. }) => {
                 let residence = residence.unwrap_or_default();
-                sqlx::query(
-                    "INSERT INTO resident (resident_id, neighbourhood_id, compound_id, household_id)
-                     VALUES ($1, $2, $3, $4)
-                     ON CONFLICT (resident_id) DO UPDATE SET neighbourhood_id = excluded.neighbourhood_id,
-                       compound_id = excluded.compound_id, household_id = excluded.household_id",
-                )
-                .bind(record.stream_id.clone())
-                .bind(residence.neighbourhood_id)
-                .bind(residence.compound_id)
-                .bind(residence.household_id)
-                .execute(db)
-                .await
-                .context("noting a resident")?;
+                let home = [
+                    ("neighbourhood_id", residence.neighbourhood_id.into()),
+                    ("compound_id", residence.compound_id.into()),
+                    ("household_id", residence.household_id.into()),
+                ];
+                tables.put_under("resident", [resident.clone()], home.clone()).await?;
+                tables.set("resident", [resident], home).await?;
             }
             resident_event::Event::MovedOut(_)
             | resident_event::Event::Erased(_)
-            | resident_event::Event::Merged(_) => {
-                sqlx::query("DELETE FROM resident WHERE resident_id = $1")
-                    .bind(record.stream_id.clone())
-                    .execute(db)
-                    .await
-                    .context("forgetting a resident")?;
-            }
+            | resident_event::Event::Merged(_) => tables.remove("resident", [resident]).await?,
             resident_event::Event::Revealed(_) | resident_event::Event::Corrected(_) => {}
         }
         Ok(())

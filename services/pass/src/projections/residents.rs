@@ -27,30 +27,23 @@ impl Projection for Residents {
     }
 
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-        let db = tables.now().await?;
+        let resident = ("resident_id", record.stream_id.as_str().into());
         match crate::facts::foreign::<Event>(record)? {
             Some(Event::Registered(registered)) => {
                 let home = registered.residence.unwrap_or_default();
-                sqlx::query(
-                    "INSERT INTO resident (resident_id, neighbourhood_id, compound_id, household_id, moved_out)
-                     VALUES ($1, $2, $3, $4, 0) ON CONFLICT (resident_id) DO UPDATE SET
-                     neighbourhood_id = excluded.neighbourhood_id, compound_id = excluded.compound_id,
-                     household_id = excluded.household_id",
-                )
-                .bind(record.stream_id.clone())
-                .bind(home.neighbourhood_id)
-                .bind(home.compound_id)
-                .bind(home.household_id)
-                .execute(db)
-                .await?;
+                let home = [
+                    ("neighbourhood_id", home.neighbourhood_id.into()),
+                    ("compound_id", home.compound_id.into()),
+                    ("household_id", home.household_id.into()),
+                ];
+                let [neighbourhood, compound, household] = home.clone();
+                let new = [resident.clone(), neighbourhood, compound, household, ("moved_out", 0.into())];
+                tables.put("resident", new).await?;
+                tables.set("resident", [resident], home).await?;
             }
             Some(event @ (Event::MovedOut(_) | Event::Merged(_) | Event::Unmerged(_))) => {
                 let gone = i64::from(!matches!(event, Event::Unmerged(_)));
-                sqlx::query("UPDATE resident SET moved_out = $2 WHERE resident_id = $1")
-                    .bind(record.stream_id.clone())
-                    .bind(gone)
-                    .execute(db)
-                    .await?;
+                tables.set("resident", [resident], [("moved_out", gone.into())]).await?;
             }
             Some(Event::Revealed(_) | Event::Erased(_) | Event::Corrected(_)) | None => {}
         }

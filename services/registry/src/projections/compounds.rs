@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, Tables};
+use chassis::{Projection, Record, Scope, Tables, Value};
 use proto::registry::v1::{
     Compound, Gate, Regime,
     compound_event::{BuildingAdded, Event, GateAdded, GridAssigned, Opened, RegimeSet},
@@ -57,98 +57,71 @@ impl Projection for Compounds {
     }
 
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-        let db = tables.now().await?;
         match event::<Event>(record)? {
             None => return Ok(()),
-            Some(Event::Opened(opened)) => open(db, record, opened).await,
-            Some(Event::GateAdded(added)) => add_gate(db, record, added).await,
-            Some(Event::RegimeSet(set)) => set_regime(db, record, set).await,
-            Some(Event::BuildingAdded(added)) => add_building(db, record, added).await,
-            Some(Event::GridAssigned(assigned)) => assign_grid(db, record, assigned).await,
+            Some(Event::Opened(opened)) => open(tables, record, opened).await,
+            Some(Event::GateAdded(added)) => add_gate(tables, record, added).await,
+            Some(Event::RegimeSet(set)) => set_regime(tables, record, set).await,
+            Some(Event::BuildingAdded(added)) => add_building(tables, record, added).await,
+            Some(Event::GridAssigned(assigned)) => assign_grid(tables, record, assigned).await,
         }
         .context("writing a compound")
     }
 }
 
-async fn open(db: &mut AnyConnection, record: &Record, opened: Opened) -> Result<(), sqlx::Error> {
-    statement(
-        "INSERT INTO registry_compound
-            (id, neighbourhood, display_name, management_group, regime, regime_from, version)
-         VALUES ($1, $2, $3, $4, $5, '', $6)
-         ON CONFLICT (id) DO UPDATE SET version = excluded.version",
-    )
-    .bind(record.stream_id.clone())
-    .bind(opened.neighbourhood_id)
-    .bind(opened.display_name)
-    .bind(opened.management_group)
-    .bind(i64::from(i32::from(Regime::Open)))
-    .bind(version(record))
-    .execute(db)
-    .await?;
-    Ok(())
+async fn open(tables: &mut Tables<'_>, record: &Record, opened: Opened) -> anyhow::Result<()> {
+    let row = [
+        ("id", record.stream_id.as_str().into()),
+        ("neighbourhood", opened.neighbourhood_id.into()),
+        ("display_name", opened.display_name.into()),
+        ("management_group", opened.management_group.into()),
+        ("regime", i64::from(i32::from(Regime::Open)).into()),
+        ("regime_from", "".into()),
+        ("version", version(record).into()),
+    ];
+    tables.put("registry_compound", row).await
 }
 
-async fn add_gate(db: &mut AnyConnection, record: &Record, added: GateAdded) -> Result<(), sqlx::Error> {
-    statement(
-        "INSERT INTO registry_gate (compound, id, display_name, added) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (compound, id) DO UPDATE SET display_name = excluded.display_name",
-    )
-    .bind(record.stream_id.clone())
-    .bind(added.gate_id)
-    .bind(added.display_name)
-    .bind(version(record))
-    .execute(&mut *db)
-    .await?;
-    touched(db, record).await
+async fn add_gate(tables: &mut Tables<'_>, record: &Record, added: GateAdded) -> anyhow::Result<()> {
+    let gate = [("compound", record.stream_id.as_str().into()), ("id", added.gate_id.into())];
+    let rest = [("display_name", added.display_name.into()), ("added", version(record).into())];
+    tables.put_under("registry_gate", gate, rest).await?;
+    touched(tables, record).await
 }
 
 /// The compound as a whole stands among its buildings under the empty name.
-async fn add_building(db: &mut AnyConnection, record: &Record, added: BuildingAdded) -> Result<(), sqlx::Error> {
-    statement(
-        "INSERT INTO registry_building (compound, building, units, grid, door) VALUES ($1, $2, $3, '', $4)
-         ON CONFLICT (compound, building) DO UPDATE SET units = excluded.units",
-    )
-    .bind(record.stream_id.clone())
-    .bind(added.building.clone())
-    .bind(i64::from(added.units))
-    .bind(format!("{}/{}", record.stream_id, place::building_order(&added.building)))
-    .execute(&mut *db)
-    .await?;
-    touched(db, record).await
+async fn add_building(tables: &mut Tables<'_>, record: &Record, added: BuildingAdded) -> anyhow::Result<()> {
+    building(tables, record, added.building, ("units", i64::from(added.units).into())).await
 }
 
-async fn assign_grid(db: &mut AnyConnection, record: &Record, assigned: GridAssigned) -> Result<(), sqlx::Error> {
-    statement(
-        "INSERT INTO registry_building (compound, building, units, grid, door) VALUES ($1, $2, 0, $3, $4)
-         ON CONFLICT (compound, building) DO UPDATE SET grid = excluded.grid",
-    )
-    .bind(record.stream_id.clone())
-    .bind(assigned.building.clone())
-    .bind(assigned.grid_id)
-    .bind(format!("{}/{}", record.stream_id, place::building_order(&assigned.building)))
-    .execute(&mut *db)
-    .await?;
-    touched(db, record).await
+async fn assign_grid(tables: &mut Tables<'_>, record: &Record, assigned: GridAssigned) -> anyhow::Result<()> {
+    building(tables, record, assigned.building, ("grid", assigned.grid_id.into())).await
 }
 
-async fn touched(db: &mut AnyConnection, record: &Record) -> Result<(), sqlx::Error> {
-    statement("UPDATE registry_compound SET version = $2 WHERE id = $1")
-        .bind(record.stream_id.clone())
-        .bind(version(record))
-        .execute(db)
-        .await?;
-    Ok(())
+async fn building(
+    tables: &mut Tables<'_>,
+    record: &Record,
+    building: String,
+    known: (&'static str, Value),
+) -> anyhow::Result<()> {
+    let door = format!("{}/{}", record.stream_id, place::building_order(&building));
+    let key = [("compound", record.stream_id.as_str().into()), ("building", building.into())];
+    let new = [("units", 0.into()), ("grid", "".into()), ("door", door.into())];
+    tables.put_under("registry_building", key.clone(), new).await?;
+    tables.set("registry_building", key, [known]).await?;
+    touched(tables, record).await
 }
 
-async fn set_regime(db: &mut AnyConnection, record: &Record, set: RegimeSet) -> Result<(), sqlx::Error> {
-    statement("UPDATE registry_compound SET regime = $2, regime_from = $3, version = $4 WHERE id = $1")
-        .bind(record.stream_id.clone())
-        .bind(i64::from(set.regime))
-        .bind(set.from)
-        .bind(version(record))
-        .execute(db)
-        .await?;
-    Ok(())
+async fn touched(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+    let compound = [("id", record.stream_id.as_str().into())];
+    tables.set("registry_compound", compound, [("version", version(record).into())]).await
+}
+
+async fn set_regime(tables: &mut Tables<'_>, record: &Record, set: RegimeSet) -> anyhow::Result<()> {
+    let compound = [("id", record.stream_id.as_str().into())];
+    let regime = [("regime", i64::from(set.regime).into()), ("regime_from", set.from.into())];
+    tables.set("registry_compound", compound, regime).await?;
+    touched(tables, record).await
 }
 
 const COLUMNS: &str = "SELECT id, neighbourhood, display_name, management_group, regime, regime_from, version

@@ -54,44 +54,37 @@ impl Projection for Households {
     }
 
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-        let registered = match event::<Event>(record)? {
-            None => return Ok(()),
-            Some(Event::Registered(registered)) => registered,
-            Some(Event::LandlordChanged(changed)) => {
-                statement("UPDATE registry_household SET landlord = $2, version = $3 WHERE id = $1")
-                    .bind(record.stream_id.clone())
-                    .bind(written(changed.landlord.as_ref()))
-                    .bind(version(record))
-                    .execute(tables.now().await?)
-                    .await
-                    .context("changing a landlord")?;
-                return Ok(());
+        match event::<Event>(record)? {
+            None => Ok(()),
+            Some(Event::Registered(registered)) => {
+                let order = place::order(&registered.building, &registered.unit, &registered.room);
+                let door = format!("{}/{order}/{}", registered.compound_id, record.stream_id);
+                let row = [
+                    ("id", record.stream_id.as_str().into()),
+                    ("neighbourhood", registered.neighbourhood_id.into()),
+                    ("compound", registered.compound_id.into()),
+                    ("building_order", place::building_order(&registered.building).into()),
+                    ("building", registered.building.into()),
+                    ("unit", registered.unit.into()),
+                    ("room", registered.room.into()),
+                    ("tenure", i64::from(registered.tenure).into()),
+                    ("landlord", written(registered.landlord.as_ref()).into()),
+                    ("door", door.into()),
+                    ("version", version(record).into()),
+                ];
+                tables.put("registry_household", row).await
             }
-        };
-        let db = tables.now().await?;
-        let order = place::order(&registered.building, &registered.unit, &registered.room);
-        let door = format!("{}/{order}/{}", registered.compound_id, record.stream_id);
-        statement(
-            "INSERT INTO registry_household
-                (id, neighbourhood, compound, building, unit, room, tenure, landlord, door, version, building_order)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-             ON CONFLICT (id) DO UPDATE SET version = excluded.version",
-        )
-        .bind(record.stream_id.clone())
-        .bind(registered.neighbourhood_id)
-        .bind(registered.compound_id)
-        .bind(registered.building.clone())
-        .bind(registered.unit)
-        .bind(registered.room)
-        .bind(i64::from(registered.tenure))
-        .bind(written(registered.landlord.as_ref()))
-        .bind(door)
-        .bind(version(record))
-        .bind(place::building_order(&registered.building))
-        .execute(db)
-        .await
-        .context("writing a household")?;
-        Ok(())
+            Some(Event::LandlordChanged(changed)) => {
+                let landlord = ("landlord", written(changed.landlord.as_ref()).into());
+                tables
+                    .set(
+                        "registry_household",
+                        [("id", record.stream_id.as_str().into())],
+                        [landlord, ("version", version(record).into())],
+                    )
+                    .await
+            }
+        }
     }
 }
 
