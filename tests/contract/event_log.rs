@@ -71,6 +71,7 @@ macro_rules! held_by {
             appending::a_command_that_is_sent_twenty_times_at_once_takes_effect_once,
             appending::a_command_id_with_other_content_is_refused,
             appending::a_command_without_events_keeps_its_reply,
+            appending::what_a_process_does_not_remember_counts_all_the_same,
             appending::of_many_decisions_on_one_version_one_is_taken,
             appending::decisions_on_one_stream_chain_within_a_batch,
             appending::a_conflict_fails_its_request_alone,

@@ -1,5 +1,7 @@
 //! What becomes of a request.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use chassis::{
     Clock,
     event_log::{Append, AppendError, Expected},
@@ -7,7 +9,7 @@ use chassis::{
 use chrono::TimeDelta;
 use futures::future::join_all;
 
-use super::{Store, add, all, assert_intact, at, command, positions, write};
+use super::{Store, add, all, assert_intact, at, claim, command, positions, write};
 
 pub(crate) async fn a_command_takes_effect_once(store: impl Store) {
     let log = store.open().await;
@@ -51,6 +53,39 @@ pub(crate) async fn a_command_without_events_keeps_its_reply(store: impl Store) 
     assert!(matches!(stale, Err(AppendError::Conflict)));
     let again = log.append(command("c2", Vec::new())).await.unwrap();
     assert_eq!(again.earlier_reply.unwrap(), b"reply to c2");
+}
+
+/// A process goes by what it remembers, where it can: a stream, a key and a command from before its time are not new.
+pub(crate) async fn what_a_process_does_not_remember_counts_all_the_same(store: impl Store) {
+    let log = store.open().await;
+    log.append(Append { reserve: vec![claim("k", "h")], ..command("c", vec![write("h", Expected::Any, 1)]) })
+        .await
+        .unwrap();
+    log.close().await;
+    let log = store.open().await;
+    let next = AtomicU64::new(0);
+    // After each of these it remembers where the log stands.
+    let remember = async || {
+        let stream = format!("s{}", next.fetch_add(1, Ordering::Relaxed));
+        add(&log, &stream, &stream, 0).await.unwrap();
+    };
+    for events in [0, 1] {
+        remember().await;
+        let stale = log.append(command("c1", vec![write("h", Expected::Version(0), events)])).await;
+        assert!(matches!(stale, Err(AppendError::Conflict)), "{events} events");
+    }
+    remember().await;
+    let again = log.append(command("c", vec![write("g", Expected::Version(0), 1)])).await.unwrap();
+    assert_eq!(again.earlier_reply.as_deref(), Some(&b"reply to c"[..]));
+    remember().await;
+    let taken = Append { reserve: vec![claim("k", "g")], ..command("c2", vec![write("g", Expected::Version(0), 1)]) };
+    assert!(matches!(log.append(taken).await, Err(AppendError::Reserved { .. })));
+    remember().await;
+    let of_another =
+        Append { release: vec![claim("k", "g")], ..command("c3", vec![write("g", Expected::Version(0), 1)]) };
+    log.append(of_another).await.unwrap();
+    assert_eq!(log.find_reservation("document", b"k").await.unwrap().as_deref(), Some("h"));
+    assert_eq!(log.head().await.unwrap().position, 2 + next.load(Ordering::Relaxed));
 }
 
 pub(crate) async fn of_many_decisions_on_one_version_one_is_taken(store: impl Store) {
