@@ -403,7 +403,7 @@ fn evidence(fields: &mut Fields, reason: Option<Reason>, given: &[String]) -> Ve
 }
 
 /// Cuts a list that was read one row too long, and gives the last row that stays where there is another page.
-fn cut<T>(rows: &mut Vec<T>, size: i64) -> Option<&T> {
+pub(crate) fn cut<T>(rows: &mut Vec<T>, size: i64) -> Option<&T> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     if rows.len() <= size {
         return None;
