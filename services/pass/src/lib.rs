@@ -176,6 +176,7 @@ fn gates(host: &Host, api: &Api) -> GateApi {
         ledger: api.ledger.clone(),
         views: api.views.clone(),
         desk: Arc::clone(&api.issuing.timekeeper.desk),
+        roll: Arc::clone(&api.roll),
         tokens: Tokens::new(&host.secrets),
         clock: host.clock.clone(),
         codes: *host.secrets.derive("gate enrolment").expose_secret(),

@@ -6,6 +6,8 @@ use chassis::{Projection, Record, Scope, Tables};
 use proto::registry::v1::compound_event::Event;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::roll;
+
 pub(crate) struct Gates;
 
 #[async_trait]
@@ -131,6 +133,12 @@ pub(crate) async fn of_compound(
 }
 
 impl Gate {
+    /// As memory has it, which reads the same record.
+    pub(crate) fn remembered(gate: roll::Gate, id: &str) -> Self {
+        let roll::Gate { neighbourhood_id, compound_id, management_group } = gate;
+        Self { neighbourhood_id, compound_id, id: id.to_owned(), management_group }
+    }
+
     /// Whether the people of a compound use this gate.
     pub(crate) async fn serves(&self, db: &mut AnyConnection, compound: &str) -> Result<bool, sqlx::Error> {
         if self.compound_id == compound || self.management_group.is_empty() {
