@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 /// A certificate like the EU's.
 mod dcc;
+/// What gates put on record.
+mod crossings;
 /// What needs no server.
 mod library;
 /// What a gate on line waits for.

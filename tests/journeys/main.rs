@@ -5,6 +5,7 @@
 mod abroad;
 mod apart;
 mod carriers;
+mod co_presence;
 mod corrections;
 mod disputes;
 mod duplicates;
@@ -18,6 +19,7 @@ mod orders;
 mod overrides;
 mod passes;
 mod power;
+mod presence;
 mod privacy;
 mod publications;
 mod reach;

@@ -36,9 +36,12 @@ use crate::{
     resources::{self, fault},
     roll::Roll,
 };
+use taking::{evidence, workers_reason};
 
 /// Keys and compounds taken back.
 pub(crate) mod recalls;
+/// Why a pass is taken, and what proves it.
+mod taking;
 /// What gates verify with.
 pub(crate) mod verification;
 
@@ -185,7 +188,10 @@ impl PassService for Api {
             }
         };
         let mut db = self.views.read(&call).await?;
-        let gate = find_gate(&mut db, &call, &reported.gate).await?;
+        let gate = match self.gate_from_memory(&call, &reported.gate).await {
+            Some(gate) => gate,
+            None => find_gate(&mut db, &call, &reported.gate).await?,
+        };
         let fever_from =
             method::in_force(&mut db, reported.at).await.map_err(fault)?.map(|method| method.fever_decicelsius);
         let keys = self.keys().await?;
@@ -258,6 +264,13 @@ impl Api {
         let mut db = self.views.read(call).await?;
         let home = residents::find(&mut db, &call.principal.scope, resident).await.map_err(fault)?;
         home.ok_or_else(|| Refused::NotFound.refusal().into())
+    }
+
+    /// The gate without a question to the views; `None` also while the record is still being read.
+    async fn gate_from_memory(&self, call: &Call, [compound, gate]: &[String; 2]) -> Option<Gate> {
+        self.remembered.caught_up(call).await.ok()?;
+        let found = self.roll.gate(&call.principal.scope, compound, gate)?;
+        Some(Gate::remembered(found, gate))
     }
 
     async fn change(
@@ -362,19 +375,6 @@ fn place(gate: &Gate) -> Place<'_> {
     Place { neighbourhood_id: &gate.neighbourhood_id, compound_id: &gate.compound_id, gate_id: &gate.id }
 }
 
-/// The reasons of the closed list that are a worker's to give; the others follow from verdicts, orders and the registry.
-fn workers_reason(fields: &mut Fields, value: i32, allowed: &[Reason]) -> Option<Reason> {
-    let reason = fields.one_of::<Reason>("reason", value)?;
-    let known = allowed.contains(&reason);
-    fields.check(
-        "reason",
-        known,
-        "这个原因只能由核查结论、隔离令或迁出登记产生：请选择遗失、出借等社工可用的原因",
-        "follows only from a verdict, an order or a move-out: choose a reason that a worker may give, such as LOST or LENT",
-    );
-    known.then_some(reason)
-}
-
 /// A token of another list: the first page in its place would be read for ever.
 fn foreign_token() -> Status {
     Refusal::new(
@@ -386,24 +386,8 @@ fn foreign_token() -> Status {
     .into()
 }
 
-/// Papers that one decision can rest on.
-const MOST_EVIDENCE: usize = 20;
-
-/// R23: nobody's pass is taken on a bare word. A lost one was reported by its holder.
-fn evidence(fields: &mut Fields, reason: Option<Reason>, given: &[String]) -> Vec<String> {
-    let least = usize::from(reason.is_some_and(|reason| reason != Reason::Lost));
-    fields.check(
-        "evidence_ids",
-        (least..=MOST_EVIDENCE).contains(&given.len()),
-        format!("除遗失外需要 1 至 {MOST_EVIDENCE} 份证据的编号，例如通行记录：没有证据不能收回出入证"),
-        format!("must hold 1 to {MOST_EVIDENCE} ids of evidence, such as a crossing, unless the pass was lost: no pass is taken without"),
-    );
-    let given = given.iter().take(MOST_EVIDENCE).enumerate();
-    given.map(|(at, id)| fields.required(format!("evidence_ids[{at}]"), id, 100).to_owned()).collect()
-}
-
 /// Cuts a list that was read one row too long, and gives the last row that stays where there is another page.
-fn cut<T>(rows: &mut Vec<T>, size: i64) -> Option<&T> {
+pub(crate) fn cut<T>(rows: &mut Vec<T>, size: i64) -> Option<&T> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     if rows.len() <= size {
         return None;

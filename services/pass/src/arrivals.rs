@@ -25,6 +25,7 @@ use crate::{
     past::Past,
     projections::{gates::Gate, method, residents},
     resources::fault,
+    roll::Roll,
 };
 
 /// Whoever arrives within this time is judged by what holds now.
@@ -42,6 +43,9 @@ pub(crate) struct Filed {
 /// One batch of one device.
 pub(crate) struct Arrivals<'a> {
     pub(crate) ledger: &'a Ledger,
+    pub(crate) roll: &'a Roll,
+    /// Of all versions of the method.
+    pub(crate) methods: &'a [method::Version],
     pub(crate) db: &'a mut AnyConnection,
     pub(crate) gate: &'a Gate,
     pub(crate) device_id: &'a str,
@@ -102,7 +106,7 @@ impl Arrivals<'_> {
         let whom = self.whom(&said).await?;
         let measured = (crossing.temperature_decicelsius != 0)
             .then_some(Measured { decicelsius: crossing.temperature_decicelsius, mask: crossing.mask });
-        let method = method::in_force(self.db, said.at).await.map_err(fault)?;
+        let method = method::of_time(self.methods, said.at);
         let judged = whom.who().map(|who| {
             let fever_from = method.map(|method| method.fever_decicelsius);
             judge(&Passage { who, at: said.at, direction: Some(said.direction), measured, fever_from })
@@ -219,7 +223,9 @@ impl Arrivals<'_> {
     /// The holder of a pass, as they stood then; who arrives at once is judged by what is in memory.
     async fn of_pass(&mut self, number: &str, at: DateTime<Utc>) -> Result<Option<(String, Known)>, Status> {
         let Ok(number) = number.parse::<PassNumber>() else { return Ok(None) };
-        let Some((resident_id, now)) = issuing::holder_of(self.ledger, number).await? else { return Ok(None) };
+        let Some((resident_id, now)) = issuing::holder_of(self.ledger, self.roll, number).await? else {
+            return Ok(None);
+        };
         let number = number.to_string();
         let residence = now.find_pass(&number).map(|pass| pass.residence.clone()).unwrap_or_default();
         let lives_here = self.gate.serves(self.db, &residence.compound_id).await.map_err(fault)?;

@@ -29,6 +29,7 @@ use crate::{
         method,
     },
     resources::fault,
+    roll::Roll,
 };
 
 /// Many crossings, taken together.
@@ -43,6 +44,7 @@ pub(crate) struct GateApi {
     pub(crate) ledger: Ledger,
     pub(crate) views: Views,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) roll: Arc<Roll>,
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     /// Makes one-time codes and their digests.
@@ -160,9 +162,12 @@ impl GateService for GateApi {
         let (device, state) = self.serving(&call).await?;
         let mut db = self.views.read(&call).await?;
         let gate = self.gate_of(&mut db, &state).await?;
+        let methods = method::versions(&mut db).await.map_err(fault)?;
         let new = state.new_of(request.crossings.iter().map(|crossing| (crossing.boot.as_str(), crossing.sequence)));
         let mut arrivals = Arrivals {
             ledger: &self.ledger,
+            roll: &self.roll,
+            methods: &methods,
             db: &mut db,
             gate: &gate,
             device_id: &device,

@@ -21,6 +21,7 @@ use crate::{
     },
     projections::{holders, method, residents::Home},
     resources,
+    roll::Roll,
     timekeeping::Timekeeper,
 };
 
@@ -115,11 +116,18 @@ impl Issuing {
 }
 
 /// The resident whose pass has this number; `None` when it is none of ours. A number is only as good as its random part,
-/// so the index alone finds nobody.
-pub(crate) async fn holder_of(ledger: &Ledger, number: PassNumber) -> Result<Option<(String, Arc<Holder>)>, Failure> {
-    let Some(resident) = ledger.reserved(STATUS_INDEX, number.index().to_be_bytes()).await? else {
-        return Ok(None);
+/// so the index alone finds nobody. Whose an index is never changes, so memory may say it; how they stand says the log.
+pub(crate) async fn holder_of(
+    ledger: &Ledger,
+    roll: &Roll,
+    number: PassNumber,
+) -> Result<Option<(String, Arc<Holder>)>, Failure> {
+    let remembered = roll.holder_of(number).map(|(resident, _)| resident.to_string());
+    let resident = match remembered {
+        Some(resident) => Some(resident),
+        None => ledger.reserved(STATUS_INDEX, number.index().to_be_bytes()).await?,
     };
+    let Some(resident) = resident else { return Ok(None) };
     let (holder, _) = ledger.load::<Holder>(&resident).await?;
     let ours = holder.find_pass(&number.to_string()).is_some();
     Ok(ours.then_some((resident, holder)))

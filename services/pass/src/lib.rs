@@ -4,8 +4,12 @@
 /// Where codes are made.
 pub mod desk;
 pub mod domain {
+    /// Who may ask about whose contacts.
+    pub mod co_presence;
     /// A device at a gate, and how far its crossings are on record.
     pub mod device;
+    /// What a gate has to expect.
+    pub mod forecast;
     /// What a gate decides.
     pub mod gate;
     /// What a gate has on record.
@@ -25,12 +29,18 @@ pub mod domain {
 mod facts;
 /// What is shown and looked up.
 mod projections {
+    pub(crate) mod confirmed_cases;
     pub(crate) mod conflicts;
     pub(crate) mod crossings;
     pub(crate) mod devices;
     pub(crate) mod gates;
     pub(crate) mod holders;
+    pub(crate) mod hours;
+    pub(crate) mod meetings;
     pub(crate) mod method;
+    pub(crate) mod nameless;
+    pub(crate) mod presence;
+    pub(crate) mod queries;
     pub(crate) mod residents;
 }
 /// What a gate is answered from.
@@ -45,6 +55,10 @@ mod timekeeping;
 mod arrivals;
 /// The edge for gates that decide by themselves.
 mod gates;
+/// The edge for who is inside, hours and forecasts.
+mod presence;
+/// The edge for a confirmed case's contacts.
+mod co_presence;
 /// Numbers and codes for those who are eligible.
 mod issuing;
 /// Who stands at the gate.
@@ -62,7 +76,8 @@ use std::sync::Arc;
 
 use chassis::{Host, Memory, access::Tokens};
 use proto::pass::v1::{
-    gate_service_server::GateServiceServer, pass_service_server::PassServiceServer,
+    co_presence_service_server::CoPresenceServiceServer, gate_service_server::GateServiceServer,
+    pass_service_server::PassServiceServer, presence_service_server::PresenceServiceServer,
     recall_service_server::RecallServiceServer, verification_service_server::VerificationServiceServer,
 };
 use secrecy::ExposeSecret as _;
@@ -71,12 +86,15 @@ use tonic::service::RoutesBuilder;
 
 use crate::{
     api::{Api, verification::VerificationApi},
+    co_presence::CoPresenceApi,
     desk::Desk,
     gates::GateApi,
     issuing::Issuing,
+    presence::PresenceApi,
     projections::{
-        conflicts::Conflicts, crossings::Crossings, devices::Devices, gates::Gates, holders::Holders,
-        method::MethodInForce, residents::Residents,
+        confirmed_cases::ConfirmedCases, conflicts::Conflicts, crossings::Crossings, devices::Devices, gates::Gates,
+        holders::Holders, hours::Hours, method::MethodInForce, nameless::Nameless, queries::Queries,
+        residents::Residents,
     },
     publishing::Publisher,
     reactions::Reactions,
@@ -98,6 +116,9 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
         stop: host.stop().clone(),
     }));
     routes.add_service(RecallServiceServer::new(api.clone()));
+    routes.add_service(PresenceServiceServer::new(PresenceApi { views: api.views.clone() }));
+    let (ledger, views) = (api.ledger.clone(), api.views.clone());
+    routes.add_service(CoPresenceServiceServer::new(CoPresenceApi { ledger, views }));
     routes.add_service(PassServiceServer::new(api));
     Ok(())
 }
@@ -115,6 +136,10 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
                 Box::new(Crossings),
                 Box::new(Devices),
                 Box::new(Conflicts),
+                Box::new(Hours),
+                Box::new(Nameless),
+                Box::new(ConfirmedCases),
+                Box::new(Queries),
             ],
         )
         .await?;
@@ -151,6 +176,7 @@ fn gates(host: &Host, api: &Api) -> GateApi {
         ledger: api.ledger.clone(),
         views: api.views.clone(),
         desk: Arc::clone(&api.issuing.timekeeper.desk),
+        roll: Arc::clone(&api.roll),
         tokens: Tokens::new(&host.secrets),
         clock: host.clock.clone(),
         codes: *host.secrets.derive("gate enrolment").expose_secret(),

@@ -153,7 +153,7 @@ impl Lookup<'_> {
             Text::Number { number, void } => (number, void),
             Text::Nobody(scan) => return Ok(Found::Nobody(scan)),
         };
-        let Some((resident_id, holder)) = issuing::holder_of(self.ledger, number).await? else {
+        let Some((resident_id, holder)) = issuing::holder_of(self.ledger, self.roll, number).await? else {
             return Ok(Found::Nobody(stranger(void)));
         };
         let number = number.to_string();

@@ -64,8 +64,8 @@ struct Compound {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gate {
     pub(crate) neighbourhood_id: String,
-    compound_id: String,
-    management_group: String,
+    pub(crate) compound_id: String,
+    pub(crate) management_group: String,
 }
 
 /// The newest list, the one that somebody holds where it can still be had, and the key that signs.

@@ -33,25 +33,25 @@ use serde_json::{Map, Value, json};
 use tests::{House, village::Village};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use super::Options;
+use super::{Options, crossings};
 use crate::rounds::{Round, count, median_of, percentile};
 
 /// What is asked of the server.
 #[derive(Clone, Copy)]
-enum Way {
+pub(super) enum Way {
     /// Health, which is outside the access layer.
     Echo,
     Check,
 }
 
 /// A house with holders, and codes of some of them.
-struct Street {
-    house: House,
-    village: Village,
+pub(super) struct Street {
+    pub(super) house: House,
+    pub(super) village: Village,
     home: Residence,
     /// Different codes, so that nothing is answered from a cache.
-    codes: Arc<Vec<String>>,
-    holders: u32,
+    pub(super) codes: Arc<Vec<String>>,
+    pub(super) holders: u32,
 }
 
 /// Codes that are shown in turns.
@@ -77,6 +77,7 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
         echo.push(street.round(Way::Echo, &callers, length).await?);
         check.push(street.round(Way::Check, &callers, length).await?);
     }
+    let crossings = crossings::measure(&street, options, &connections).await?;
     let refusals = street.refusals(callers.first().context("somebody has to ask")?, options.orders).await?;
     let mut results = Map::new();
     let mut note = |name: &str, value: f64| results.insert(name.to_owned(), json!((value * 100.0).round() / 100.0));
@@ -89,6 +90,7 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
     let refusals = [Round { per_second: 0.0, waits: refusals }];
     note("order_to_refusal_p50_ms", percentile(&refusals, 50));
     note("order_to_refusal_p99_ms", percentile(&refusals, 99));
+    results.extend(crossings);
     results.insert("callers".to_owned(), json!(options.callers));
     results.insert("orders".to_owned(), json!(options.orders));
     street.house.end().await;
@@ -121,7 +123,7 @@ impl Street {
         Ok(Self { house, village, home, codes: Arc::new(codes), holders })
     }
 
-    async fn round(&self, way: Way, callers: &[Connection], length: Duration) -> anyhow::Result<Round> {
+    pub(super) async fn round(&self, way: Way, callers: &[Connection], length: Duration) -> anyhow::Result<Round> {
         let start = Instant::now();
         let tasks = callers.iter().enumerate().map(|(caller, connection)| {
             let (connection, gate, codes) = (connection.clone(), self.village.gate.clone(), Arc::clone(&self.codes));
@@ -223,7 +225,7 @@ fn pass_of(home: &Residence, index: u32, now: DateTime<Utc>) -> anyhow::Result<h
     })
 }
 
-fn number(index: u32) -> anyhow::Result<PassNumber> {
+pub(super) fn number(index: u32) -> anyhow::Result<PassNumber> {
     let [_, a, b, c] = index.to_be_bytes();
     PassNumber::new(index, [a, b, c, 7, 7]).context("an index has 24 bits")
 }
@@ -232,11 +234,11 @@ fn resident(index: u32) -> String {
     format!("resident-{index}")
 }
 
-fn bare(name: &str) -> String {
+pub(super) fn bare(name: &str) -> String {
     name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 
-fn by_bench(now: DateTime<Utc>) -> Call {
+pub(super) fn by_bench(now: DateTime<Utc>) -> Call {
     let principal =
         Principal { subject: "staff/bench".into(), role: Role::Service, unit: String::new(), scope: Scope::Everywhere };
     Call::by(principal, now, &new_request_id())

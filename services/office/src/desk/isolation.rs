@@ -13,11 +13,16 @@ use crate::desk::{
     typed,
 };
 
+mod confirmed_case;
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Orders of isolation (隔离)
     #[command(subcommand)]
     Order(Order),
+    /// Residents who have the disease (确诊病例), by two signatures
+    #[command(subcommand)]
+    ConfirmedCase(confirmed_case::Command),
 }
 
 #[derive(Subcommand)]
@@ -166,8 +171,10 @@ impl HandOver {
 
 impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self::Order(order) = self;
-        order.run().await
+        match self {
+            Self::Order(order) => order.run().await,
+            Self::ConfirmedCase(command) => command.run().await,
+        }
     }
 }
 

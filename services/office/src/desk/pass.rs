@@ -14,9 +14,11 @@ use crate::{
     output::{print, word},
 };
 
+mod co_presence;
 mod crossing;
 mod giving;
 mod inspect;
+mod presence;
 mod print;
 mod recall;
 mod verification;
@@ -110,6 +112,26 @@ pub enum Pass {
         #[command(flatten)]
         ask: Ask,
     },
+    /// How many residents are inside, of how many; or who, one by one
+    #[command(
+        after_help = "Examples:\n  mifeng pass inside --compound 019c2f\n  mifeng pass inside --compound 019c2f --names \
+                            --whereabouts outside"
+    )]
+    Inside(Box<presence::Inside>),
+    /// Crossings of a compound's gates on a day, by hour
+    #[command(after_help = "Example:\n  mifeng pass hours --compound 019c2f --day 2020-02-11")]
+    Hours(presence::Hours),
+    /// What a gate has to expect on a day, by hour, from the four weeks before
+    #[command(
+        after_help = "A day of the same weekday weighs 4, another of the last seven days 1; with neither, all days of four \
+                            weeks weigh the same.\n\nExample:\n  mifeng pass forecast --gate 019c2f/1 --day 2020-02-12"
+    )]
+    Forecast(presence::ShowForecast),
+    /// Who crossed the same gates within half an hour of a confirmed case; only for the health team, and on record
+    #[command(
+        after_help = "Examples:\n  mifeng pass co-presence 019c60 --because 流调7号\n  mifeng pass co-presence --log"
+    )]
+    CoPresence(Box<co_presence::CoPresence>),
     /// What a code says and whether it is good, from a key set and a list alone, without a server
     #[command(
         after_help = "Example:\n  mifeng pass inspect 'MF1:6BF%CAT$M.' --root 19204c8c3ba85ba059cd18ac9017bd02a18da5d10c68fb779a34be43ef067791 --keys keys.txt --list list.txt -o json"
@@ -182,6 +204,10 @@ impl Pass {
                 let mut client = PassServiceClient::new(ask.connection()?);
                 ask.show(&client.get_holder(GetHolderRequest { name: resident }).await?.into_inner())
             }
+            Self::Inside(inside) => inside.run().await,
+            Self::Hours(hours) => hours.run().await,
+            Self::Forecast(forecast) => forecast.run().await,
+            Self::CoPresence(asked) => asked.run().await,
             Self::Inspect(inspect) => inspect.run(),
             Self::Print(print) => print.run().await,
             Self::List { compound, listing, ask } => list(compound.unwrap_or_default(), &listing, &ask).await,

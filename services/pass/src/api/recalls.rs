@@ -11,7 +11,7 @@ use proto::pass::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Api, evidence};
+use super::{Api, taking::evidence};
 use crate::domain::{
     keyring::{self, Keyring, STREAM, Signatory},
     recall::{self, Recall},

@@ -1,4 +1,6 @@
-//! The crossings of all gates, newest first: who asks how a gate's night went reads the end of it.
+//! The crossings of all gates, newest first: who asks how a gate's night went reads the end of it. Two more questions go by
+//! the same rows, each with an index of its own: where somebody was seen last (`presence`), and who was at a gate at a time
+//! (`meetings`).
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -16,15 +18,17 @@ impl Projection for Crossings {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
         "CREATE TABLE crossing (position BIGINT PRIMARY KEY, crossing_id TEXT NOT NULL, neighbourhood_id TEXT NOT NULL,
            compound_id TEXT NOT NULL, gate_id TEXT NOT NULL, crossed_at BIGINT NOT NULL, direction BIGINT NOT NULL,
            decision BIGINT NOT NULL, findings TEXT NOT NULL, decicelsius BIGINT NOT NULL, mask BIGINT NOT NULL,
-           resident_id TEXT NOT NULL);
-         CREATE INDEX crossing_by_compound ON crossing (compound_id, position)"
+           resident_id TEXT NOT NULL, person_id TEXT NOT NULL, by_hand BIGINT NOT NULL);
+         CREATE INDEX crossing_by_compound ON crossing (compound_id, position);
+         CREATE INDEX crossing_by_person ON crossing (person_id, crossed_at, position) WHERE person_id <> '';
+         CREATE INDEX crossing_by_gate ON crossing (compound_id, gate_id, crossed_at)"
     }
 
     fn sources(&self) -> &'static [&'static str] {
@@ -39,6 +43,8 @@ impl Projection for Crossings {
         // People of another neighbourhood stay nameless here, though the record knows them.
         let own = crossed.residence.as_ref().is_some_and(|home| home.neighbourhood_id == record.office);
         let crossed_at = crossed.crossed_at.as_ref().and_then(instant).map_or(0, |time| time.timestamp_micros());
+        // Whoever it was, for what only counts people, and for the health team.
+        let person = crossed.resident_id.clone();
         let row = [
             ("position", i64::try_from(record.position).context("a position fits into 63 bits")?.into()),
             ("crossing_id", crossed.crossing_id.into()),
@@ -52,6 +58,8 @@ impl Projection for Crossings {
             ("decicelsius", i64::from(crossed.temperature_decicelsius).into()),
             ("mask", i64::from(crossed.mask).into()),
             ("resident_id", if own { crossed.resident_id } else { String::new() }.into()),
+            ("person_id", person.into()),
+            ("by_hand", i64::from(!crossed.manual_reason.is_empty()).into()),
         ];
         tables.put("crossing", row).await
     }

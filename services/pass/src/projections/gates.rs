@@ -6,6 +6,8 @@ use chassis::{Projection, Record, Scope, Tables};
 use proto::registry::v1::compound_event::Event;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::roll;
+
 pub(crate) struct Gates;
 
 #[async_trait]
@@ -98,7 +100,45 @@ pub(crate) async fn find(
     Ok(Some(found).filter(|gate| scope.allows(&gate.neighbourhood_id)))
 }
 
+/// The neighbourhood of a compound; `None` for one that is not there and for one out of reach alike.
+pub(crate) async fn compound(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    compound: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let row = sqlx::query("SELECT neighbourhood_id FROM compound WHERE compound_id = $1")
+        .bind(compound.to_owned())
+        .fetch_optional(db)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let neighbourhood: String = row.try_get(0)?;
+    Ok(Some(neighbourhood).filter(|neighbourhood| scope.allows(neighbourhood)))
+}
+
+/// The ids of a compound's gates within reach, in their order.
+pub(crate) async fn of_compound(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    compound: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT g.gate_id FROM gate g JOIN compound c ON c.compound_id = g.compound_id
+         WHERE g.compound_id = $1 AND ($2 = '' OR c.neighbourhood_id = $2) ORDER BY g.gate_id",
+    )
+    .bind(compound.to_owned())
+    .bind(scope.neighbourhood().unwrap_or("").to_owned())
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
 impl Gate {
+    /// As memory has it, which reads the same record.
+    pub(crate) fn remembered(gate: roll::Gate, id: &str) -> Self {
+        let roll::Gate { neighbourhood_id, compound_id, management_group } = gate;
+        Self { neighbourhood_id, compound_id, id: id.to_owned(), management_group }
+    }
+
     /// Whether the people of a compound use this gate.
     pub(crate) async fn serves(&self, db: &mut AnyConnection, compound: &str) -> Result<bool, sqlx::Error> {
         if self.compound_id == compound || self.management_group.is_empty() {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use chassis::{Projection, Record, Tables, instant};
 use chrono::{DateTime, Utc};
 use proto::screening::v1::method_event::Event;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 pub(crate) struct MethodInForce;
 
@@ -53,17 +53,54 @@ pub(crate) struct Method {
     pub fever_decicelsius: i32,
 }
 
+/// A version, and from when on it is in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    in_force_from: i64,
+    method: Method,
+}
+
 /// One method for everybody, so there is no scope to it. What is dated before the first version goes by that one: there is no
 /// other.
 pub(crate) async fn in_force(db: &mut AnyConnection, at: DateTime<Utc>) -> Result<Option<Method>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT version, pass_days, fever_decicelsius FROM method
-         ORDER BY CASE WHEN in_force_from <= $1 THEN -in_force_from ELSE in_force_from END, position DESC LIMIT 1",
+    Ok(of_time(&versions(db).await?, at).cloned())
+}
+
+/// All versions, for whoever looks at many times; those that come into force later stand later. There are some dozens at most.
+pub(crate) async fn versions(db: &mut AnyConnection) -> Result<Vec<Version>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT version, pass_days, fever_decicelsius, in_force_from FROM method ORDER BY in_force_from, position",
     )
-    .bind(at.timestamp_micros())
-    .fetch_optional(db)
+    .fetch_all(db)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let number = |column: usize| row.try_get::<i64, _>(column).map(|value| i32::try_from(value).unwrap_or(0));
-    Ok(Some(Method { version: row.try_get(0)?, pass_days: number(1)?, fever_decicelsius: number(2)? }))
+    let version = |row: &AnyRow| {
+        let number = |column: usize| row.try_get::<i64, _>(column).map(|value| i32::try_from(value).unwrap_or(0));
+        let method = Method { version: row.try_get(0)?, pass_days: number(1)?, fever_decicelsius: number(2)? };
+        Ok(Version { in_force_from: row.try_get(3)?, method })
+    };
+    rows.iter().map(version).collect()
+}
+
+/// The one that was in force at a time, among versions in their order.
+pub(crate) fn of_time(versions: &[Version], at: DateTime<Utc>) -> Option<&Method> {
+    let begun = versions.partition_point(|version| version.in_force_from <= at.timestamp_micros());
+    versions.get(begun.saturating_sub(1)).map(|version| &version.method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_goes_by_the_version_that_had_begun_last_and_before_the_first_by_the_first() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let version = |name: &str, seconds| Version {
+            in_force_from: at(seconds).timestamp_micros(),
+            method: Method { version: name.to_owned(), pass_days: 14, fever_decicelsius: 373 },
+        };
+        let versions = [version("a", 100), version("b", 200), version("c", 200), version("d", 300)];
+        let of = |seconds| of_time(&versions, at(seconds)).unwrap().version.clone();
+        assert_eq!([of(1), of(100), of(199), of(200), of(299), of(900)], ["a", "a", "a", "c", "c", "d"]);
+        assert_eq!(of_time(&[], at(1)), None);
+    }
 }

@@ -14,12 +14,13 @@ impl Projection for Residents {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
         "CREATE TABLE resident (resident_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL, compound_id TEXT NOT NULL,
-           household_id TEXT NOT NULL, moved_out BIGINT NOT NULL)"
+           household_id TEXT NOT NULL, moved_out BIGINT NOT NULL);
+         CREATE INDEX resident_by_compound ON resident (compound_id, resident_id)"
     }
 
     fn sources(&self) -> &'static [&'static str] {
