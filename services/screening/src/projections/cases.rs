@@ -9,10 +9,12 @@ use proto::{
     Fact as _,
     screening::v1::{
         self, Instance, Outcome, case,
-        case_event::{Assessed, Disputed, Event, EvidenceRecorded, Opened},
+        case_event::{Assessed, Disputed, Event, EvidenceRecorded, Opened, PhonesChanged},
     },
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
+
+use crate::domain::case::moved;
 
 pub struct Cases;
 
@@ -23,7 +25,7 @@ impl Projection for Cases {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn schema(&self) -> &'static str {
@@ -39,7 +41,8 @@ impl Projection for Cases {
          CREATE INDEX screening_case_of_compound ON screening_case (compound_id, case_id);
          CREATE INDEX screening_case_of_neighbourhood ON screening_case (neighbourhood_id, case_id);
          CREATE INDEX screening_case_by_verdict ON screening_case (assessed_position);
-         CREATE TABLE scanned_phone (case_id TEXT NOT NULL, phone BIGINT NOT NULL, PRIMARY KEY (case_id, phone))"
+         CREATE TABLE scanned_phone (case_id TEXT NOT NULL, scan TEXT NOT NULL, phone BIGINT NOT NULL,
+           PRIMARY KEY (case_id, scan))"
     }
 
     fn sources(&self) -> &'static [&'static str] {
@@ -64,7 +67,7 @@ impl Projection for Cases {
             | Event::OverrideApproved(_)
             | Event::OverrideDeclined(_)
             | Event::OverrideEnded(_) => {}
-            Event::PhonesChanged(changed) => change_phones(db, case, changed.after).await?,
+            Event::PhonesChanged(changed) => change_phones(db, case, &changed).await?,
         }
         let version = i64::try_from(record.version).context("a version fits into 63 bits")?;
         sqlx::query("UPDATE screening_case SET version = $2 WHERE case_id = $1")
@@ -113,19 +116,22 @@ async fn scan(db: &mut AnyConnection, case: &str, evidence: &EvidenceRecorded) -
     if evidence.phone == 0 {
         return Ok(());
     }
-    sqlx::query("INSERT INTO scanned_phone (case_id, phone) VALUES ($1, $2) ON CONFLICT (case_id, phone) DO NOTHING")
-        .bind(case.to_owned())
-        .bind(i64::from(evidence.phone))
-        .execute(&mut *db)
-        .await
-        .context("keeping a scanned number")?;
+    sqlx::query(
+        "INSERT INTO scanned_phone (case_id, scan, phone) VALUES ($1, $2, $3) ON CONFLICT (case_id, scan) DO NOTHING",
+    )
+    .bind(case.to_owned())
+    .bind(evidence.evidence_id.clone())
+    .bind(i64::from(evidence.phone))
+    .execute(&mut *db)
+    .await
+    .context("keeping a scanned number")?;
     count_scanned(db, case).await
 }
 
 async fn count_scanned(db: &mut AnyConnection, case: &str) -> anyhow::Result<()> {
     sqlx::query(
-        "UPDATE screening_case SET scanned = (SELECT CAST(COUNT(*) AS BIGINT) FROM scanned_phone
-           WHERE scanned_phone.case_id = $1 AND scanned_phone.phone <= screening_case.phones)
+        "UPDATE screening_case SET scanned = (SELECT CAST(COUNT(DISTINCT phone) AS BIGINT) FROM scanned_phone
+           WHERE scanned_phone.case_id = $1 AND scanned_phone.phone BETWEEN 1 AND screening_case.phones)
          WHERE case_id = $1",
     )
     .bind(case.to_owned())
@@ -136,14 +142,33 @@ async fn count_scanned(db: &mut AnyConnection, case: &str) -> anyhow::Result<()>
 }
 
 /// A case that is closed stays as it was.
-async fn change_phones(db: &mut AnyConnection, case: &str, phones: i32) -> anyhow::Result<()> {
-    sqlx::query("UPDATE screening_case SET phones = $2 WHERE case_id = $1 AND (outcome = 0 OR outcome = $3)")
+async fn change_phones(db: &mut AnyConnection, case: &str, changed: &PhonesChanged) -> anyhow::Result<()> {
+    let open =
+        sqlx::query("UPDATE screening_case SET phones = $2 WHERE case_id = $1 AND (outcome = 0 OR outcome = $3)")
+            .bind(case.to_owned())
+            .bind(i64::from(changed.after))
+            .bind(i64::from(Outcome::InsufficientEvidence as i32))
+            .execute(&mut *db)
+            .await
+            .context("keeping how many numbers a person has")?;
+    if open.rows_affected() == 0 {
+        return Ok(());
+    }
+    let scans = sqlx::query("SELECT scan, phone FROM scanned_phone WHERE case_id = $1")
         .bind(case.to_owned())
-        .bind(i64::from(phones))
-        .bind(i64::from(Outcome::InsufficientEvidence as i32))
-        .execute(&mut *db)
+        .fetch_all(&mut *db)
         .await
-        .context("keeping how many numbers a person has")?;
+        .context("reading scanned numbers")?;
+    for scan in &scans {
+        let place = moved(i32::try_from(scan.try_get::<i64, _>("phone")?)?, changed);
+        sqlx::query("UPDATE scanned_phone SET phone = $3 WHERE case_id = $1 AND scan = $2")
+            .bind(case.to_owned())
+            .bind(scan.try_get::<String, _>("scan")?)
+            .bind(i64::from(place))
+            .execute(&mut *db)
+            .await
+            .context("keeping which number was scanned")?;
+    }
     count_scanned(db, case).await
 }
 
