@@ -2,6 +2,7 @@
 //! is missing, and is asked again without a hand; nothing turns clear for lack of data; what phones and papers show is
 //! evidence of its own kind.
 
+mod numbers;
 mod papers;
 mod street;
 

@@ -9,16 +9,20 @@ use proto::{
     registry::v1::resident_event::{Corrected, Event, Registered},
     screening::v1::{
         self,
-        case_event::{Assessed, Opened},
+        case_event::{Assessed, Opened, PhonesChanged},
     },
 };
 
 use crate::{
     assessor::{Addition, refused},
-    domain::case::{Case, Refused, first_case_of},
+    domain::{
+        case::{Case, Refused, first_case_of},
+        inquiry::Inquiry,
+    },
     footprints::Footprints,
     projections::{cases, methods},
     rejudging::{Records, unreadable},
+    scanning::about,
 };
 
 pub struct Reactions {
@@ -41,7 +45,7 @@ impl Reactions {
         Ok(())
     }
 
-    /// R5: the cases of somebody whose numbers were put right go by the new count.
+    /// R5: the cases of somebody whose numbers were put right go by the new ones.
     async fn change_phones(&self, resident_id: &str, corrected: &Corrected, call: &Call) -> Result<(), Failure> {
         self.records.caught_up(PATIENCE).await?;
         let mut db = self.records.views.connection().await.map_err(unreadable)?;
@@ -54,31 +58,48 @@ impl Reactions {
     }
 
     async fn change_phones_of(&self, case_id: &str, corrected: &Corrected, call: &Call) -> Result<(), Failure> {
-        let Corrected { phones, correction_id, .. } = corrected;
         let (case, version) = self.ledger.load::<Case>(case_id).await?;
-        let verdict = if case.is_complete_with(*phones) { self.verdict(&case, corrected, call).await? } else { None };
+        let changed = case.phones_change(corrected.phones, &corrected.former_places, &corrected.correction_id);
+        let verdict = if case.is_complete_with(&changed) { self.verdict(&case, &changed, call).await? } else { None };
         let decide = |case: &Case, now: u64| {
-            if now == version {
-                case.change_phones(*phones, correction_id, verdict.as_ref())
-            } else {
-                Err(Refused::Stale)
-            }
+            if now == version { case.change_phones(&changed, verdict.as_ref()) } else { Err(Refused::Stale) }
         };
         match self.ledger.transact(call, case_id, decide, |_: &Case, _| ()).await {
             // Somebody is at work on it: the reaction is tried again.
-            Err(Failure::Refused(refusal)) if refusal.kind == Kind::Stale => Err(Failure::Contended),
-            done => done.map(drop),
+            Err(Failure::Refused(refusal)) if refusal.kind == Kind::Stale => return Err(Failure::Contended),
+            done => drop(done?),
         }
+        self.end_questions(case_id, &case, corrected, call).await
     }
 
-    /// What the case says once it goes by fewer numbers, all of which were scanned. Nothing where nobody can say: the case
+    /// What a carrier still owes about a number that stands elsewhere now, or nowhere, is asked no more: whatever it answered
+    /// would be taken for the number in its place.
+    async fn end_questions(
+        &self,
+        case_id: &str,
+        case: &Case,
+        corrected: &Corrected,
+        call: &Call,
+    ) -> Result<(), Failure> {
+        let former = &corrected.former_places;
+        let stays = |place: i32| {
+            usize::try_from(place - 1).ok().and_then(|at| former.get(at)).is_some_and(|before| *before == place)
+        };
+        if former.len() != usize::try_from(corrected.phones).unwrap_or_default() {
+            return Ok(());
+        }
+        let replace = |inquiry: &Inquiry, _| inquiry.replace(about(case), &corrected.correction_id, stays);
+        self.ledger.transact(&call.derive("questions"), case_id, replace, |_: &Inquiry, _| ()).await.map(drop)
+    }
+
+    /// What the case says once it goes by numbers all of which were scanned. Nothing where nobody can say: the case
     /// then waits for whoever asks for its verdict.
-    async fn verdict(&self, case: &Case, corrected: &Corrected, call: &Call) -> Result<Option<Assessed>, Failure> {
+    async fn verdict(&self, case: &Case, changed: &PhonesChanged, call: &Call) -> Result<Option<Assessed>, Failure> {
         let mut db = self.records.views.connection().await.map_err(unreadable)?;
         let Some(method) = methods::in_force(&mut db, call.now).await? else { return Ok(None) };
         drop(db);
         let mut after = case.clone();
-        for event in case.change_phones(corrected.phones, &corrected.correction_id, None).map_err(refused)?.events {
+        for event in case.change_phones(changed, None).map_err(refused)?.events {
             after.evolve(&event);
         }
         let assessor = &self.records.assessor;

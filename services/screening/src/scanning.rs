@@ -87,7 +87,8 @@ impl Scanner {
             no_data: no_data.into(),
             ..EvidenceRecorded::default()
         };
-        let recorded = self.api.record_scan(&call.derive("evidence"), question.case_id, &scan, itinerary).await;
+        let since = Some(question.number.place_since());
+        let recorded = self.api.record_scan(&call.derive("evidence"), question.case_id, &scan, itinerary, since).await;
         if let Err(status) = recorded {
             if status.code() != Code::FailedPrecondition {
                 return Err(status);

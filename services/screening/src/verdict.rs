@@ -201,7 +201,7 @@ fn windows(person: &Person, visits: &[Named<&Visit>], rules: &Rules) -> Windows 
         let own = names.by_ref().take(scan.visits.len());
         // A scan of a number that the person no longer has shows places, and stands in for none of the others.
         let counts = !scan.is_paper()
-            && scan.phone.is_none_or(|number| usize::try_from(number).is_ok_and(|number| number <= phones));
+            && scan.phone.is_none_or(|place| usize::try_from(place).is_ok_and(|place| (1..=phones).contains(&place)));
         if own.filter(|visit| !visit.resolution.is_nowhere()).count() > 0 && counts {
             scans.push(scan);
         }

@@ -199,6 +199,16 @@ impl Change<'_> {
         all.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }
 
+    /// R5: by which others notice that a number is another one, without hearing which.
+    fn former_places(&self) -> Vec<i32> {
+        let (before, after) = (&self.known.phones, &self.person.phones);
+        if before == after {
+            return Vec::new();
+        }
+        let place = |number: &String| before.iter().position(|known| known == number).map_or(0, |at| at + 1);
+        after.iter().map(|number| i32::try_from(place(number)).unwrap_or_default()).collect()
+    }
+
     async fn make(self, api: &Api, call: &Call) -> Result<Done<Resident>, Failure> {
         let Residence { neighbourhood_id, household_id, .. } = self.residence;
         let keys = |person: &Person| ResidentKeys::of(&api.vault, neighbourhood_id, household_id, person);
@@ -213,6 +223,7 @@ impl Change<'_> {
             fields: self.fields(),
             reason: self.reason.to_owned(),
             returned,
+            former_places: self.former_places(),
         };
         let correction = call.id("correction");
         let decide = |resident: &resident::Resident, now: u64| {

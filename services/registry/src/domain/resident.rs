@@ -58,6 +58,8 @@ pub struct Amended {
     pub fields: Vec<CorrectedField>,
     pub reason: String,
     pub returned: Option<Sealed>,
+    /// Of each number which place it had before, from 1; 0: it is new. Empty where the numbers stay.
+    pub former_places: Vec<i32>,
 }
 
 // Events
@@ -175,6 +177,7 @@ impl Resident {
             reason: amended.reason.clone(),
             fields: amended.fields.iter().map(|field| i32::from(*field)).collect(),
             returned: amended.returned.clone(),
+            former_places: amended.former_places.clone(),
         })])
     }
 

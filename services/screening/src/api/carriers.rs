@@ -152,6 +152,7 @@ impl CarrierApi {
                     end_time: Some(timestamp(end)),
                     by,
                     compound_id,
+                    place_since: case.place_since(phone).to_owned(),
                 })
             }
             Ok(Sent::Nobody(why)) => {

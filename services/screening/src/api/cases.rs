@@ -67,22 +67,27 @@ impl Api {
         let (case_id, scan) = fields::itinerary(&request, call.now)?;
         let by = call.principal.subject.clone();
         let scan = EvidenceRecorded { evidence_id: call.id("evidence"), by, ..scan };
-        self.record_scan(call, &case_id, &scan, request.itinerary.as_ref()).await
+        self.record_scan(call, &case_id, &scan, request.itinerary.as_ref(), None).await
     }
 
     /// A scan of one number, however it was come by; `None` where the carrier has no data. With the last number's the verdict.
+    /// What was asked for long ago is taken only where the same number still stands in its place.
     pub(crate) async fn record_scan(
         &self,
         call: &Call,
         case_id: &str,
         scan: &EvidenceRecorded,
         itinerary: Option<&v1::Itinerary>,
+        place_since: Option<&str>,
     ) -> Result<Response<v1::Case>, Status> {
         if let Some(done) = self.ledger.done_before::<v1::Case>(call).await? {
             return self.answer(call, case_id, done).await;
         }
         let prepare = |case: Arc<Case>| async move {
             case.accepts(scan.phone).map_err(refused)?;
+            if place_since.is_some_and(|since| since != case.place_since(scan.phone)) {
+                return Err(refused(Refused::NumberReplaced));
+            }
             let mut evidence = scan.clone();
             if let Some(itinerary) = itinerary {
                 evidence.itinerary = Some(self.vault.seal(resident(&case), itinerary).await?);

@@ -33,7 +33,9 @@ impl Api {
         let entered = fields::evidence(request, call.now)?;
         let recorded = EvidenceRecorded { evidence_id: call.id("evidence"), by, ..entered.recorded };
         match entered.content {
-            Content::Page(page) => self.record_scan(call, &entered.case, &recorded, page.itinerary.as_ref()).await,
+            Content::Page(page) => {
+                self.record_scan(call, &entered.case, &recorded, page.itinerary.as_ref(), None).await
+            }
             Content::Ticket(ticket) => {
                 let visits = stations(&ticket);
                 let paper = Paper { paper: Some(paper::Paper::Ticket(ticket)) };

@@ -11,7 +11,7 @@ use proto::screening::v1::{
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::{
-    case::Case,
+    case::{Case, replaced},
     method::{Method, Signatory},
 };
 
@@ -38,13 +38,27 @@ pub(super) fn case(id: &str, case: &Case, version: u64, assessed_at: Option<Date
 
 fn phones_change(changed: &PhonesChanged) -> v1::PhonesChange {
     let PhonesChanged { before, after, .. } = changed;
-    let explanation = v1::Explanation {
+    let replaced = replaced(changed);
+    let mut explanation = v1::Explanation {
         zh: format!("登记的手机号由{before}个改为{after}个：现有的每个号码都要查询，本次排查按{after}个号码办理"),
         en: format!(
             "The numbers on record were {before} and are {after}: each of them is looked up, and this screening goes by {after}"
         ),
     };
-    v1::PhonesChange { before: *before, after: *after, explanation: Some(explanation) }
+    if !replaced.is_empty() {
+        let places = |and: &str| replaced.iter().map(ToString::to_string).collect::<Vec<_>>().join(and);
+        explanation = v1::Explanation {
+            zh: format!(
+                "登记的手机号由{before}个改为{after}个，第{}个已更换：更换后的号码要另行查询，旧号码查到的行程仍作为以往的证据",
+                places("、")
+            ),
+            en: format!(
+                "The numbers on record were {before} and are {after}, and another one stands as number {}: it is looked up by itself, and what was seen of the old one stays as evidence of its days",
+                places(" and ")
+            ),
+        };
+    }
+    v1::PhonesChange { before: *before, after: *after, explanation: Some(explanation), replaced }
 }
 
 fn verdict(case_id: &str, verdict: &Assessed, time: Option<DateTime<Utc>>) -> v1::Verdict {

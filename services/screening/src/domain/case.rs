@@ -2,6 +2,8 @@
 //! is there; disputed, and judged again by the finding. The verdict itself is made beforehand by a pure function on what
 //! was opened; whoever made it on an older version of the case makes it again.
 
+use std::collections::BTreeMap;
+
 use chassis::{Aggregate, Decision};
 use proto::{
     event::v1::Sealed,
@@ -24,6 +26,7 @@ mod tests;
 pub use dispute::steps;
 pub use overriding::{Overriding, Settled};
 pub use papers::is_paper;
+pub use phones::{moved, replaced};
 pub use refused::{Refused, not_found};
 
 // State
@@ -35,7 +38,11 @@ pub struct Case {
     phones: i32,
     phones_on_record: i32,
     phones_changed: Option<PhonesChanged>,
+    /// The registry's correction that was taken in last, and by which each number came to its place.
+    corrected_by: String,
+    since: BTreeMap<i32, String>,
     declaration: Option<Sealed>,
+    /// Each with the place that its number has by now.
     evidence: Vec<EvidenceRecorded>,
     verdict: Option<Assessed>,
     dispute: Option<Disputed>,
@@ -75,6 +82,7 @@ impl Case {
         self.declaration.as_ref()
     }
 
+    /// `phone` is the place that the number has by now; 0: it is on record no more.
     pub fn evidence(&self) -> &[EvidenceRecorded] {
         &self.evidence
     }

@@ -10,7 +10,7 @@ use proto::{
     event::v1::Sealed,
     screening::v1::{
         NoData, Source, Trouble,
-        inquiry_event::{Answered, CodeNotSent, CodeRejected, CodeSent, Event, Lapsed, Tried},
+        inquiry_event::{Answered, CodeNotSent, CodeRejected, CodeSent, Event, Lapsed, Replaced, Tried},
         number_inquiry::State,
     },
 };
@@ -46,6 +46,8 @@ pub struct Number {
     no_data: i32,
     last: Option<DateTime<Utc>>,
     next: Option<DateTime<Utc>>,
+    /// The correction by which the number had come to its place when it was asked about.
+    place_since: String,
 }
 
 /// Whose record it is.
@@ -96,6 +98,11 @@ impl Number {
     /// Who had the code sent.
     pub fn by(&self) -> &str {
         &self.by
+    }
+
+    /// By which it is told whether the same number still stands there.
+    pub fn place_since(&self) -> &str {
+        &self.place_since
     }
 
     pub fn tries(&self) -> i32 {
@@ -214,6 +221,19 @@ impl Inquiry {
         }))
     }
 
+    /// R5: numbers that stand elsewhere now, or nowhere: what was asked about them is over.
+    pub fn replace(
+        &self,
+        about: About<'_>,
+        correction_id: &str,
+        stays: impl Fn(i32) -> bool,
+    ) -> Result<Decision<Event>, Refused> {
+        let gone = self.numbers.keys().filter(|phone| !stays(**phone));
+        let replaced =
+            |phone: &i32| Event::Replaced(Replaced { phone: *phone, correction_id: correction_id.to_owned() });
+        Ok(about.decision(gone.map(replaced).collect()))
+    }
+
     /// The number, as long as its answer is open under this permission.
     fn open(&self, phone: i32, permission: &str) -> Option<&Number> {
         self.number(phone).filter(|number| {
@@ -243,6 +263,7 @@ impl Aggregate for Inquiry {
                     permission: sent.permission.clone(),
                     end: sent.end_time.as_ref().and_then(instant),
                     by: sent.by.clone(),
+                    place_since: sent.place_since.clone(),
                     ..Number::default()
                 };
                 self.numbers.insert(sent.phone, number);
@@ -289,6 +310,7 @@ impl Aggregate for Inquiry {
                 number.trouble = 0;
                 number.detail.clear();
             }),
+            Event::Replaced(replaced) => drop(self.numbers.remove(&replaced.phone)),
             Event::Lapsed(lapsed) => self.change(lapsed.phone, |number| {
                 number.state = State::AskAgain;
                 number.next = None;

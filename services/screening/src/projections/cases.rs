@@ -9,10 +9,12 @@ use proto::{
     Fact as _,
     screening::v1::{
         self, Instance, Outcome, case,
-        case_event::{Assessed, Disputed, Event, Opened},
+        case_event::{Assessed, Disputed, Event, EvidenceRecorded, Opened, PhonesChanged},
     },
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
+
+use crate::domain::case::moved;
 
 pub struct Cases;
 
@@ -39,7 +41,8 @@ impl Projection for Cases {
          CREATE INDEX screening_case_of_compound ON screening_case (compound_id, case_id);
          CREATE INDEX screening_case_of_neighbourhood ON screening_case (neighbourhood_id, case_id);
          CREATE INDEX screening_case_by_verdict ON screening_case (assessed_position);
-         CREATE TABLE scanned_phone (case_id TEXT NOT NULL, phone BIGINT NOT NULL, PRIMARY KEY (case_id, phone))"
+         CREATE TABLE scanned_phone (case_id TEXT NOT NULL, scan TEXT NOT NULL, phone BIGINT NOT NULL,
+           PRIMARY KEY (case_id, scan))"
     }
 
     fn sources(&self) -> &'static [&'static str] {
@@ -54,7 +57,7 @@ impl Projection for Cases {
         match Event::from_payload(&record.payload)? {
             Event::Opened(opened) => open(tables, case, opened).await?,
             Event::Declared(_) => enter(tables, case, case::State::Declared).await?,
-            Event::EvidenceRecorded(evidence) => scan(tables, case, evidence.phone).await?,
+            Event::EvidenceRecorded(evidence) => scan(tables, case, evidence).await?,
             Event::Assessed(verdict) => assess(tables, case, verdict, record).await?,
             Event::Disputed(disputed) => dispute(tables, case, &disputed).await?,
             Event::DisputeEscalated(escalated) => {
@@ -66,7 +69,7 @@ impl Projection for Cases {
             | Event::OverrideApproved(_)
             | Event::OverrideDeclined(_)
             | Event::OverrideEnded(_) => {}
-            Event::PhonesChanged(changed) => change_phones(tables, case, changed.after).await?,
+            Event::PhonesChanged(changed) => change_phones(tables, case, &changed).await?,
         }
         let version = i64::try_from(record.version).context("a version fits into 63 bits")?;
         tables.set("screening_case", [("case_id", case.into())], [("version", version.into())]).await
@@ -110,19 +113,37 @@ async fn enter(tables: &mut Tables<'_>, case: &str, state: case::State) -> anyho
 }
 
 /// A ticket or a proof is no scan of a number.
-async fn scan(tables: &mut Tables<'_>, case: &str, phone: i32) -> anyhow::Result<()> {
-    if phone == 0 {
+async fn scan(tables: &mut Tables<'_>, case: &str, evidence: EvidenceRecorded) -> anyhow::Result<()> {
+    if evidence.phone == 0 {
         return Ok(());
     }
-    let scan = [("case_id", case.into()), ("phone", i64::from(phone).into())];
-    tables.put_under("scanned_phone", scan, []).await
+    let scan = [("case_id", case.into()), ("scan", evidence.evidence_id.into())];
+    tables.put_under("scanned_phone", scan, [("phone", i64::from(evidence.phone).into())]).await
 }
 
 /// A case that is closed stays as it was.
-async fn change_phones(tables: &mut Tables<'_>, case: &str, phones: i32) -> anyhow::Result<()> {
-    for open in [Outcome::Unspecified, Outcome::InsufficientEvidence] {
-        let open = [("case_id", case.into()), ("outcome", i64::from(open as i32).into())];
-        tables.set("screening_case", open, [("phones", i64::from(phones).into())]).await?;
+async fn change_phones(tables: &mut Tables<'_>, case: &str, changed: &PhonesChanged) -> anyhow::Result<()> {
+    let db = tables.now().await?;
+    let open =
+        sqlx::query("UPDATE screening_case SET phones = $2 WHERE case_id = $1 AND (outcome = 0 OR outcome = $3)")
+            .bind(case.to_owned())
+            .bind(i64::from(changed.after))
+            .bind(i64::from(Outcome::InsufficientEvidence as i32))
+            .execute(&mut *db)
+            .await
+            .context("keeping how many numbers a person has")?;
+    if open.rows_affected() == 0 {
+        return Ok(());
+    }
+    let scans = sqlx::query("SELECT scan, phone FROM scanned_phone WHERE case_id = $1")
+        .bind(case.to_owned())
+        .fetch_all(db)
+        .await
+        .context("reading scanned numbers")?;
+    for scan in &scans {
+        let place = moved(i32::try_from(scan.try_get::<i64, _>("phone")?)?, changed);
+        let scan = [("case_id", case.into()), ("scan", scan.try_get::<String, _>("scan")?.into())];
+        tables.set("scanned_phone", scan, [("phone", i64::from(place).into())]).await?;
     }
     Ok(())
 }
@@ -214,8 +235,9 @@ pub async fn list(
     let last = conditions.len() + 1;
     let sql = format!(
         "SELECT case_id, version, resident_id, household_id, compound_id, neighbourhood_id, state, phones,
-           (SELECT CAST(COUNT(*) AS BIGINT) FROM scanned_phone WHERE scanned_phone.case_id = screening_case.case_id
-             AND scanned_phone.phone <= screening_case.phones) AS scanned,
+           (SELECT CAST(COUNT(DISTINCT phone) AS BIGINT) FROM scanned_phone
+             WHERE scanned_phone.case_id = screening_case.case_id
+             AND scanned_phone.phone BETWEEN 1 AND screening_case.phones) AS scanned,
            outcome, risk, honesty, measure, method, evidence_ids, last_exposure, assessed_at, dispute_due, dispute_instance,
            vocabulary, override_id, override_reason, override_until FROM screening_case WHERE {} ORDER BY case_id LIMIT ${last}",
         conditions.join(" AND ")

@@ -16,10 +16,12 @@ use proto::{
     registry::v1::Residence,
     screening::v1::{
         Honesty, Level, Measure, Outcome, StruckVisit, case,
-        case_event::{Assessed, DisputeResolved, Event, EvidenceRecorded},
+        case_event::{Assessed, DisputeResolved, Event, EvidenceRecorded, PhonesChanged},
     },
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+use crate::domain::case::moved;
 
 pub struct Papers;
 
@@ -27,6 +29,7 @@ pub struct Papers;
 const DECLARATION: i64 = 1;
 const EVIDENCE: i64 = 2;
 const FINDING: i64 = 3;
+const PHONES: i64 = 4;
 
 #[async_trait]
 impl Projection for Papers {
@@ -35,7 +38,7 @@ impl Projection for Papers {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -58,6 +61,9 @@ impl Projection for Papers {
             // What was found stays sealed in the log: only what was struck is of use here.
             Event::DisputeResolved(resolved) if !resolved.struck.is_empty() => {
                 (FINDING, DisputeResolved { struck: resolved.struck, ..DisputeResolved::default() }.encode_to_vec())
+            }
+            Event::PhonesChanged(changed) if !changed.for_the_next && !changed.former_places.is_empty() => {
+                (PHONES, changed.encode_to_vec())
             }
             Event::DisputeResolved(_)
             | Event::Opened(_)
@@ -198,6 +204,12 @@ impl Filed {
         match kind {
             DECLARATION => self.declaration = Some(Sealed::decode(content)?),
             EVIDENCE => self.evidence.push(EvidenceRecorded::decode(content)?),
+            PHONES => {
+                let changed = PhonesChanged::decode(content)?;
+                for evidence in &mut self.evidence {
+                    evidence.phone = moved(evidence.phone, &changed);
+                }
+            }
             _ => self.struck.extend(DisputeResolved::decode(content)?.struck),
         }
         Ok(())

@@ -84,17 +84,21 @@ impl Projection for Waiting {
             }
             Event::CodeRejected(_) => Ok(()),
             Event::Tried(tried) => note(db, &key(case, tried.phone), &tried).await,
-            Event::Answered(answered) => {
-                sqlx::query("DELETE FROM waiting_number WHERE number = $1")
-                    .bind(key(case, answered.phone))
-                    .execute(db)
-                    .await
-                    .context("dropping a number that was answered")?;
-                Ok(())
-            }
+            Event::Answered(answered) => forget(db, &key(case, answered.phone)).await,
+            Event::Replaced(replaced) => forget(db, &key(case, replaced.phone)).await,
             Event::Lapsed(lapsed) => ask_again(db, &key(case, lapsed.phone)).await,
         }
     }
+}
+
+/// It was answered, or is another number by now.
+async fn forget(db: &mut AnyConnection, key: &str) -> anyhow::Result<()> {
+    sqlx::query("DELETE FROM waiting_number WHERE number = $1")
+        .bind(key.to_owned())
+        .execute(db)
+        .await
+        .context("dropping a number that nobody waits for")?;
+    Ok(())
 }
 
 #[derive(Default)]

@@ -33,6 +33,8 @@ pub enum Refused {
     Erased,
     #[error("the case changed while it was judged")]
     Stale,
+    #[error("another number stands in its place by now")]
+    NumberReplaced,
     #[error("another proposal waits for its second signature")]
     AlreadyProposed,
     #[error("nothing waits for a second signature")]
@@ -55,6 +57,11 @@ impl Refuse for Refused {
                 v1::Refusal::AlreadyOpen,
                 "此人还有一份未得出结论的排查：请先完成那一份",
                 "the resident has a screening that waits for its verdict: finish that one first",
+            ),
+            Self::NumberReplaced => (
+                v1::Refusal::NumberNotOnRecord,
+                "登记的号码已更换，这次查询的是旧号码：请对新号码重新发送验证码",
+                "the number on record is another one by now, and this was asked about the old one: have a code sent to the new number",
             ),
             Self::Frozen => (
                 v1::Refusal::Frozen,

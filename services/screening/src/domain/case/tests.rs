@@ -8,6 +8,8 @@ use proto::screening::v1::{
 
 use super::*;
 
+mod numbers;
+
 fn opened(phones: i32) -> Opened {
     let residence =
         Residence { neighbourhood_id: "n1".to_owned(), compound_id: "c1".to_owned(), household_id: "h1".to_owned() };

@@ -17,6 +17,7 @@ fn sent(permission: &str) -> CodeSent {
         end_time: Some(timestamp(at(600))),
         by: "staff/worker".to_owned(),
         compound_id: "c1".to_owned(),
+        place_since: String::new(),
     }
 }
 
@@ -139,4 +140,14 @@ fn pauses_double_up_to_five_minutes_and_are_as_long_as_the_carrier_wants() {
     assert_eq!(pauses, [5, 10, 20, 300, 300]);
     assert_eq!(pause(1, first, Some(TimeDelta::seconds(30))).num_seconds(), 30);
     assert_eq!(pause(1, first, Some(TimeDelta::days(9))), LONGEST, "nobody waits for a day because a carrier says so");
+}
+
+#[test]
+fn what_was_asked_about_a_number_that_is_another_one_by_now_is_over() {
+    let second = CodeSent { phone: 2, ..sent("p2") };
+    let events = [Event::CodeSent(sent("p1")), Event::CodeSent(second), Event::Tried(tried("p1", 1))];
+    let events = decided(&events, |inquiry| inquiry.replace(ABOUT, "c1", |place| place == 2));
+    let inquiry = given(&events);
+    assert!(inquiry.number(1).is_none() && inquiry.number(2).is_some());
+    assert!(inquiry.answered(ABOUT, 1, "p1").unwrap().events.is_empty());
 }

@@ -174,7 +174,11 @@ fn list(ask: &Ask, evidence: &[Evidence]) -> anyhow::Result<()> {
     for shown in evidence {
         let places = shown.itinerary.iter().flat_map(|itinerary| &itinerary.visits).map(|visit| visit.place.as_str());
         let places: Vec<&str> = places.collect();
-        let phone = if shown.phone == 0 { String::new() } else { shown.phone.to_string() };
+        let phone = match shown.phone {
+            0 if shown.source() == Source::Unspecified => String::new(),
+            0 => "former".to_owned(),
+            phone => phone.to_string(),
+        };
         table.add_row([
             shown.evidence_id.clone(),
             word(shown.kind().as_str_name()).to_owned(),
