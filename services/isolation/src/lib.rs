@@ -7,6 +7,8 @@ pub mod domain {
     pub mod order;
     /// Days and half-days.
     pub mod period;
+    /// From when until when a reading is due.
+    pub mod schedule;
 }
 
 /// Whose record an order is, and who is under one.
@@ -20,33 +22,62 @@ mod projections {
     pub(crate) mod orders;
     /// Where does a resident live?
     pub(crate) mod residents;
+    /// What is to be done, and by when?
+    pub(crate) mod tasks;
 }
 
 /// The RPCs.
 mod api;
 /// What other services' news leads to.
 mod reactions;
-/// Orders as the API shows them.
+/// Orders and tasks as the API shows them.
 mod resources;
+/// What time it is.
+mod hour;
+/// What is due by the clock.
+mod timekeeping;
 
 use chassis::Host;
-use proto::isolation::v1::isolation_service_server::IsolationServiceServer;
+use proto::isolation::v1::{
+    isolation_service_server::IsolationServiceServer, observation_service_server::ObservationServiceServer,
+    order_life_service_server::OrderLifeServiceServer,
+};
 use tonic::service::RoutesBuilder;
 
 use crate::{
     api::Api,
-    projections::{methods::Methods, orders::Orders, residents::Residents},
+    hour::Hour,
+    projections::{methods::Methods, orders::Orders, residents::Residents, tasks::Tasks},
     reactions::Reactions,
+    timekeeping::Timekeeper,
 };
+
+/// The largest request: a thousand readings of a round.
+const LARGEST_REQUEST: usize = 1 << 20;
 
 /// Opens the service's log, keys and views, reacts to the others' news, and takes calls.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let ledger = host.ledger("isolation").await?;
     let vault = host.vault("isolation").await?;
-    let views = host.views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods)]).await?;
+    let tasks = Tasks { ledger: ledger.clone() };
+    let views = host
+        .views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods), Box::new(tasks)])
+        .await?;
     let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
     host.react("isolation", Box::new(reactions)).await?;
-    routes.add_service(IsolationServiceServer::new(Api { ledger, vault, views }));
+    let hour = Hour::new(ledger.clone(), host.clock.clone());
+    let timekeeper =
+        Timekeeper { ledger: ledger.clone(), views: views.clone(), hour, lease: host.lease.clone() };
+    let stop = host.stop().clone();
+    host.tracker().spawn(async move {
+        stop.run_until_cancelled(timekeeper.run()).await;
+    });
+    let api = Api { ledger, vault, views };
+    routes.add_service(
+        ObservationServiceServer::new(api.clone()).max_decoding_message_size(LARGEST_REQUEST),
+    );
+    routes.add_service(OrderLifeServiceServer::new(api.clone()));
+    routes.add_service(IsolationServiceServer::new(api));
     Ok(())
 }
 

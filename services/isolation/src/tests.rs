@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chassis::{
-    Call, Clock, Decision, Host, Ledger, Principal, Reaction as _, Scope,
+    Call, Clock, Decision, Host, Ledger, Principal, Projection, Reaction as _, Scope,
     call::{Fingerprinter, RequestTime},
     refusal::Spoken,
     secrets::Secrets,
@@ -26,7 +26,7 @@ use tonic::{Code, Request, Status};
 
 use crate::{
     api::Api,
-    projections::{methods::Methods, orders::Orders, residents::Residents},
+    projections::{methods::Methods, orders::Orders, residents::Residents, tasks::Tasks},
     reactions::{Reactions, order_of},
 };
 
@@ -90,8 +90,10 @@ impl World {
         let (data, host) = host();
         let ledger = host.ledger("isolation").await.unwrap();
         let vault = host.vault("isolation").await.unwrap();
-        let views =
-            host.views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods)]).await.unwrap();
+        let tasks = Tasks { ledger: ledger.clone() };
+        let projections: Vec<Box<dyn Projection>> =
+            vec![Box::new(Orders), Box::new(Residents), Box::new(Methods), Box::new(tasks)];
+        let views = host.views("isolation", projections).await.unwrap();
         let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
         let api = Api { ledger: ledger.clone(), vault, views };
         let world = Self { host, api, reactions, ledger, _data: data };
