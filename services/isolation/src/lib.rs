@@ -66,16 +66,13 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
     let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
     host.react("isolation", Box::new(reactions)).await?;
     let hour = Hour::new(ledger.clone(), host.clock.clone());
-    let timekeeper =
-        Timekeeper { ledger: ledger.clone(), views: views.clone(), hour, lease: host.lease.clone() };
+    let timekeeper = Timekeeper { ledger: ledger.clone(), views: views.clone(), hour, lease: host.lease.clone() };
     let stop = host.stop().clone();
     host.tracker().spawn(async move {
         stop.run_until_cancelled(timekeeper.run()).await;
     });
     let api = Api { ledger, vault, views };
-    routes.add_service(
-        ObservationServiceServer::new(api.clone()).max_decoding_message_size(LARGEST_REQUEST),
-    );
+    routes.add_service(ObservationServiceServer::new(api.clone()).max_decoding_message_size(LARGEST_REQUEST));
     routes.add_service(OrderLifeServiceServer::new(api.clone()));
     routes.add_service(IsolationServiceServer::new(api));
     Ok(())

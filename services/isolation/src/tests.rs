@@ -233,6 +233,8 @@ fn refused(answer: Result<Order, Status>) -> (Code, String) {
 
 /// What people at the desk do.
 mod desk;
+/// What waits to be done.
+mod rounds;
 /// What the gates tell.
 mod gates;
 /// What verdicts lead to.

@@ -55,7 +55,8 @@ impl Timekeeper {
     /// All that is due now. An order whose record does not open keeps nobody else waiting.
     pub(crate) async fn look(&self) -> Result<(), Failure> {
         let now = self.hour.now().await?;
-        let mut db = self.views.connection().await.map_err(|status| Failure::Unavailable(anyhow::Error::new(status)))?;
+        let mut db =
+            self.views.connection().await.map_err(|status| Failure::Unavailable(anyhow::Error::new(status)))?;
         let due = tasks::going_up(&mut db, now, MOST).await?;
         drop(db);
         let told: Vec<_> = due.iter().map(|order_id| self.tell(order_id, now)).collect();

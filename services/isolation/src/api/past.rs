@@ -79,7 +79,8 @@ impl Api {
         let read = self.ledger.log().read_stream(Event::CATEGORY, order_id, 0).await.map_err(Failure::from)?;
         let mut records = Vec::with_capacity(read.len());
         for record in read {
-            let event = Event::from_payload(&record.payload).map_err(|error| Failure::from(anyhow::Error::new(error)))?;
+            let event =
+                Event::from_payload(&record.payload).map_err(|error| Failure::from(anyhow::Error::new(error)))?;
             let (time, by, version) = (record.occurred_at, record.actor.clone(), record.version);
             records.push(Told { event, time, by, version });
         }

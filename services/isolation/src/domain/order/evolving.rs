@@ -4,7 +4,8 @@ use chassis::Aggregate;
 use proto::isolation::v1::{
     Doubt, Level, Terms,
     order_event::{
-        Acknowledged, Assigned, CodeOpened, Event, HandedOver, HomeChecked, Missed, Observed, Ordered, Proposed, Sighted,
+        Acknowledged, Assigned, CodeOpened, Event, HandedOver, HomeChecked, Missed, Observed, Ordered, Proposed,
+        Sighted,
     },
 };
 

@@ -66,7 +66,9 @@ pub fn said(event: &Event) -> Option<(String, String)> {
         ),
         Event::Moved(moved) => went(moved),
         Event::TransferProposed(_) => both("请另一社区接管", "another neighbourhood was asked to take over"),
-        Event::TransferDecided(decided) if decided.accepted => both("另一社区已接管", "another neighbourhood took over"),
+        Event::TransferDecided(decided) if decided.accepted => {
+            both("另一社区已接管", "another neighbourhood took over")
+        }
         Event::TransferDecided(_) => both("另一社区未接管", "the other neighbourhood did not take over"),
         Event::Observed(_) | Event::CodeOpened(_) | Event::Acknowledged(_) => return None,
     };
@@ -102,9 +104,7 @@ fn ended(released: &Released) -> (String, String) {
 fn wished(proposed: &ChangeProposed) -> (String, String) {
     let (zh, en) = reason(proposed.reason());
     match proposed.kind() {
-        ChangeKind::EarlyRelease => {
-            (format!("提议提前解除（{zh}）"), format!("proposed an early release ({en})"))
-        }
+        ChangeKind::EarlyRelease => (format!("提议提前解除（{zh}）"), format!("proposed an early release ({en})")),
         ChangeKind::Extension | ChangeKind::Unspecified => (
             format!("提议延长到{}（{zh}）", day_zh(&proposed.last_day)),
             format!("proposed an extension until {} ({en})", proposed.last_day),

@@ -376,3 +376,8 @@ fn every_refusal_says_in_both_languages_what_to_do() {
         assert!(Reason::from_str_name(&format!("REFUSAL_{}", refusal.reason)).is_some(), "{}", refusal.reason);
     }
 }
+
+/// What is changed.
+mod changes;
+/// What is read, missed and noticed.
+mod readings;

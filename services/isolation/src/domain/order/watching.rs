@@ -125,12 +125,7 @@ impl Order {
     }
 
     /// A further code; earlier ones live on until their end.
-    pub fn open_code(
-        &self,
-        digest: &[u8],
-        reporter: Reporter,
-        expires: DateTime<Utc>,
-    ) -> Result<Vec<Event>, Refused> {
+    pub fn open_code(&self, digest: &[u8], reporter: Reporter, expires: DateTime<Utc>) -> Result<Vec<Event>, Refused> {
         if !self.in_force() {
             return Err(Refused::NotInForce);
         }

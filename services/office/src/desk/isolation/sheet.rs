@@ -83,7 +83,9 @@ impl Sheet {
         if ask.output.is_json() {
             return print(&json!({ "file": name, "rows": count }).to_string());
         }
-        print(&format!("{count} readings to take: {name}; fill in 体温 and 症状, then `mifeng isolation record {name}`"))
+        print(&format!(
+            "{count} readings to take: {name}; fill in 体温 and 症状, then `mifeng isolation record {name}`"
+        ))
     }
 }
 
@@ -272,8 +274,8 @@ fn reading([order, _, _, date, part, temperature, symptoms]: &[String; 7]) -> an
     let part = PARTS.iter().find(named).map(|(_, part)| *part);
     let part = part.context("时段应为“早”或“晚”：请核对 / the half-day must be 早 or 晚")?;
     let degrees = temperature.trim_end_matches(['℃', '度']).trim();
-    let temperature_decicelsius = typed::temperature(degrees)
-        .map_err(|error| anyhow!("体温应为摄氏度，一位小数，如 36.5：请核对 / {error}"))?;
+    let temperature_decicelsius =
+        typed::temperature(degrees).map_err(|error| anyhow!("体温应为摄氏度，一位小数，如 36.5：请核对 / {error}"))?;
     let mut known = Vec::new();
     for word in symptoms.split(['、', '，', ',', ' ']).filter(|word| !word.is_empty() && *word != "无") {
         let found = WORDS.iter().find(|(zh, symptom)| *zh == word || output::word(symptom.as_str_name()) == word);
@@ -313,7 +315,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_is_refused_with_the_reason() {
-        for (temperature, symptoms, word) in [("三十七", "", "体温"), ("36.55", "", "体温"), ("36.5", "头疼", "头疼")] {
+        for (temperature, symptoms, word) in [("三十七", "", "体温"), ("36.55", "", "体温"), ("36.5", "头疼", "头疼")]
+        {
             let refused = reading(&filled(temperature, symptoms)).unwrap_err().to_string();
             assert!(refused.contains(word), "{refused}");
         }

@@ -18,8 +18,7 @@ use crate::{
 };
 
 /// The columns of a list of tasks.
-const COLUMNS: [&str; 9] =
-    ["order", "kind", "date", "day_part", "due_time", "late", "level", "responsible", "matter"];
+const COLUMNS: [&str; 9] = ["order", "kind", "date", "day_part", "due_time", "late", "level", "responsible", "matter"];
 
 #[derive(Args)]
 pub struct Tasks {
