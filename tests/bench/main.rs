@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 
 /// From the commit in one service to the read model of another.
 mod feed;
+/// Open tasks, and the readings of a round.
+mod isolation;
 /// Commands that one log takes per second.
 mod log;
 /// Codes, lists and changes of the pass.
@@ -43,6 +45,8 @@ enum What {
     Pass(pass::Options),
     /// Events per second by which read models are built anew from a long log.
     Rebuild(rebuild::Options),
+    /// How long the list of all open tasks takes, and 300 readings handed in at once, on PostgreSQL.
+    Isolation(isolation::Options),
     /// How long a published method takes to new verdicts and suspended passes.
     Rescreen(rescreen::Options),
     /// What was declared against what was seen, on one core.
@@ -58,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
         What::Feed(options) => feed::measure(options).await?,
         What::Pass(options) => pass::measure(&options).await?,
         What::Rebuild(options) => rebuild::measure(options).await?,
+        What::Isolation(options) => isolation::measure(options).await?,
         What::Rescreen(options) => rescreen::measure(options).await?,
         What::Screening(options) => screening::measure(&options)?,
     };

@@ -13,6 +13,7 @@ mod erasure;
 mod exports;
 mod first_administrator;
 mod gates;
+mod households;
 mod imports;
 mod offices;
 mod orders;

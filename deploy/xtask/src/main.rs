@@ -68,7 +68,7 @@ enum Task {
         #[arg(last = true)]
         runner: Vec<String>,
     },
-    /// Measures (release build): `log`, `rpc`, `feed`, `rebuild`, `screening`, `rescreen` or `pass`, and `--json` for one object
+    /// Measures (release build): `log`, `rpc`, `feed`, `rebuild`, `screening`, `rescreen`, `isolation` or `pass`, and `--json` for one object
     #[command(disable_help_flag = true)]
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]

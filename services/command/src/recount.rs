@@ -199,7 +199,13 @@ impl Recount {
                 self.orders.insert(id, order);
             }
             (order_event::Event::HandedOver(_), Some(order)) => order.handed_over = true,
-            (order_event::Event::Breached(_), Some(order)) => order.breaches += 1,
+            (order_event::Event::Breached(_) | order_event::Event::Sighted(_), Some(order)) => order.breaches += 1,
+            (order_event::Event::Moved(event), Some(order)) => order.kind = event.kind(),
+            (order_event::Event::TransferDecided(event), Some(order)) if event.accepted => {
+                let residence = event.residence.unwrap_or_default();
+                order.neighbourhood = residence.neighbourhood_id;
+                order.household = residence.household_id;
+            }
             (order_event::Event::Released(event), Some(order)) => {
                 order.state = OrderState::Ended;
                 order.completed = event.reason() == ReleaseReason::PeriodComplete;

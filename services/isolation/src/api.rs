@@ -2,24 +2,32 @@
 
 /// The record of a hand-over.
 mod handing_over;
+/// What becomes of an order.
+mod life;
+/// Tasks, readings of a round, codes, notice that is taken.
+mod observations;
+/// What happened to an order.
+mod past;
+/// One reading.
+mod readings;
 
 use chassis::{Call, Done, Failure, Fields, Ledger, Refuse as _, Scope, Vault, Views, page};
 use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
-    event::v1::Sealed,
     isolation::v1::{
-        ApproveOrderRequest, DayPart, GetOrderRequest, HandOverRequest, Kind, ListOrdersRequest, ListOrdersResponse,
-        Order as Resource, ProposeOrderRequest, Reason, RecordObservationRequest, ReleaseRequest, Symptom, Terms,
-        Vitals, isolation_service_server::IsolationService, order::State, order_event::Event,
+        ApproveOrderRequest, GetOrderRequest, HandOverRequest, Kind, ListOrdersRequest, ListOrdersResponse,
+        Order as Resource, ProposeOrderRequest, Reading, Reason, RecordObservationRequest, ReleaseRequest, Reporter,
+        Terms, isolation_service_server::IsolationService, order::State, order_event::Event,
     },
     registry::v1::Residence,
 };
+use readings::Taken;
 use tonic::{Request, Response, Status};
 
 use crate::{
     domain::{
-        order::{NewReading, Order, Refused, Signature, Standing},
-        period::{Part, Period, Slot},
+        order::{Order, Refused, Signature, Standing},
+        period::{Period, Slot},
     },
     filing,
     projections::{
@@ -30,6 +38,7 @@ use crate::{
     resources,
 };
 
+#[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) ledger: Ledger,
     pub(crate) vault: Vault,
@@ -86,24 +95,13 @@ impl IsolationService for Api {
         request: Request<RecordObservationRequest>,
     ) -> Result<Response<Resource>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
-        let (id, slot, vitals) = observation(request.get_ref())?;
-        let (order, _) = self.ledger.load::<Order>(&id).await?;
-        within_reach(&order, &call.principal.scope).map_err(|refused| refused.refusal())?;
-        let fever_decicelsius = self.method_of(&order, &call).await?.fever_decicelsius;
-        let known = self.known_vitals(&order, slot).await?;
-        // Somebody who was erased is still to be observed: else nobody could ever release them.
-        let sealed = match self.vault.seal(&order.terms.resident_id, &vitals).await {
-            Ok(sealed) => Some(sealed),
-            Err(Failure::Refused(_)) => None,
-            Err(failure) => return Err(failure.into()),
-        };
-        let done = self
-            .change(&call, &id, |order| {
-                let reading = NewReading { slot, vitals: vitals.clone(), sealed: sealed.clone(), fever_decicelsius };
-                order.observe(reading, known.as_ref(), call.now)
-            })
-            .await?;
-        Ok(done.into_response())
+        let RecordObservationRequest { order, date, day_part, temperature_decicelsius, symptoms, .. } =
+            request.into_inner();
+        let mut reading = Reading { order, date, day_part, temperature_decicelsius, symptoms, reporter: 0 };
+        reading.set_reporter(Reporter::Worker);
+        let reading = Taken::read(&reading)?;
+        let fever_decicelsius = self.fever_of(&call, &reading.order_id).await?;
+        Ok(self.take_reading(&call, reading, fever_decicelsius).await?.into_response())
     }
 
     async fn hand_over(&self, request: Request<HandOverRequest>) -> Result<Response<Resource>, Status> {
@@ -191,22 +189,6 @@ impl Api {
             Kind::Watch => filing::any(&self.ledger, resident_id).await,
             _ => filing::isolating(&self.ledger, resident_id).await,
         }
-    }
-
-    /// The method under which the order was written.
-    async fn method_of(&self, order: &Order, call: &Call) -> Result<Method, Status> {
-        let mut db = self.views.read(call).await?;
-        let method = match methods::find(&mut db, &order.terms.method_version).await.map_err(Failure::from)? {
-            Some(method) => Some(method),
-            None => methods::in_force(&mut db, call.now).await.map_err(Failure::from)?,
-        };
-        method.ok_or_else(|| Refused::NoMethod.refusal().into())
-    }
-
-    /// What the recorded reading of a half-day says.
-    async fn known_vitals(&self, order: &Order, slot: Slot) -> Result<Option<(Sealed, Vitals)>, Status> {
-        let Some(sealed) = order.vitals(slot) else { return Ok(None) };
-        Ok(self.vault.reveal::<Vitals>(sealed).await?.map(|vitals| (sealed.clone(), vitals)))
     }
 }
 
@@ -310,29 +292,6 @@ fn evidence(fields: &mut Fields, given: &[String]) -> Vec<String> {
     );
     let given = given.iter().take(MOST_EVIDENCE).enumerate();
     given.map(|(at, id)| fields.required(format!("evidence_ids[{at}]"), id, 100).to_owned()).collect()
-}
-
-fn observation(request: &RecordObservationRequest) -> Result<(String, Slot, Vitals), Status> {
-    let mut fields = Fields::new();
-    let id = fields.name("order", "orders", &request.order);
-    let date = fields.date("date", &request.date);
-    let part = fields.one_of::<DayPart>("day_part", request.day_part).and_then(Part::of);
-    fields.check(
-        "temperature_decicelsius",
-        (300..=450).contains(&request.temperature_decicelsius),
-        "应为 300 至 450（十分之一摄氏度，36.5℃ 填 365）：请核对体温",
-        "must be 300 to 450 in tenths of a degree Celsius, 365 for 36.5 °C: check the reading",
-    );
-    let mut symptoms = Vec::new();
-    for (at, symptom) in request.symptoms.iter().enumerate().take(10) {
-        symptoms.extend(fields.one_of::<Symptom>(format!("symptoms[{at}]"), *symptom).map(i32::from));
-    }
-    symptoms.sort_unstable();
-    symptoms.dedup();
-    let vitals = Vitals { temperature_decicelsius: request.temperature_decicelsius, symptoms };
-    let read = || Some((id?, Slot { date: date?, part: part? }, vitals));
-    let read = read();
-    fields.read(read)
 }
 
 fn filter(request: &ListOrdersRequest) -> Result<Filter, Status> {

@@ -9,6 +9,8 @@ pub mod domain {
     pub mod order;
     /// Days and half-days.
     pub mod period;
+    /// From when until when a reading is due.
+    pub mod schedule;
 }
 
 /// Whose record an order is, and who is under one.
@@ -24,6 +26,8 @@ mod projections {
     pub(crate) mod orders;
     /// Where does a resident live?
     pub(crate) mod residents;
+    /// What is to be done, and by when?
+    pub(crate) mod tasks;
 }
 
 /// The RPCs.
@@ -32,35 +36,59 @@ mod api;
 mod confirmed_cases;
 /// What other services' news leads to.
 mod reactions;
-/// Orders as the API shows them.
+/// Orders and tasks as the API shows them.
 mod resources;
+/// What time it is.
+mod hour;
+/// What is due by the clock.
+mod timekeeping;
 
-use chassis::Host;
+use chassis::{Host, Ledger, Projection};
 use proto::isolation::v1::{
     confirmed_case_service_server::ConfirmedCaseServiceServer, isolation_service_server::IsolationServiceServer,
+    observation_service_server::ObservationServiceServer, order_life_service_server::OrderLifeServiceServer,
 };
 use tonic::service::RoutesBuilder;
 
 use crate::{
     api::Api,
     confirmed_cases::ConfirmedCaseApi,
-    projections::{confirmed_cases::ConfirmedCases, methods::Methods, orders::Orders, residents::Residents},
+    hour::Hour,
+    projections::{
+        confirmed_cases::ConfirmedCases, methods::Methods, orders::Orders, residents::Residents, tasks::Tasks,
+    },
     reactions::Reactions,
+    timekeeping::Timekeeper,
 };
+
+/// The largest request: a thousand readings of a round.
+const LARGEST_REQUEST: usize = 1 << 20;
 
 /// Opens the service's log, keys and views, reacts to the others' news, and takes calls.
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let ledger = host.ledger("isolation").await?;
     let vault = host.vault("isolation").await?;
-    let views = host
-        .views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods), Box::new(ConfirmedCases)])
-        .await?;
+    let views = host.views("isolation", projections(&ledger)).await?;
     let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
     host.react("isolation", Box::new(reactions)).await?;
+    let hour = Hour::new(ledger.clone(), host.clock.clone());
+    let timekeeper = Timekeeper { ledger: ledger.clone(), views: views.clone(), hour, lease: host.lease.clone() };
+    let stop = host.stop().clone();
+    host.tracker().spawn(async move {
+        stop.run_until_cancelled(timekeeper.run()).await;
+    });
     let confirmed_cases = ConfirmedCaseApi { ledger: ledger.clone(), views: views.clone() };
     routes.add_service(ConfirmedCaseServiceServer::new(confirmed_cases));
-    routes.add_service(IsolationServiceServer::new(Api { ledger, vault, views }));
+    let api = Api { ledger, vault, views };
+    routes.add_service(ObservationServiceServer::new(api.clone()).max_decoding_message_size(LARGEST_REQUEST));
+    routes.add_service(OrderLifeServiceServer::new(api.clone()));
+    routes.add_service(IsolationServiceServer::new(api));
     Ok(())
+}
+
+fn projections(ledger: &Ledger) -> Vec<Box<dyn Projection>> {
+    let tasks = Tasks { ledger: ledger.clone() };
+    vec![Box::new(Orders), Box::new(Residents), Box::new(Methods), Box::new(tasks), Box::new(ConfirmedCases)]
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
 //! An order as the API shows it.
 
 use chrono::{DateTime, Utc};
-use proto::isolation::v1::{HandOver, Order as Resource, order::State, order_event::HandedOver};
+use proto::isolation::v1::{
+    HandOver, Order as Resource, PendingChange, Task, TaskKind, order::State, order_event::HandedOver,
+};
 
-use crate::domain::{
-    order::{Order, Standing},
-    period::Slot,
+use crate::{
+    domain::{
+        order::{Order, Pending, Standing},
+        period::Slot,
+    },
+    projections::tasks::Open,
 };
 
 pub(crate) fn order(id: &str, order: &Order, version: u64, now: DateTime<Utc>) -> Resource {
     let terms = &order.terms;
     let residence = terms.residence.clone().unwrap_or_default();
-    let named = |collection: &str, id: &str| {
-        if id.is_empty() { String::new() } else { format!("{collection}/{id}") }
-    };
     let count = |slots: usize| i32::try_from(slots).unwrap_or(i32::MAX);
     let mut resource = Resource {
         name: format!("orders/{id}"),
@@ -33,6 +35,14 @@ pub(crate) fn order(id: &str, order: &Order, version: u64, now: DateTime<Utc>) -
         method: named("methods", &terms.method_version),
         evidence_ids: terms.evidence_ids.clone(),
         etag: version.to_string(),
+        responsible: order.responsible.clone(),
+        home: order.home.into(),
+        cohabitants: order.cohabitants.iter().map(|id| named("residents", id)).collect(),
+        place: order.place.into(),
+        pending_change: order.pending.as_ref().map(|pending| pending_change(id, pending)),
+        pending_transfer: named("neighbourhoods", order.transfer.as_deref().unwrap_or_default()),
+        sightings: count(order.sightings.len()),
+        unacknowledged: order.unacknowledged.iter().cloned().collect(),
         ..Resource::default()
     };
     match &order.standing {
@@ -64,5 +74,41 @@ fn hand_over(done: &HandedOver) -> HandOver {
         place: done.place.clone(),
         leave_time: done.leave_time,
         receive_time: done.receive_time,
+    }
+}
+
+fn named(collection: &str, id: &str) -> String {
+    if id.is_empty() { String::new() } else { format!("{collection}/{id}") }
+}
+
+fn pending_change(order_id: &str, pending: &Pending) -> PendingChange {
+    PendingChange {
+        name: format!("orders/{order_id}/changes/{}", pending.id),
+        kind: pending.kind.into(),
+        reason: pending.reason.into(),
+        last_day: pending.last_day.map(|day| day.to_string()).unwrap_or_default(),
+        proposed_by: pending.first.by.clone(),
+    }
+}
+
+pub(crate) fn task(Open { row, level, late }: Open) -> Task {
+    let time = |micros| DateTime::from_timestamp_micros(micros).map(chassis::timestamp);
+    let id = row.key.rsplit('/').next().unwrap_or_default();
+    Task {
+        name: format!("orders/{}/tasks/{id}", row.order_id),
+        kind: row.kind.into(),
+        order: named("orders", &row.order_id),
+        resident: named("residents", &row.resident_id),
+        household: named("households", &row.household_id),
+        compound: named("compounds", &row.compound_id),
+        neighbourhood: named("neighbourhoods", &row.neighbourhood_id),
+        date: row.day,
+        day_part: row.part,
+        open_time: time(row.opens_at),
+        due_time: time(row.due_at),
+        late,
+        level: level.into(),
+        responsible: row.responsible,
+        matter: if row.kind == TaskKind::Transfer { String::new() } else { row.matter },
     }
 }

@@ -46,6 +46,11 @@ impl Connect {
         Ok(self.at.map_or_else(|| connection.clone(), |time| connection.at(time)))
     }
 
+    /// What time it is for whoever asks: on a demonstration server the time that requests say.
+    pub fn time(&self) -> DateTime<Utc> {
+        self.at.unwrap_or_else(|| chassis::Clock::system().now())
+    }
+
     /// Where that certificate lies.
     pub fn authority_file(&self) -> Option<PathBuf> {
         self.authority.clone()

@@ -42,8 +42,8 @@ impl Mark {
     }
 }
 
-/// About as wide as a font makes it.
-fn width(text: &str, size: f32) -> f32 {
+/// About as wide as a font makes it, in the unit of the size.
+pub fn width(text: &str, size: f32) -> f32 {
     text.chars().map(|letter| if letter.is_ascii() { 0.56 } else { 1.0 }).sum::<f32>() * size
 }
 

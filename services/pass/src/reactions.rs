@@ -83,7 +83,8 @@ impl Reactions {
                     return Ok(());
                 }
                 self.decide(call, &released.resident_id, &home, |holder| match reason {
-                    ReleaseReason::PeriodComplete => holder.release(&order, &home),
+                    // Two units have signed that it need not last any longer.
+                    ReleaseReason::PeriodComplete | ReleaseReason::Early => holder.release(&order, &home),
                     ReleaseReason::VerdictChanged | ReleaseReason::Unspecified => holder.withdraw(&order),
                 })
                 .await
@@ -91,7 +92,19 @@ impl Reactions {
             order_event::Event::Proposed(_)
             | order_event::Event::Observed(_)
             | order_event::Event::HandedOver(_)
-            | order_event::Event::Breached(_) => Ok(()),
+            | order_event::Event::Breached(_)
+            | order_event::Event::Missed(_)
+            | order_event::Event::Acknowledged(_)
+            | order_event::Event::CodeOpened(_)
+            | order_event::Event::Assigned(_)
+            | order_event::Event::HomeChecked(_)
+            | order_event::Event::DayZeroProved(_)
+            | order_event::Event::ChangeProposed(_)
+            | order_event::Event::ChangeDecided(_)
+            | order_event::Event::Moved(_)
+            | order_event::Event::TransferProposed(_)
+            | order_event::Event::TransferDecided(_)
+            | order_event::Event::Sighted(_) => Ok(()),
         }
     }
 

@@ -5,7 +5,10 @@ use async_trait::async_trait;
 use chassis::{Projection, Record, Tables};
 use proto::{
     Fact,
-    isolation::v1::{ReleaseReason, order, order_event},
+    isolation::v1::{
+        ReleaseReason, order,
+        order_event::{self, TransferDecided},
+    },
     pass::v1::{Decision, Finding, gate_day_event, holder_event},
 };
 use sqlx::AnyConnection;
@@ -19,7 +22,7 @@ impl Projection for Measures {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -118,7 +121,7 @@ async fn order(db: &mut AnyConnection, id: String, event: order_event::Event) ->
         order_event::Event::HandedOver(_) => {
             sqlx::query("UPDATE isolation_order SET handed_over = 1 WHERE order_id = $1").bind(id)
         }
-        order_event::Event::Breached(_) => {
+        order_event::Event::Breached(_) | order_event::Event::Sighted(_) => {
             sqlx::query("UPDATE isolation_order SET breaches = breaches + 1 WHERE order_id = $1").bind(id)
         }
         order_event::Event::Released(event) => {
@@ -127,7 +130,28 @@ async fn order(db: &mut AnyConnection, id: String, event: order_event::Event) ->
                 .bind(i64::from(order::State::Released as i32))
                 .bind(i64::from(event.reason() == ReleaseReason::PeriodComplete))
         }
-        order_event::Event::Proposed(_) | order_event::Event::Observed(_) => return Ok(()),
+        order_event::Event::Moved(event) => {
+            sqlx::query("UPDATE isolation_order SET kind = $2 WHERE order_id = $1").bind(id).bind(i64::from(event.kind))
+        }
+        order_event::Event::TransferDecided(TransferDecided { accepted: true, residence, .. }) => {
+            let residence = residence.unwrap_or_default();
+            sqlx::query("UPDATE isolation_order SET neighbourhood_id = $2, household_id = $3 WHERE order_id = $1")
+                .bind(id)
+                .bind(residence.neighbourhood_id)
+                .bind(residence.household_id)
+        }
+        order_event::Event::Proposed(_)
+        | order_event::Event::Observed(_)
+        | order_event::Event::Missed(_)
+        | order_event::Event::Acknowledged(_)
+        | order_event::Event::CodeOpened(_)
+        | order_event::Event::Assigned(_)
+        | order_event::Event::HomeChecked(_)
+        | order_event::Event::DayZeroProved(_)
+        | order_event::Event::ChangeProposed(_)
+        | order_event::Event::ChangeDecided(_)
+        | order_event::Event::TransferProposed(_)
+        | order_event::Event::TransferDecided(_) => return Ok(()),
     };
     change.execute(db).await.context("noting an order")?;
     Ok(())

@@ -1,19 +1,36 @@
-//! One order of isolation: proposed and signed twice, or caused by a verdict; observed day by day; handed over; breached;
-//! released. Of a released one nothing comes back: what isolates the person again is another order.
+//! One order of isolation: proposed and signed twice, or caused by a verdict; observed day by day; changed, moved, handed over;
+//! breached; released. Of a released one nothing comes back: what isolates the person again is another order. What is decided
+//! about its readings, its changes and its release stands in a file each, as the sections of this one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chassis::Aggregate;
 use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
     event::v1::Sealed,
     isolation::v1::{
-        Kind, ReleaseReason, Terms, Vitals,
-        order_event::{Breached, Event, HandedOver, Observed, Ordered, Proposed, Released},
+        Destination, Home, Kind, Level, ReleaseReason, Terms,
+        order_event::{Breached, Event, HandedOver, Ordered, Proposed, Released},
     },
 };
 
 use super::period::{Part, Period, Slot, later};
+
+/// Home, day zero, end, place, neighbourhood.
+mod changing;
+/// What each event has made of an order.
+mod evolving;
+/// What people read of what happened.
+pub mod history;
+/// Whether it can end, and why not.
+mod releasing;
+/// Readings, what was missed, what was ill, who has taken notice.
+mod watching;
+/// What refusals say, in both languages.
+mod words;
+
+pub use changing::{ChangeWish, Pending};
+pub use releasing::Assessment;
+pub use watching::{NewReading, matter_of};
 
 // ---- State ----
 
@@ -25,7 +42,41 @@ pub struct Order {
     pub hand_over: Option<HandedOver>,
     /// Ids of the refused crossings.
     pub breaches: BTreeSet<String>,
+    pub sightings: BTreeSet<String>,
+    /// Who looks after it; empty: nobody.
+    pub responsible: String,
+    pub home: Home,
+    /// Ids of the residents who live there too.
+    pub cohabitants: Vec<String>,
+    /// Where the person was brought; unspecified: where the order began.
+    pub place: Destination,
+    pub pending: Option<Pending>,
+    /// The neighbourhood that is asked to take it over.
+    pub transfer: Option<String>,
+    /// Fevers, symptoms and breaches of which nobody has taken notice yet.
+    pub unacknowledged: BTreeSet<String>,
+    acknowledged: BTreeSet<String>,
     readings: BTreeMap<Slot, Reading>,
+    /// How far up each missed reading has gone.
+    missed: BTreeMap<Slot, Level>,
+    /// When the health team observed.
+    away: Vec<Away>,
+    codes: Vec<watching::Code>,
+    /// The terms as they were when it came into force, and what was decided about each change.
+    begun: Terms,
+    decided: BTreeMap<String, changing::Decided>,
+    /// The last day that two people have signed for, beyond what the rules ask.
+    extended: Option<NaiveDate>,
+    version: u64,
+    /// The version of the last event that edited it; readings do not.
+    edited: u64,
+}
+
+/// Half-days whose readings the neighbourhood does not owe: those between the two.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    after: Slot,
+    until: Option<Slot>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +104,7 @@ struct Reading {
     /// Absent where the person's data had been erased.
     vitals: Option<Sealed>,
     fever_or_symptoms: bool,
+    doubted: bool,
 }
 
 /// Readings without fever and symptoms in the last days of the period end it; one with them holds the release until as
@@ -67,18 +119,32 @@ impl Order {
 
     /// The last day of observation: of the period, or of the days without symptoms that must follow the last reading with.
     pub fn observed_until(&self) -> NaiveDate {
+        self.period.last_day.max(self.well_from())
+    }
+
+    /// From which day on the last fever or symptom holds nothing any more.
+    fn well_from(&self) -> NaiveDate {
         let ill = self.readings.iter().rev().find(|(_, reading)| reading.fever_or_symptoms);
-        let well = ill.map_or(NaiveDate::MIN, |(slot, _)| later(slot.date, SYMPTOM_FREE_DAYS));
-        self.period.last_day.max(well)
+        ill.map_or(NaiveDate::MIN, |(slot, _)| later(slot.date, SYMPTOM_FREE_DAYS))
     }
 
     /// The readings that the neighbourhood owed by now. From the hand-over on the health team observes, on its own papers.
     pub fn due(&self, now: DateTime<Utc>) -> Vec<Slot> {
-        let mut last = Slot::evening(self.observed_until());
-        if let Some(hand_over) = &self.hand_over {
-            last = last.min(last_before(hand_over));
-        }
-        self.period.first.through(last).take_while(|slot| slot.has_begun(now)).collect()
+        self.planned().take_while(|slot| slot.has_begun(now)).collect()
+    }
+
+    /// Those that it owes from the first to the last, as things stand.
+    pub fn planned(&self) -> impl Iterator<Item = Slot> {
+        let last = Slot::evening(self.observed_until());
+        let owed = |slot: &Slot| {
+            !self.away.iter().any(|away| *slot > away.after && away.until.is_none_or(|until| *slot < until))
+        };
+        self.period.first.through(last).filter(owed)
+    }
+
+    /// Whether there is a reading of that half-day.
+    pub fn taken(&self, slot: Slot) -> bool {
+        self.readings.contains_key(&slot)
     }
 
     /// Those of them that nobody recorded.
@@ -96,12 +162,17 @@ impl Order {
     pub fn answers(&self, kind: Kind, last_exposure: Option<NaiveDate>, days: u64) -> bool {
         match &self.standing {
             Standing::InForce { .. } => {
-                let same_end = |day| Period::new(day, self.period.first, days).last_day == self.period.last_day;
-                self.terms.kind() == kind && last_exposure.is_none_or(same_end)
+                // What was proved, signed or moved since stands: a verdict that says what it said before undoes none of it.
+                let begun = Period::of(&self.begun);
+                let same_end = |day| {
+                    let last_day = Period::new(day, begun.first, days).last_day;
+                    last_day == begun.last_day || last_day == self.period.last_day
+                };
+                [self.begun.kind(), self.terms.kind()].contains(&kind) && last_exposure.is_none_or(same_end)
             }
             // Who completed the period is no longer treated as from the area for that exposure.
             Standing::Released(released) => {
-                released.reason() == ReleaseReason::PeriodComplete
+                matches!(released.reason(), ReleaseReason::PeriodComplete | ReleaseReason::Early)
                     && last_exposure.is_none_or(|day| day <= self.period.day_zero)
             }
             Standing::Unwritten | Standing::Proposed(_) => false,
@@ -152,22 +223,25 @@ pub enum Refused {
     ObservationsMissing(Vec<Slot>),
     #[error("no method is published")]
     NoMethod,
+    #[error("the code is wrong or too old")]
+    CodeSpent,
+    #[error("nothing of that kind waits to be acknowledged")]
+    NoSuchMatter,
+    #[error("somebody edited the order since version {since}")]
+    Stale { since: u64, changed: Vec<(String, String)> },
+    #[error("a change waits for its second signature")]
+    ChangePending,
+    #[error("no such change is pending")]
+    NotPending,
+    #[error("a health watch isolates nobody")]
+    NotIsolating,
+    #[error("the person is there already")]
+    ThereAlready,
+    #[error("the new last day is not later than the present one, or too late")]
+    NoExtension { last_day: NaiveDate },
 }
-
-/// What they say, in both languages.
-mod words;
 
 // ---- Decisions ----
-
-/// A reading as it is recorded.
-pub struct NewReading {
-    pub slot: Slot,
-    pub vitals: Vitals,
-    /// Absent where the person's data were erased: then it is kept that a reading was taken, and not what it said.
-    pub sealed: Option<Sealed>,
-    /// R14: tenths of a degree from which it is a fever.
-    pub fever_decicelsius: i32,
-}
 
 /// To whom a person was handed over, by whom, and where to.
 #[derive(Clone, Debug, Default)]
@@ -180,6 +254,22 @@ pub struct Receipt {
     /// When the vehicle left, and when the person was received.
     pub left: DateTime<Utc>,
     pub received: DateTime<Utc>,
+}
+
+impl Receipt {
+    fn handed_over(&self) -> Event {
+        Event::HandedOver(HandedOver {
+            receiver: self.receiver.clone(),
+            vehicle: self.vehicle.clone(),
+            receipt: self.receipt.clone(),
+            date: chassis::day_of(self.left).to_string(),
+            day_part: Slot::at(self.left).map_or(0, |slot| slot.part.day_part().into()),
+            place: self.place.clone(),
+            handed_by: self.handed_by.clone(),
+            leave_time: Some(chassis::timestamp(self.left)),
+            receive_time: Some(chassis::timestamp(self.received)),
+        })
+    }
 }
 
 impl Order {
@@ -221,45 +311,6 @@ impl Order {
         }
     }
 
-    /// A reading, or another one for the same half-day. `known` is what the recorded one of that half-day says, where there
-    /// is one and it could be revealed.
-    pub fn observe(
-        &self,
-        reading: NewReading,
-        known: Option<&(Sealed, Vitals)>,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Event>, Refused> {
-        if !self.in_force() {
-            return Err(Refused::NotInForce);
-        }
-        let NewReading { slot, vitals, sealed, fever_decicelsius } = reading;
-        if !slot.has_begun(now) {
-            return Err(Refused::NotBegun(slot));
-        }
-        let (from, until) = (self.period.first.date, self.observed_until());
-        if !(from..=until).contains(&slot.date) {
-            return Err(Refused::OutsidePeriod { from, until });
-        }
-        if let Some((before, said)) = known
-            && self.vitals(slot) == Some(before)
-            && *said == vitals
-        {
-            return Ok(Vec::new());
-        }
-        let fever = vitals.temperature_decicelsius >= fever_decicelsius;
-        let fever_or_symptoms = fever || !vitals.symptoms.is_empty();
-        let said = |reading: &Reading| sealed.is_none() && reading.fever_or_symptoms == fever_or_symptoms;
-        if self.readings.get(&slot).is_some_and(said) {
-            return Ok(Vec::new());
-        }
-        Ok(vec![Event::Observed(Observed {
-            date: slot.date.to_string(),
-            day_part: slot.part.day_part().into(),
-            vitals: sealed,
-            fever_or_symptoms,
-        })])
-    }
-
     /// To the health team, once.
     pub fn hand_over(&self, to: &Receipt) -> Result<Vec<Event>, Refused> {
         if !self.in_force() {
@@ -276,17 +327,7 @@ impl Order {
             }
             Some(_) => Err(Refused::AlreadyHandedOver),
             None if chassis::day_of(to.left).to_string() < self.terms.observed_from => Err(Refused::BeforeTheOrder),
-            None => Ok(vec![Event::HandedOver(HandedOver {
-                receiver: to.receiver.clone(),
-                vehicle: to.vehicle.clone(),
-                receipt: to.receipt.clone(),
-                date: chassis::day_of(to.left).to_string(),
-                day_part: Slot::at(to.left).map_or(0, |slot| slot.part.day_part().into()),
-                place: to.place.clone(),
-                handed_by: to.handed_by.clone(),
-                leave_time: Some(chassis::timestamp(to.left)),
-                receive_time: Some(chassis::timestamp(to.received)),
-            })]),
+            None => Ok(vec![to.handed_over()]),
         }
     }
 
@@ -296,84 +337,6 @@ impl Order {
             return Vec::new();
         }
         vec![Event::Breached(Breached { crossing_id: crossing_id.to_owned(), gate_id: gate_id.to_owned() })]
-    }
-
-    /// R13: the period complete, no fever and no symptoms in its last days, all readings there, a person signs.
-    pub fn release(&self, by: &str, now: DateTime<Utc>) -> Result<Vec<Event>, Refused> {
-        match &self.standing {
-            Standing::Released(_) => return Ok(Vec::new()),
-            Standing::Unwritten | Standing::Proposed(_) => return Err(Refused::NotInForce),
-            Standing::InForce { .. } => {}
-        }
-        let (today, last_day, until) = (chassis::day_of(now), self.period.last_day, self.observed_until());
-        if today < last_day {
-            return Err(Refused::PeriodNotComplete { last_day });
-        }
-        if today < until {
-            return Err(Refused::Symptoms { until });
-        }
-        let missing = self.missing(now);
-        if !missing.is_empty() {
-            return Err(Refused::ObservationsMissing(missing));
-        }
-        Ok(vec![self.released(ReleaseReason::PeriodComplete, by, now)])
-    }
-
-    /// The verdict that caused it no longer calls for it: nobody stays barred for a reading that nobody took.
-    pub fn withdraw(&self, by: &str, now: DateTime<Utc>) -> Vec<Event> {
-        if self.in_force() { vec![self.released(ReleaseReason::VerdictChanged, by, now)] } else { Vec::new() }
-    }
-
-    fn released(&self, reason: ReleaseReason, by: &str, now: DateTime<Utc>) -> Event {
-        let count = |slots: usize| i32::try_from(slots).unwrap_or(i32::MAX);
-        let (due, missing) = (self.due(now).len(), self.missing(now).len());
-        Event::Released(Released {
-            by: by.to_owned(),
-            observations: count(due - missing),
-            observations_due: count(due),
-            resident_id: self.terms.resident_id.clone(),
-            residence: self.terms.residence.clone(),
-            kind: self.terms.kind,
-            reason: reason.into(),
-        })
-    }
-}
-
-// ---- Evolve ----
-
-impl Aggregate for Order {
-    type Event = Event;
-
-    fn evolve(&mut self, event: &Event) {
-        match event {
-            Event::Proposed(Proposed { terms, by, unit }) => {
-                self.adopt(terms.as_ref());
-                self.standing = Standing::Proposed(Signature { by: by.clone(), unit: unit.clone() });
-            }
-            Event::Ordered(Ordered { terms, approved_by, approved_unit: _ }) => {
-                self.adopt(terms.as_ref());
-                self.standing = Standing::InForce { approved_by: approved_by.clone() };
-            }
-            Event::Observed(observed) => {
-                let date = observed.date.parse().unwrap_or_default();
-                let part = Part::of(observed.day_part()).unwrap_or_default();
-                let reading =
-                    Reading { vitals: observed.vitals.clone(), fever_or_symptoms: observed.fever_or_symptoms };
-                self.readings.insert(Slot { date, part }, reading);
-            }
-            Event::HandedOver(handed_over) => self.hand_over = Some(handed_over.clone()),
-            Event::Breached(breached) => {
-                self.breaches.insert(breached.crossing_id.clone());
-            }
-            Event::Released(released) => self.standing = Standing::Released(released.clone()),
-        }
-    }
-}
-
-impl Order {
-    fn adopt(&mut self, terms: Option<&Terms>) {
-        self.terms = terms.cloned().unwrap_or_default();
-        self.period = Period::of(&self.terms);
     }
 }
 

@@ -96,6 +96,15 @@ impl Slot {
         self.date < today || Self::at(now).is_some_and(|present| self.date == today && self.part <= present.part)
     }
 
+    /// As the contract writes it; `None` where it is none.
+    pub fn of(date: &str, part: DayPart) -> Option<Self> {
+        Some(Self { date: date.parse().ok()?, part: Part::of(part)? })
+    }
+
+    pub fn read(slot: &proto::isolation::v1::Slot) -> Option<Self> {
+        Self::of(&slot.date, slot.day_part())
+    }
+
     /// The last half-day of a day.
     pub fn evening(date: NaiveDate) -> Self {
         Self { date, part: Part::Evening }
@@ -122,6 +131,11 @@ impl Slot {
         };
         format!("{}{part}", zh(self.date))
     }
+
+    /// "10 February, evening"
+    pub fn en(self) -> String {
+        format!("{}, {}", self.date.format("%-d %B"), self.part.word())
+    }
 }
 
 /// "2月10日"
@@ -132,15 +146,18 @@ pub fn zh(date: NaiveDate) -> String {
 /// "2020-02-10 evening"
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = match self.part {
-            Part::Morning => "morning",
-            Part::Evening => "evening",
-        };
-        write!(f, "{} {part}", self.date)
+        write!(f, "{} {}", self.date, self.part.word())
     }
 }
 
 impl Part {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Morning => "morning",
+            Self::Evening => "evening",
+        }
+    }
+
     pub fn of(part: DayPart) -> Option<Self> {
         match part {
             DayPart::Morning => Some(Self::Morning),

@@ -8,8 +8,9 @@ use proto::{
     isolation::v1::{
         Terms,
         order::State,
-        order_event::{Event, Ordered, Proposed},
+        order_event::{Event, Ordered, Proposed, TransferDecided},
     },
+    registry::v1::Residence,
 };
 use sqlx::{AnyConnection, Row as _};
 
@@ -56,7 +57,7 @@ impl Projection for Orders {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -85,7 +86,24 @@ impl Projection for Orders {
             Event::Proposed(Proposed { terms, .. }) => note(db, id, terms.unwrap_or_default(), State::Proposed).await,
             Event::Ordered(Ordered { terms, .. }) => note(db, id, terms.unwrap_or_default(), State::InForce).await,
             Event::Released(_) => release(db, id).await,
-            Event::Observed(_) | Event::HandedOver(_) | Event::Breached(_) => Ok(()),
+            Event::TransferDecided(TransferDecided { accepted: true, residence, .. }) => {
+                transfer(db, id, residence.unwrap_or_default()).await
+            }
+            Event::Observed(_)
+            | Event::HandedOver(_)
+            | Event::Breached(_)
+            | Event::Missed(_)
+            | Event::Acknowledged(_)
+            | Event::CodeOpened(_)
+            | Event::Assigned(_)
+            | Event::HomeChecked(_)
+            | Event::DayZeroProved(_)
+            | Event::ChangeProposed(_)
+            | Event::ChangeDecided(_)
+            | Event::Moved(_)
+            | Event::TransferProposed(_)
+            | Event::TransferDecided(_)
+            | Event::Sighted(_) => Ok(()),
         }
     }
 }
@@ -115,5 +133,16 @@ async fn release(db: &mut AnyConnection, id: String) -> anyhow::Result<()> {
         .execute(db)
         .await
         .context("noting a release")?;
+    Ok(())
+}
+
+async fn transfer(db: &mut AnyConnection, id: String, residence: Residence) -> anyhow::Result<()> {
+    sqlx::query("UPDATE isolation_order SET neighbourhood_id = $2, compound_id = $3 WHERE order_id = $1")
+        .bind(id)
+        .bind(residence.neighbourhood_id)
+        .bind(residence.compound_id)
+        .execute(db)
+        .await
+        .context("noting a transfer")?;
     Ok(())
 }

@@ -32,6 +32,24 @@ pub(crate) async fn find(
     Ok(row.map(|row| Residence { neighbourhood_id: row.get(0), compound_id: row.get(1), household_id: row.get(2) }))
 }
 
+/// Where a household is, as one of those who are registered there tells, where it is within the caller's reach.
+pub(crate) async fn household(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    household_id: &str,
+) -> anyhow::Result<Option<Residence>> {
+    let row = sqlx::query(
+        "SELECT neighbourhood_id, compound_id, household_id FROM resident
+         WHERE household_id = $1 AND ($2 = '' OR neighbourhood_id = $2) LIMIT 1",
+    )
+    .bind(household_id.to_owned())
+    .bind(scope.neighbourhood().unwrap_or_default().to_owned())
+    .fetch_optional(db)
+    .await
+    .context("finding a household")?;
+    Ok(row.map(|row| Residence { neighbourhood_id: row.get(0), compound_id: row.get(1), household_id: row.get(2) }))
+}
+
 #[async_trait]
 impl Projection for Residents {
     fn name(&self) -> &'static str {
@@ -39,7 +57,7 @@ impl Projection for Residents {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -48,7 +66,8 @@ impl Projection for Residents {
            neighbourhood_id TEXT NOT NULL,
            compound_id TEXT NOT NULL,
            household_id TEXT NOT NULL
-         );"
+         );
+         CREATE INDEX resident_household ON resident (household_id);"
     }
 
     fn sources(&self) -> &'static [&'static str] {

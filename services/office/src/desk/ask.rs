@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use chassis::client::{Connection, new_request_id};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use prost::{Message, Name};
 use proto::access::v1::{GetPrincipalRequest, Principal, access_service_client::AccessServiceClient};
@@ -93,6 +94,11 @@ impl About {
 impl Ask {
     pub fn connection(&self) -> anyhow::Result<Connection> {
         self.connect.connection()
+    }
+
+    /// What time it is for whoever asks.
+    pub fn time(&self) -> DateTime<Utc> {
+        self.connect.time()
     }
 
     pub fn show<M: Message + Name>(&self, message: &M) -> anyhow::Result<()> {

@@ -1,5 +1,14 @@
 //! Isolation: orders, observations, hand-overs, releases.
 
+/// What becomes of an order.
+mod life;
+/// Orders and releases on paper.
+mod print;
+/// A round as a workbook.
+mod sheet;
+/// What is to be done.
+mod tasks;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use proto::isolation::v1::{
@@ -23,6 +32,56 @@ pub enum Command {
     /// Residents who have the disease (确诊病例), by two signatures
     #[command(subcommand)]
     ConfirmedCase(confirmed_case::Command),
+    /// The care for those under an order: tasks, readings, changes, paper
+    #[command(subcommand)]
+    Isolation(Isolation),
+}
+
+#[derive(Subcommand)]
+pub enum Isolation {
+    /// What is to be done now, the most urgent first
+    #[command(
+        after_help = "Examples:\n  mifeng isolation tasks --mine\n  mifeng isolation tasks --late --export 催办.xlsx"
+    )]
+    Tasks(Box<tasks::Tasks>),
+    /// Temperature and symptoms of one person, morning or evening
+    #[command(
+        after_help = "Example:\n  mifeng isolation observe 019c50 --date 2020-02-11 --part evening --temperature \
+                            36.5 --reporter volunteer"
+    )]
+    Observe(Box<tasks::Observe>),
+    /// Every reading of an order, those that were corrected too
+    #[command(after_help = "Example:\n  mifeng isolation readings 019c50")]
+    Readings(tasks::Readings),
+    /// The open readings of a round as a workbook to be filled in at the doors
+    #[command(after_help = "Example:\n  mifeng isolation sheet 晚.xlsx --compound 019c10")]
+    Sheet(sheet::Sheet),
+    /// Takes such a workbook back; refused rows come back with the reason
+    #[command(after_help = "Example:\n  mifeng isolation record 晚.xlsx")]
+    Record(sheet::Record),
+    /// A short-lived code with which the person or a volunteer reports without a token
+    #[command(after_help = "Example:\n  mifeng isolation code 019c50 --for person")]
+    Code(tasks::Code),
+    /// Reports with such a code
+    #[command(after_help = "Example:\n  mifeng isolation report 7K2M9QX4TB --temperature 36.5")]
+    Report(tasks::Report),
+    /// Takes notice of a fever, of symptoms or of a breach, and says what was done
+    #[command(
+        after_help = "Example:\n  mifeng isolation acknowledge 019c50 fever-2020-02-12-evening --remark 已送发热门诊"
+    )]
+    Acknowledge(tasks::Acknowledge),
+    /// Says who looks after an order
+    #[command(after_help = "Example:\n  mifeng isolation assign 019c50 staff/019c05")]
+    Assign(tasks::Assign),
+    /// The order 告知书 or the release 解除告知书 as an A4 page
+    #[command(after_help = "Examples:\n  mifeng isolation print 告知书.pdf --order 019c50\n  mifeng isolation print \
+                            解除.html --order 019c50 --release --templates 模板")]
+    Print(print::Print),
+    /// Writes the texts that are printed, for the office to change
+    #[command(after_help = "Example:\n  mifeng isolation templates 模板")]
+    Templates(print::Templates),
+    #[command(flatten)]
+    Life(life::Life),
 }
 
 #[derive(Subcommand)]
@@ -174,6 +233,26 @@ impl Command {
         match self {
             Self::Order(order) => order.run().await,
             Self::ConfirmedCase(command) => command.run().await,
+            Self::Isolation(command) => command.run().await,
+        }
+    }
+}
+
+impl Isolation {
+    async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Tasks(tasks) => tasks.run().await,
+            Self::Observe(observe) => observe.run().await,
+            Self::Readings(readings) => readings.run().await,
+            Self::Sheet(sheet) => sheet.run().await,
+            Self::Record(record) => record.run().await,
+            Self::Code(code) => code.run().await,
+            Self::Report(report) => report.run().await,
+            Self::Acknowledge(notice) => notice.run().await,
+            Self::Assign(assign) => assign.run().await,
+            Self::Print(print) => print.run().await,
+            Self::Templates(templates) => templates.run(),
+            Self::Life(life) => life.run().await,
         }
     }
 }

@@ -60,7 +60,22 @@ impl Projection for HandOvers {
                 tables.put("hand_over", row).await
             }
             Event::HandedOver(done) => hand_over(tables.now().await?, record, done).await,
-            Event::Proposed(_) | Event::Observed(_) | Event::Breached(_) | Event::Released(_) => Ok(()),
+            Event::Proposed(_)
+            | Event::Observed(_)
+            | Event::Breached(_)
+            | Event::Released(_)
+            | Event::Missed(_)
+            | Event::Acknowledged(_)
+            | Event::CodeOpened(_)
+            | Event::Assigned(_)
+            | Event::HomeChecked(_)
+            | Event::DayZeroProved(_)
+            | Event::ChangeProposed(_)
+            | Event::ChangeDecided(_)
+            | Event::Moved(_)
+            | Event::TransferProposed(_)
+            | Event::TransferDecided(_)
+            | Event::Sighted(_) => Ok(()),
         }
     }
 }

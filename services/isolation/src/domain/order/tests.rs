@@ -1,5 +1,7 @@
-use chassis::Refuse as _;
-use proto::isolation::v1::{Reason as Cause, Refusal as Reason, Symptom};
+use chassis::{Aggregate as _, Refuse as _};
+use proto::isolation::v1::{
+    ChangeKind, ChangeReason, Doubt, Reason as Cause, Refusal as Reason, Reporter, Symptom, Vitals,
+};
 use proto::registry::v1::Residence;
 
 use super::*;
@@ -75,6 +77,8 @@ fn reading(slot: Slot, temperature: i32, symptoms: &[Symptom]) -> NewReading {
         },
         sealed: Some(sealed(1)),
         fever_decicelsius: 373,
+        reporter: Reporter::Worker,
+        doubt: Doubt::Unspecified,
     }
 }
 
@@ -356,6 +360,14 @@ fn every_refusal_says_in_both_languages_what_to_do() {
         Refused::Symptoms { until: date },
         Refused::ObservationsMissing(vec![Slot::evening(date); 300]),
         Refused::NoMethod,
+        Refused::CodeSpent,
+        Refused::NoSuchMatter,
+        Refused::Stale { since: 1, changed: vec![("甲".into(), "a".into())] },
+        Refused::ChangePending,
+        Refused::NotPending,
+        Refused::NotIsolating,
+        Refused::ThereAlready,
+        Refused::NoExtension { last_day: date },
     ];
     for refused in all {
         let refusal = refused.refusal();
@@ -364,3 +376,8 @@ fn every_refusal_says_in_both_languages_what_to_do() {
         assert!(Reason::from_str_name(&format!("REFUSAL_{}", refusal.reason)).is_some(), "{}", refusal.reason);
     }
 }
+
+/// What is changed.
+mod changes;
+/// What is read, missed and noticed.
+mod readings;

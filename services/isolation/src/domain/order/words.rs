@@ -1,6 +1,7 @@
 //! The sentences of the refusals, in both languages: what is in the way and what to do.
 
 use chassis::{Fields, Refusal, Refuse, reason};
+use chrono::NaiveDate;
 use proto::isolation::v1::Refusal as Reason;
 
 use super::Refused;
@@ -88,6 +89,44 @@ impl Refuse for Refused {
                 "还没有发布排查标准，无法确定隔离天数和发热界限：请先发布标准",
                 "no method is published, so the days of isolation and the limit of fever are unknown: publish one first",
             ),
+            Self::CodeSpent => refuse(
+                Denied,
+                Reason::CodeSpent,
+                "上报码不对或已过期：请社工重新开一个上报码",
+                "the reporting code is wrong or too old: ask your worker for another one",
+            ),
+            Self::NoSuchMatter => refuse(
+                NotFound,
+                Reason::NoSuchMatter,
+                "没有待处置的这一事项：请用 mifeng isolation tasks 查看现有事项",
+                "nothing like that waits to be acknowledged: see the tasks for what does",
+            ),
+            Self::Stale { changed, .. } => stale(changed),
+            Self::ChangePending => refuse(
+                Precondition,
+                Reason::ChangePending,
+                "已有一项变更在等待复核：请先复核或驳回它",
+                "a change waits for its second signature already: approve or decline that one first",
+            ),
+            Self::NotPending => refuse(
+                Precondition,
+                Reason::NotPending,
+                "没有待决定的这一变更或移交：请刷新后查看",
+                "no such change or transfer waits for a decision: read the order again",
+            ),
+            Self::NotIsolating => refuse(
+                Precondition,
+                Reason::NotIsolating,
+                "健康观察不隔离，也不转送：需要隔离的，请另行开具隔离令",
+                "a health watch isolates nobody and moves nobody: propose an order of isolation",
+            ),
+            Self::ThereAlready => refuse(
+                Precondition,
+                Reason::ThereAlready,
+                "此人已经在那里：请核对去向",
+                "the person is there already: check where they are to go",
+            ),
+            Self::NoExtension { last_day } => no_extension(*last_day),
         }
     }
 }
@@ -109,6 +148,28 @@ fn observations_missing(missing: &[Slot]) -> Refusal {
         format!("{count} readings are missing ({}{and_en}): record them, then release", en.join(", ")),
     )
     .about("missing", all.join(", "))
+}
+
+/// The one who came second reads what the first one did.
+fn stale(changed: &[(String, String)]) -> Refusal {
+    let (zh, en): (Vec<&str>, Vec<&str>) = changed.iter().map(|(zh, en)| (zh.as_str(), en.as_str())).unzip();
+    Refusal::new(
+        chassis::Kind::Stale,
+        reason(Reason::Stale.as_str_name()),
+        format!("其间有人改动了这份隔离令（{}）：请刷新，核对后再改", zh.join("；")),
+        format!("somebody edited the order meanwhile ({}): read it again, then decide", en.join("; ")),
+    )
+    .about("changed", en.join("; "))
+}
+
+fn no_extension(last_day: NaiveDate) -> Refusal {
+    let mut fields = Fields::new();
+    fields.refuse(
+        "last_day",
+        format!("应晚于现在的截止日{}，且最多延长28天：请核对日期", zh(last_day)),
+        format!("must be later than the present last day, {last_day}, by at most 28 days: check the date"),
+    );
+    fields.refusal().expect("a field was refused just above")
 }
 
 fn before_the_order() -> Refusal {
