@@ -26,7 +26,6 @@ use tonic::{Code, Request, Status};
 
 use crate::{
     api::Api,
-    projections::{methods::Methods, orders::Orders, residents::Residents},
     reactions::{Reactions, order_of},
 };
 
@@ -90,8 +89,7 @@ impl World {
         let (data, host) = host();
         let ledger = host.ledger("isolation").await.unwrap();
         let vault = host.vault("isolation").await.unwrap();
-        let views =
-            host.views("isolation", vec![Box::new(Orders), Box::new(Residents), Box::new(Methods)]).await.unwrap();
+        let views = host.views("isolation", crate::projections()).await.unwrap();
         let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
         let api = Api { ledger: ledger.clone(), vault, views };
         let world = Self { host, api, reactions, ledger, _data: data };

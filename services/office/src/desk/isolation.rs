@@ -1,4 +1,4 @@
-//! Isolation: orders, observations, hand-overs, releases.
+//! Isolation: orders, observations, hand-overs, releases; needs and supplies.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand};
@@ -13,11 +13,20 @@ use crate::desk::{
     typed,
 };
 
+mod need;
+mod stock;
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Orders of isolation (隔离)
     #[command(subcommand)]
     Order(Order),
+    /// What people who are shut in, old or alone need (需求)
+    #[command(subcommand)]
+    Need(need::Command),
+    /// Donations and supplies (物资)
+    #[command(subcommand)]
+    Stock(stock::Command),
 }
 
 #[derive(Subcommand)]
@@ -166,8 +175,11 @@ impl HandOver {
 
 impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self::Order(order) = self;
-        order.run().await
+        match self {
+            Self::Order(order) => order.run().await,
+            Self::Need(command) => command.run().await,
+            Self::Stock(command) => command.run().await,
+        }
     }
 }
 
