@@ -5,6 +5,7 @@
 mod abroad;
 mod apart;
 mod carriers;
+mod corn;
 mod corrections;
 mod disputes;
 mod duplicates;
@@ -23,6 +24,7 @@ mod publications;
 mod reach;
 mod read_models;
 mod refusals;
+mod roster;
 mod sessions;
 mod set_aside;
 mod sheets;

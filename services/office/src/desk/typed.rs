@@ -84,6 +84,30 @@ pub fn of_case(collection: &'static str) -> impl Fn(&str) -> Result<String, Stri
     }
 }
 
+/// Something of a roster: `rosters/r/duties/d`, or `r/d`.
+pub fn of_roster(collection: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |typed| {
+        let parts: Vec<&str> = typed.split('/').collect();
+        match parts[..] {
+            ["rosters", roster, kind, id] if kind == collection && is_id(roster) && is_id(id) => Ok(typed.to_owned()),
+            [roster, id] if roster != "rosters" && is_id(roster) && is_id(id) => {
+                Ok(format!("rosters/{roster}/{collection}/{id}"))
+            }
+            _ => Err(format!("give rosters/<id>/{collection}/<id>, or <roster>/<id>")),
+        }
+    }
+}
+
+/// A time of day as minutes after midnight: 08:30. 24:00 is the day's end.
+pub fn minute(typed: &str) -> Result<i32, String> {
+    let wrong = || format!("{typed:?} is no time of day: write 08:30");
+    let (hour, minute) = typed.split_once(':').ok_or_else(wrong)?;
+    let number = |text: &str| text.parse::<i32>().ok().filter(|_| text.len() == 2);
+    let (hour, minute) = number(hour).zip(number(minute)).ok_or_else(wrong)?;
+    let minutes = hour * 60 + minute;
+    if (0..60).contains(&minute) && (0..=24 * 60).contains(&minutes) { Ok(minutes) } else { Err(wrong()) }
+}
+
 /// A calendar day, as 2020-02-11.
 pub fn date(typed: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(typed, "%Y-%m-%d").map_err(|_| format!("{typed:?} is no day: write it as 2020-02-11"))

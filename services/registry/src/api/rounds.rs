@@ -76,11 +76,8 @@ impl RoundService for Api {
             let events = round.tick(&ticked).map_err(refused)?;
             Ok(Decision::new(events).office(&planned.neighbourhood_id))
         };
-        let reply = |_: &Round, _| Resource {
-            last_time: Some(timestamp(time)),
-            last_by: by.clone(),
-            ..shown(&id, &planned)
-        };
+        let reply =
+            |_: &Round, _| Resource { last_time: Some(timestamp(time)), last_by: by.clone(), ..shown(&id, &planned) };
         Ok(self.decide(&call, &id, decide, reply).await?.into_response())
     }
 

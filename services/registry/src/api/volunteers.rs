@@ -270,4 +270,3 @@ fn profile(fields: &mut Fields, given: VolunteerProfile) -> VolunteerProfile {
     }
     VolunteerProfile { skills, building, dialects, ..given }
 }
-

@@ -199,10 +199,8 @@ async fn volunteered(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result
 /// As for a pass: free by a clear verdict, or by two who set it by hand. The last verdict counts.
 async fn screened(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
     let Some(case_event::Event::Assessed(assessed)) = event::<case_event::Event>(record)? else { return Ok(()) };
-    let clear = matches!(
-        (assessed.outcome(), assessed.measure()),
-        (Outcome::Clear, _) | (Outcome::Overridden, Measure::None)
-    );
+    let clear =
+        matches!((assessed.outcome(), assessed.measure()), (Outcome::Clear, _) | (Outcome::Overridden, Measure::None));
     statement(
         "INSERT INTO registry_screened (resident, clear) VALUES ($1, $2)
          ON CONFLICT (resident) DO UPDATE SET clear = excluded.clear",
