@@ -69,6 +69,8 @@ const STAFF: &[Role] = &[W, D, O, H];
 const DESK: &[Role] = &[W, D];
 /// Who goes from door to door: what they learn there is about health and need, and not for figures.
 const CARERS: &[Role] = &[W, D, H];
+/// Whoever holds a gate sees when.
+const ON_DUTY: &[Role] = &[W, D, O, H, G];
 const SIGNERS: &[Role] = &[D, O, H];
 /// Neither keys nor lists name anybody.
 const VERIFIERS: &[Role] = &[G, W, D, O, H, A, U];
@@ -150,6 +152,24 @@ pub const TABLE: &[Rpc] = &[
     command("/registry.v1.VisitService/FlagKeyPerson", CARERS),
     command("/registry.v1.VisitService/UnflagKeyPerson", CARERS),
     query("/registry.v1.VisitService/ListKeyPersons", CARERS),
+    command("/registry.v1.VolunteerService/EnrolVolunteer", DESK),
+    command("/registry.v1.VolunteerService/UpdateVolunteer", DESK),
+    command("/registry.v1.VolunteerService/RetireVolunteer", DESK),
+    command("/registry.v1.VolunteerService/RecordService", DESK),
+    query("/registry.v1.VolunteerService/ListVolunteers", STAFF),
+    command("/registry.v1.VolunteerService/ThankVolunteer", DESK).rate(Rate::Person),
+    command("/registry.v1.RosterService/OpenRoster", &[D, O]),
+    query("/registry.v1.RosterService/GetRoster", ON_DUTY),
+    query("/registry.v1.RosterService/ListRosters", ON_DUTY),
+    query("/registry.v1.RosterService/SuggestDuties", &[D, O]),
+    command("/registry.v1.RosterService/AssignDuties", &[D, O]),
+    command("/registry.v1.RosterService/ReportAbsence", &[W, D, G, O]),
+    command("/registry.v1.RosterService/ProposeSwap", &[W, D, G]),
+    command("/registry.v1.RosterService/AnswerSwap", &[W, D, G]),
+    query("/registry.v1.RosterService/ListGaps", ON_DUTY),
+    command("/registry.v1.RoundService/PlanRound", &[D, O]),
+    command("/registry.v1.RoundService/TickRound", &[W, D, G, H]),
+    query("/registry.v1.RoundService/ListRounds", ON_DUTY),
     command("/screening.v1.ScreeningService/DraftMethod", &[D, O]),
     command("/screening.v1.ScreeningService/ApproveMethod", SIGNERS),
     command("/screening.v1.ScreeningService/PublishMethod", &[D, O]),
@@ -259,6 +279,22 @@ pub const TABLE: &[Rpc] = &[
     command("/isolation.v1.OrderLifeService/ReportSighting", &[G, W, D, H]),
     query("/isolation.v1.OrderLifeService/AssessRelease", STAFF),
     query("/isolation.v1.OrderLifeService/ListOrderHistory", STAFF),
+    command("/isolation.v1.NeedService/AskForHelp", &[W, D, H, Role::Resident]),
+    query("/isolation.v1.NeedService/ListNeeds", &[W, D, H, Role::Resident]),
+    command("/isolation.v1.NeedService/ClaimNeed", CARERS),
+    command("/isolation.v1.NeedService/CompleteNeed", CARERS),
+    command("/isolation.v1.NeedService/ConfirmNeed", &[W, D, H, Role::Resident]),
+    query("/isolation.v1.NeedService/ListEscalations", STAFF),
+    query("/isolation.v1.NeedService/SuggestVolunteers", CARERS),
+    command("/isolation.v1.NeedService/SetNeedPlan", &[D, O]),
+    query("/isolation.v1.NeedService/GetNeedPlan", STAFF),
+    command("/isolation.v1.StockService/Donate", DESK),
+    query("/isolation.v1.StockService/ListStock", STAFF),
+    command("/isolation.v1.StockService/IssueSupplies", DESK),
+    query("/isolation.v1.StockService/ListIssues", STAFF),
+    query("/isolation.v1.StockService/ListShortages", STAFF),
+    // To be hung out.
+    query("/isolation.v1.StockService/ListThanks", &[W, D, O, H, G, U, A, Role::Resident]),
     query("/command.v1.CommandService/GetOverview", &[W, D, O, H, U]).rate(Rate::Figures),
     query("/command.v1.CommandService/WatchOverview", &[W, D, O, H, U]).rate(Rate::Figures).within(86_400),
     query("/command.v1.CommandService/Recount", &[O, U]).rate(Rate::Figures).within(600),

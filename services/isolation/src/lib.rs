@@ -11,6 +11,14 @@ pub mod domain {
     pub mod period;
     /// From when until when a reading is due.
     pub mod schedule;
+    /// The aggregate: one need of one resident.
+    pub mod need;
+    /// The aggregate: what an order opens in a neighbourhood.
+    pub mod need_plan;
+    /// The aggregate: one item in one unit at one place.
+    pub mod stock;
+    /// Exact amounts in mixed units.
+    pub mod quantity;
 }
 
 /// Whose record an order is, and who is under one.
@@ -28,12 +36,20 @@ mod projections {
     pub(crate) mod residents;
     /// What is to be done, and by when?
     pub(crate) mod tasks;
+    /// Which needs are there, and which are in alarm?
+    pub(crate) mod needs;
+    /// Which volunteers may help?
+    pub(crate) mod helpers;
+    /// What is left, to whom did it go, whom to thank?
+    pub(crate) mod supplies;
 }
 
 /// The RPCs.
 mod api;
 /// The RPCs of confirmed cases.
 mod confirmed_cases;
+/// The RPCs of needs and supplies.
+mod care;
 /// What other services' news leads to.
 mod reactions;
 /// Orders and tasks as the API shows them.
@@ -46,16 +62,19 @@ mod timekeeping;
 use chassis::{Host, Ledger, Projection};
 use proto::isolation::v1::{
     confirmed_case_service_server::ConfirmedCaseServiceServer, isolation_service_server::IsolationServiceServer,
-    observation_service_server::ObservationServiceServer, order_life_service_server::OrderLifeServiceServer,
+    need_service_server::NeedServiceServer, observation_service_server::ObservationServiceServer,
+    order_life_service_server::OrderLifeServiceServer, stock_service_server::StockServiceServer,
 };
 use tonic::service::RoutesBuilder;
 
 use crate::{
     api::Api,
+    care::Care,
     confirmed_cases::ConfirmedCaseApi,
     hour::Hour,
     projections::{
-        confirmed_cases::ConfirmedCases, methods::Methods, orders::Orders, residents::Residents, tasks::Tasks,
+        confirmed_cases::ConfirmedCases, helpers::Helpers, methods::Methods, needs::Needs, orders::Orders,
+        residents::Residents, supplies::Supplies, tasks::Tasks,
     },
     reactions::Reactions,
     timekeeping::Timekeeper,
@@ -79,6 +98,9 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
     });
     let confirmed_cases = ConfirmedCaseApi { ledger: ledger.clone(), views: views.clone() };
     routes.add_service(ConfirmedCaseServiceServer::new(confirmed_cases));
+    let care = Care { ledger: ledger.clone(), vault: vault.clone(), views: views.clone() };
+    routes.add_service(NeedServiceServer::new(care.clone()));
+    routes.add_service(StockServiceServer::new(care));
     let api = Api { ledger, vault, views };
     routes.add_service(ObservationServiceServer::new(api.clone()).max_decoding_message_size(LARGEST_REQUEST));
     routes.add_service(OrderLifeServiceServer::new(api.clone()));
@@ -87,8 +109,16 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
 }
 
 fn projections(ledger: &Ledger) -> Vec<Box<dyn Projection>> {
-    let tasks = Tasks { ledger: ledger.clone() };
-    vec![Box::new(Orders), Box::new(Residents), Box::new(Methods), Box::new(tasks), Box::new(ConfirmedCases)]
+    vec![
+        Box::new(Orders),
+        Box::new(Residents),
+        Box::new(Methods),
+        Box::new(Tasks { ledger: ledger.clone() }),
+        Box::new(ConfirmedCases),
+        Box::new(Needs),
+        Box::new(Helpers),
+        Box::new(Supplies),
+    ]
 }
 
 #[cfg(test)]

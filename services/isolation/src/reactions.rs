@@ -20,6 +20,7 @@ use proto::{
 use uuid::Uuid;
 
 use crate::{
+    care::standing,
     domain::{
         order::{Order, Standing},
         period::{Period, Slot},
@@ -37,7 +38,7 @@ pub(crate) struct Reactions {
 #[async_trait]
 impl Reaction for Reactions {
     fn sources(&self) -> &'static [&'static str] {
-        &["screening", "pass", "registry"]
+        &["screening", "pass", "registry", "isolation"]
     }
 
     async fn react(&self, record: &Record, call: &Call) -> Result<(), Failure> {
@@ -49,6 +50,9 @@ impl Reaction for Reactions {
             (gate_day_event::Event::LOG, gate_day_event::Event::CATEGORY) => {
                 let gate_day_event::Event::Crossed(crossed) = read(record)?;
                 self.crossed(crossed, call).await
+            }
+            (order_event::Event::LOG, order_event::Event::CATEGORY) => {
+                standing::follow(&self.ledger, record, call).await
             }
             (resident_event::Event::LOG, resident_event::Event::CATEGORY) => match read(record)? {
                 resident_event::Event::Erased(_) => self.vault.destroy(&record.stream_id).await,

@@ -26,10 +26,16 @@ mod neighbourhoods;
 mod occupants;
 /// Residents, masked and revealed.
 mod residents;
+/// Who holds which gate when.
+mod rosters;
+/// What is done again and again at one place.
+mod rounds;
 /// Staff.
 mod staff;
 /// From door to door.
 mod visits;
+/// Residents who help.
+mod volunteers;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -296,6 +302,10 @@ fn clash(failure: Failure) -> Status {
         keys::HOUSEHOLD_DOOR => (
             "该小区的这一室已经登记：请使用已有的户",
             "this room is registered already: use the household that is there",
+        ),
+        keys::VOLUNTEER => (
+            "该住户已登记为志愿者：请使用已有的记录",
+            "this resident is a volunteer already: use the record that is there",
         ),
         keys::RESIDENT_DOCUMENT => (
             "本社区已有使用该证件号码的住户：请按证件号码查找并核对",

@@ -12,10 +12,16 @@ pub mod key_person;
 pub mod neighbourhood;
 /// Where somebody lives, and their sealed person.
 pub mod resident;
+/// Who holds which gate when.
+pub mod roster;
+/// What is done again and again at one place.
+pub mod round;
 /// Workers, guards, directors, the health team, volunteers.
 pub mod staff;
 /// Who was seen at a door, and whom nobody knew there.
 pub mod visits;
+/// A resident who helps.
+pub mod volunteer;
 
 #[cfg(test)]
 pub(crate) mod given;

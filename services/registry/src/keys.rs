@@ -13,6 +13,8 @@ pub(crate) const GRID_NAME: &str = "grid-name";
 pub(crate) const HOUSEHOLD_DOOR: &str = "household-door";
 pub(crate) const RESIDENT_DOCUMENT: &str = "resident-document";
 pub(crate) const RESIDENT_NAME: &str = "resident-name";
+/// A resident is one volunteer at a time.
+pub(crate) const VOLUNTEER: &str = "volunteer";
 
 /// A compound's name, once in a neighbourhood.
 pub(crate) fn compound(neighbourhood_id: &str, display_name: &str) -> String {

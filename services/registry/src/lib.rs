@@ -41,7 +41,9 @@ use chassis::Host;
 use proto::registry::v1::{
     correction_service_server::CorrectionServiceServer, duplicate_service_server::DuplicateServiceServer,
     grid_service_server::GridServiceServer, import_service_server::ImportServiceServer,
-    registry_service_server::RegistryServiceServer, visit_service_server::VisitServiceServer,
+    registry_service_server::RegistryServiceServer, roster_service_server::RosterServiceServer,
+    round_service_server::RoundServiceServer, visit_service_server::VisitServiceServer,
+    volunteer_service_server::VolunteerServiceServer,
 };
 use tonic::service::RoutesBuilder;
 
@@ -52,6 +54,9 @@ const LARGEST_REQUEST: usize = 9 << 20;
 pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()> {
     let api = open(host).await?;
     routes.add_service(VisitServiceServer::new(api.clone()));
+    routes.add_service(VolunteerServiceServer::new(api.clone()));
+    routes.add_service(RosterServiceServer::new(api.clone()));
+    routes.add_service(RoundServiceServer::new(api.clone()));
     routes.add_service(GridServiceServer::new(api.clone()));
     routes.add_service(CorrectionServiceServer::new(api.clone()));
     routes.add_service(DuplicateServiceServer::new(api.clone()));

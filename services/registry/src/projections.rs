@@ -23,10 +23,16 @@ pub(crate) mod register;
 pub(crate) mod residents;
 /// Who looked at whom.
 pub(crate) mod reveals;
+/// Weeks of duties, and gaps in them.
+pub(crate) mod rosters;
+/// What is to be done again and again, and was.
+pub(crate) mod rounds;
 /// Staff of a neighbourhood.
 pub(crate) mod staff;
 /// Visits, and when households and residents were last met.
 pub(crate) mod visits;
+/// Residents who help, and what they have given.
+pub(crate) mod volunteers;
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -39,7 +45,7 @@ use sqlx::{
     query::Query,
 };
 
-/// The service's own log is all that they are made of.
+/// The service's own log is all that most of them are made of.
 const SOURCES: &[&str] = &["registry"];
 
 pub(crate) fn all(vault: &Vault) -> Vec<Box<dyn Projection>> {
@@ -56,6 +62,9 @@ pub(crate) fn all(vault: &Vault) -> Vec<Box<dyn Projection>> {
         Box::new(visits::VisitsMade),
         Box::new(occupants::Occupants),
         Box::new(key_persons::KeyPersons),
+        Box::new(volunteers::Volunteers),
+        Box::new(rosters::Rosters),
+        Box::new(rounds::Rounds),
     ]
 }
 

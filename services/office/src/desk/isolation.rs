@@ -1,11 +1,17 @@
-//! Isolation: orders, observations, hand-overs, releases.
+//! Isolation: orders, observations, hand-overs, releases; needs and supplies.
 
+/// Who has the disease.
+mod confirmed_case;
 /// What becomes of an order.
 mod life;
+/// What people need.
+mod need;
 /// Orders and releases on paper.
 mod print;
 /// A round as a workbook.
 mod sheet;
+/// What there is to give.
+mod stock;
 /// What is to be done.
 mod tasks;
 
@@ -22,8 +28,6 @@ use crate::desk::{
     typed,
 };
 
-mod confirmed_case;
-
 #[derive(Subcommand)]
 pub enum Command {
     /// Orders of isolation (隔离)
@@ -35,6 +39,12 @@ pub enum Command {
     /// The care for those under an order: tasks, readings, changes, paper
     #[command(subcommand)]
     Isolation(Isolation),
+    /// What people who are shut in, old or alone need (需求)
+    #[command(subcommand)]
+    Need(need::Command),
+    /// Donations and supplies (物资)
+    #[command(subcommand)]
+    Stock(stock::Command),
 }
 
 #[derive(Subcommand)]
@@ -233,6 +243,8 @@ impl Command {
         match self {
             Self::Order(order) => order.run().await,
             Self::ConfirmedCase(command) => command.run().await,
+            Self::Need(command) => command.run().await,
+            Self::Stock(command) => command.run().await,
             Self::Isolation(command) => command.run().await,
         }
     }

@@ -11,8 +11,11 @@ mod import;
 mod key_person;
 mod neighbourhood;
 mod resident;
+mod roster;
+mod round;
 mod staff;
 mod visit;
+mod volunteer;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -43,6 +46,15 @@ pub enum Command {
     /// Residents who are to be watched (重点人员)
     #[command(subcommand)]
     KeyPerson(key_person::Command),
+    /// Residents who help (志愿者)
+    #[command(subcommand)]
+    Volunteer(volunteer::Command),
+    /// Who holds which gate when (值班表)
+    #[command(subcommand)]
+    Roster(roster::Command),
+    /// What is done again and again: disinfection, door to door, patrols (巡查)
+    #[command(subcommand)]
+    Round(round::Command),
 }
 
 impl Command {
@@ -57,6 +69,9 @@ impl Command {
             Self::Import(command) => command.run().await,
             Self::Visit(command) => command.run().await,
             Self::KeyPerson(command) => command.run().await,
+            Self::Volunteer(command) => command.run().await,
+            Self::Roster(command) => command.run().await,
+            Self::Round(command) => command.run().await,
         }
     }
 }

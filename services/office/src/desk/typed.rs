@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use prost::{Message, Name};
 use prost_reflect::DynamicMessage;
+use proto::isolation::v1::{Quantity, Unit};
 
 use crate::output;
 
@@ -83,6 +84,30 @@ pub fn of_case(collection: &'static str) -> impl Fn(&str) -> Result<String, Stri
     }
 }
 
+/// Something of a roster: `rosters/r/duties/d`, or `r/d`.
+pub fn of_roster(collection: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |typed| {
+        let parts: Vec<&str> = typed.split('/').collect();
+        match parts[..] {
+            ["rosters", roster, kind, id] if kind == collection && is_id(roster) && is_id(id) => Ok(typed.to_owned()),
+            [roster, id] if roster != "rosters" && is_id(roster) && is_id(id) => {
+                Ok(format!("rosters/{roster}/{collection}/{id}"))
+            }
+            _ => Err(format!("give rosters/<id>/{collection}/<id>, or <roster>/<id>")),
+        }
+    }
+}
+
+/// A time of day as minutes after midnight: 08:30. 24:00 is the day's end.
+pub fn minute(typed: &str) -> Result<i32, String> {
+    let wrong = || format!("{typed:?} is no time of day: write 08:30");
+    let (hour, minute) = typed.split_once(':').ok_or_else(wrong)?;
+    let number = |text: &str| text.parse::<i32>().ok().filter(|_| text.len() == 2);
+    let (hour, minute) = number(hour).zip(number(minute)).ok_or_else(wrong)?;
+    let minutes = hour * 60 + minute;
+    if (0..60).contains(&minute) && (0..=24 * 60).contains(&minutes) { Ok(minutes) } else { Err(wrong()) }
+}
+
 /// A calendar day, as 2020-02-11.
 pub fn date(typed: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(typed, "%Y-%m-%d").map_err(|_| format!("{typed:?} is no day: write it as 2020-02-11"))
@@ -108,6 +133,28 @@ pub fn temperature(typed: &str) -> Result<i32, String> {
     }
     let decicelsius: i32 = format!("{degrees}{tenths}").parse().map_err(|_| wrong())?;
     if (300..=450).contains(&decicelsius) { Ok(decicelsius) } else { Err(wrong()) }
+}
+
+/// A number with its unit, in either language: 2000斤, 0.5kg, 12 bottle. Whether it is a number is the server's to say.
+pub fn quantity(typed: &str) -> Result<Quantity, String> {
+    let digits = typed.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(typed.len());
+    let (number, unit) = typed.split_at(digits);
+    let unit = match unit.trim() {
+        "斤" | "jin" => Unit::Jin,
+        "千克" | "公斤" | "kg" | "kilogram" => Unit::Kilogram,
+        "克" | "g" | "gram" => Unit::Gram,
+        "升" | "l" | "litre" => Unit::Litre,
+        "毫升" | "ml" | "millilitre" => Unit::Millilitre,
+        "瓶" | "bottle" => Unit::Bottle,
+        "箱" | "盒" | "box" => Unit::Box,
+        "袋" | "包" | "bag" => Unit::Bag,
+        "件" | "个" | "只" | "piece" => Unit::Piece,
+        _ => Unit::Unspecified,
+    };
+    if number.is_empty() || unit == Unit::Unspecified {
+        return Err("write a number and its unit, as 2000斤, 0.5kg, 12瓶, 3箱, 4袋 or 50件".to_owned());
+    }
+    Ok(Quantity { number: number.to_owned(), unit: unit.into() })
 }
 
 /// A message of the contract from a JSON file with the contract's field names; `-` is the standard input.
@@ -202,6 +249,17 @@ mod tests {
         }
         assert!(period("2020-01-14:2020-01-28").is_ok());
         assert!(period("2020-01-28:2020-01-14").is_err());
+    }
+
+    #[test]
+    fn a_quantity_is_a_number_with_a_unit_in_either_language() {
+        let read = |text: &str| quantity(text).map(|quantity| (quantity.number.clone(), quantity.unit()));
+        assert_eq!(read("2000斤"), Ok(("2000".to_owned(), Unit::Jin)));
+        assert_eq!(read("0.5 kg"), Ok(("0.5".to_owned(), Unit::Kilogram)));
+        assert_eq!(read("12bottle"), Ok(("12".to_owned(), Unit::Bottle)));
+        for wrong in ["", "2000", "斤", "two kg", "3 stones", "-1kg"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

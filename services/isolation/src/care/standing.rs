@@ -1,0 +1,112 @@
+//! When an order comes into force, then its standing needs are open; when it ends, or the person is handed over, then they
+//! end. Their ids derive from the order's, so that an order that is told of twice opens each once.
+
+use std::convert::Infallible;
+
+use chassis::{Call, Failure, Ledger, Record, Refusal, Refuse, instant, timestamp};
+use chrono::TimeDelta;
+use proto::{
+    Fact as _,
+    isolation::v1::{
+        Kind, Need as Resource, NeedAsker, NeedPriority, StandingNeed,
+        need_event::{Event, Opened},
+        order_event::{self, Ordered},
+    },
+};
+use uuid::Uuid;
+
+use super::needs::{answer, file};
+use crate::domain::{need::Need, need_plan::Plan, order::Order, quantity::Amount};
+
+/// A random UUID of our own, under which the ids are named.
+const NAMESPACE: Uuid = Uuid::from_u128(0x0b6e_47d1_92ac_4f3f_8d1b_6a05_c7e9_3d58);
+
+/// What a record of an order calls for.
+pub(crate) async fn follow(ledger: &Ledger, record: &Record, call: &Call) -> Result<(), Failure> {
+    match order_event::Event::from_payload(&record.payload).map_err(|error| Failure::Fault(error.into()))? {
+        order_event::Event::Ordered(ordered) => open(ledger, record, ordered, call).await,
+        order_event::Event::Released(_) | order_event::Event::HandedOver(_) => end(ledger, record, call).await,
+        _ => Ok(()),
+    }
+}
+
+async fn open(ledger: &Ledger, record: &Record, ordered: Ordered, call: &Call) -> Result<(), Failure> {
+    let terms = ordered.terms.unwrap_or_default();
+    let residence = terms.residence.clone().unwrap_or_default();
+    // Who is watched goes out and shops.
+    if matches!(terms.kind(), Kind::Watch | Kind::Unspecified) {
+        return Ok(());
+    }
+    let (plan, _) = ledger.load::<Plan>(&residence.neighbourhood_id).await?;
+    let plan = plan.content();
+    let begins = record.occurred_at.as_ref().and_then(instant).unwrap_or(call.now);
+    for standing in &plan.standing {
+        let takes = standing.quantity.as_ref().and_then(Amount::read);
+        let opened = Opened {
+            resident_id: terms.resident_id.clone(),
+            residence: Some(residence.clone()),
+            kind: standing.kind,
+            priority: NeedPriority::Normal.into(),
+            asker: NeedAsker::Order.into(),
+            note: None,
+            order_id: record.stream_id.clone(),
+            every_days: standing.every_days,
+            begin_time: Some(timestamp(begins)),
+            due_time: Some(timestamp(begins + TimeDelta::hours(standing.within_hours.into()))),
+            claim_hours: plan.claim_hours,
+            confirm_hours: plan.confirm_hours,
+            escalation_hours: plan.escalation_hours,
+            item: standing.item.clone(),
+            measure: takes.map(|amount| amount.measure.into()).unwrap_or_default(),
+            amount: takes.map(|amount| amount.number).unwrap_or_default(),
+        };
+        let id = need_of(&record.stream_id, standing);
+        decide(ledger, &id, &call.derive(&id), |need| need.open(&opened)).await?;
+    }
+    Ok(())
+}
+
+/// Those that this order opened, whatever the plan says by now.
+async fn end(ledger: &Ledger, record: &Record, call: &Call) -> Result<(), Failure> {
+    let (order, _) = ledger.load::<Order>(&record.stream_id).await?;
+    let residence = order.terms.residence.clone().unwrap_or_default();
+    let (plan, _) = ledger.load::<Plan>(&residence.neighbourhood_id).await?;
+    for standing in plan.ever() {
+        let id = need_of(&record.stream_id, &standing);
+        decide(ledger, &id, &call.derive(&id), Need::end).await?;
+    }
+    Ok(())
+}
+
+async fn decide<D>(ledger: &Ledger, id: &str, call: &Call, decide: D) -> Result<(), Failure>
+where
+    D: Fn(&Need) -> Vec<Event> + Send + Sync,
+{
+    let decide = |need: &Need, _| {
+        let events = decide(need);
+        let opened = match events.first() {
+            Some(Event::Opened(opened)) => opened.clone(),
+            _ => need.opened.clone().unwrap_or_default(),
+        };
+        Ok::<_, Never>(file(&opened, events))
+    };
+    ledger.transact::<_, Resource, _, _, _>(call, id, decide, answer(id, call.now)).await?;
+    Ok(())
+}
+
+/// The same for the same order, kind and item.
+pub(crate) fn need_of(order_id: &str, standing: &StandingNeed) -> String {
+    let name = format!("{order_id}/{}/{}", standing.kind, standing.item);
+    Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
+}
+
+/// A reaction refuses nothing.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Never(Infallible);
+
+impl Refuse for Never {
+    fn refusal(&self) -> Refusal {
+        match self.0 {}
+    }
+}
