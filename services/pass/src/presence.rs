@@ -166,7 +166,9 @@ fn gate_hours(compound: &str, day: NaiveDate, gates: Vec<String>, counted: Vec<(
     }
     let gates = days.into_iter().map(|(gate, hours)| {
         let mut total = HourCount::default();
-        hours.iter().for_each(|hour| add(&mut total, hour));
+        for hour in &hours {
+            add(&mut total, hour);
+        }
         GateDay { gate: format!("compounds/{compound}/gates/{gate}"), hours, total: Some(total) }
     });
     GateHours {

@@ -11,7 +11,8 @@ use proto::{
         ListPresencesRequest, Occupancy, Presence, Whereabouts, presence_service_client::PresenceServiceClient,
     },
     registry::v1::{
-        GetCompoundRequest, ListResidentsRequest, Resident, registry_service_client::RegistryServiceClient,
+        GetCompoundRequest, GetResidentRequest, ListResidentsRequest, Resident,
+        registry_service_client::RegistryServiceClient,
     },
 };
 
@@ -95,7 +96,7 @@ impl Inside {
         if self.ask.output.is_json() || self.listing.exports() {
             return self.listing.show(&self.ask, &presences, &COLUMNS);
         }
-        let known = residents(&self.ask, &parent).await?;
+        let known = residents(&self.ask, &parent, &presences).await?;
         print(&rows(&presences, &known).to_string())?;
         print(&format!("{} in all", presences.len()))
     }
@@ -103,9 +104,20 @@ impl Inside {
 
 const COLUMNS: [&str; 6] = ["resident", "household", "whereabouts", "gate", "cross_time", "by_hand"];
 
-/// The compound's residents as the registry masks them.
-async fn residents(ask: &Ask, compound: &str) -> anyhow::Result<HashMap<String, Resident>> {
+/// Up to so many are asked for one by one; more come with all of their compound.
+const ONE_BY_ONE: usize = 50;
+
+/// Residents as the registry masks them.
+async fn residents(ask: &Ask, compound: &str, presences: &[Presence]) -> anyhow::Result<HashMap<String, Resident>> {
     let mut registry = RegistryServiceClient::new(ask.connection()?);
+    if presences.len() <= ONE_BY_ONE {
+        let mut known = HashMap::new();
+        for Presence { resident: name, .. } in presences {
+            let resident = registry.get_resident(GetResidentRequest { name: name.clone() }).await?.into_inner();
+            known.insert(name.clone(), resident);
+        }
+        return Ok(known);
+    }
     let all = every(async |page_size, page_token| {
         let request = ListResidentsRequest { parent: compound.to_owned(), page_size, page_token };
         let page = registry.list_residents(request).await?.into_inner();
@@ -241,9 +253,7 @@ fn expected(forecast: &Forecast) -> Table {
 
 fn stands_on(forecast: &Forecast) -> String {
     let Forecast { days, same_weekdays, first_day, last_day, .. } = forecast;
-    format!(
-        "a weighted mean of {days} days from {first_day} to {last_day}, {same_weekdays} of them of the same weekday"
-    )
+    format!("a weighted mean; days: {days} ({first_day} to {last_day}), of the same weekday: {same_weekdays}")
 }
 
 #[cfg(test)]
@@ -300,6 +310,6 @@ mod tests {
         for part in ["03:00", "1.2", "0 to 4", "9.0", "8 to 11", "all day"] {
             assert!(shown.contains(part), "{part} in\n{shown}");
         }
-        assert!(stands_on(&forecast).contains("10 days"));
+        assert!(stands_on(&forecast).contains("days: 10"));
     }
 }
