@@ -31,7 +31,7 @@ mod projections {
     /// Which needs are there, and which are in alarm?
     pub(crate) mod needs;
     /// Which volunteers may help?
-    pub(crate) mod helpers;
+    pub(crate) mod volunteers;
     /// What is left, to whom did it go, whom to thank?
     pub(crate) mod supplies;
 }
@@ -56,7 +56,8 @@ use crate::{
     api::Api,
     care::Care,
     projections::{
-        helpers::Helpers, methods::Methods, needs::Needs, orders::Orders, residents::Residents, supplies::Supplies,
+        methods::Methods, needs::Needs, orders::Orders, residents::Residents, supplies::Supplies,
+        volunteers::Volunteers,
     },
     reactions::Reactions,
 };
@@ -81,7 +82,7 @@ fn projections() -> Vec<Box<dyn Projection>> {
         Box::new(Residents),
         Box::new(Methods),
         Box::new(Needs),
-        Box::new(Helpers),
+        Box::new(Volunteers),
         Box::new(Supplies),
     ]
 }

@@ -233,3 +233,5 @@ mod desk;
 mod gates;
 /// What verdicts lead to.
 mod verdicts;
+/// What orders open.
+mod care;
