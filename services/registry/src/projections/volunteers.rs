@@ -10,7 +10,7 @@ use proto::{
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use super::{Asked, Page, Reach, Within, event, position, sealed, statement};
+use super::{Asked, Page, Reach, SOURCES, Within, event, position, sealed, statement};
 
 pub(crate) struct Volunteers;
 
