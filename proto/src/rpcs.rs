@@ -286,6 +286,7 @@ pub const TABLE: &[Rpc] = &[
     command("/isolation.v1.NeedService/ConfirmNeed", &[W, D, H, Role::Resident]),
     query("/isolation.v1.NeedService/ListEscalations", STAFF),
     query("/isolation.v1.NeedService/SuggestVolunteers", CARERS),
+    query("/isolation.v1.NeedService/ListVolunteerStandings", STAFF),
     command("/isolation.v1.NeedService/SetNeedPlan", &[D, O]),
     query("/isolation.v1.NeedService/GetNeedPlan", STAFF),
     command("/isolation.v1.StockService/Donate", DESK),

@@ -35,7 +35,7 @@ async fn enrol(house: &House, village: &Village, kind: StaffKind, number: u32) -
     RegistryServiceClient::new(director).enrol_staff(enrol).await.unwrap().into_inner().name
 }
 
-/// Two gates, each with a guard, three shifts a day, six guards.
+/// Two gates, each with a guard, three shifts a day, eight guards.
 async fn opened(house: &House, village: &Village, rosters: &mut Rosters) -> (OpenRosterRequest, Roster) {
     let director = house.local("staff/director", Role::Director, &village.neighbourhood);
     let west = AddGateRequest {
@@ -46,7 +46,7 @@ async fn opened(house: &House, village: &Village, rosters: &mut Rosters) -> (Ope
     };
     let gates = RegistryServiceClient::new(director).add_gate(west).await.unwrap().into_inner().gates;
     let mut members = Vec::new();
-    for number in 0..6 {
+    for number in 0..8 {
         members.push(enrol(house, village, StaffKind::Guard, number).await);
     }
     let shift =

@@ -39,7 +39,7 @@ mod projections {
     /// Which needs are there, and which are in alarm?
     pub(crate) mod needs;
     /// Which volunteers may help?
-    pub(crate) mod helpers;
+    pub(crate) mod volunteers;
     /// What is left, to whom did it go, whom to thank?
     pub(crate) mod supplies;
 }
@@ -73,8 +73,8 @@ use crate::{
     confirmed_cases::ConfirmedCaseApi,
     hour::Hour,
     projections::{
-        confirmed_cases::ConfirmedCases, helpers::Helpers, methods::Methods, needs::Needs, orders::Orders,
-        residents::Residents, supplies::Supplies, tasks::Tasks,
+        confirmed_cases::ConfirmedCases, methods::Methods, needs::Needs, orders::Orders, residents::Residents,
+        supplies::Supplies, tasks::Tasks, volunteers::Volunteers,
     },
     reactions::Reactions,
     timekeeping::Timekeeper,
@@ -116,7 +116,7 @@ fn projections(ledger: &Ledger) -> Vec<Box<dyn Projection>> {
         Box::new(Tasks { ledger: ledger.clone() }),
         Box::new(ConfirmedCases),
         Box::new(Needs),
-        Box::new(Helpers),
+        Box::new(Volunteers),
         Box::new(Supplies),
     ]
 }

@@ -235,3 +235,5 @@ mod rounds;
 mod gates;
 /// What verdicts lead to.
 mod verdicts;
+/// What orders open.
+mod care;

@@ -58,6 +58,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 
 use crate::{
+    care::Care,
     domain::{compound, household, neighbourhood, not_found, resident},
     keys,
     names::Names,
@@ -71,6 +72,7 @@ pub(crate) struct Api {
     pub(crate) vault: Vault,
     pub(crate) views: Views,
     pub(crate) names: Arc<Names>,
+    pub(crate) care: Care,
     /// Imports end before the process does, also when their client has gone away.
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,

@@ -4,6 +4,8 @@
 
 /// The RPCs.
 mod api;
+/// How volunteers stand, asked of isolation.
+mod care;
 /// State, events, refusals, decisions, evolve of each aggregate.
 pub mod domain;
 /// Numbers of identity documents.
@@ -73,7 +75,8 @@ async fn open(host: &Host) -> anyhow::Result<api::Api> {
     host.react("registry", Box::new(reactions::Erasure { vault: vault.clone(), names: Arc::clone(&names) })).await?;
     let (tracker, stop) = (host.tracker().clone(), host.stop().clone());
     tracker.spawn(Arc::clone(&names).sweep(stop.clone()));
-    Ok(api::Api { ledger, vault, views, names, tracker, stop })
+    let care = care::Care { replicas: host.connections_to("isolation")? };
+    Ok(api::Api { ledger, vault, views, names, care, tracker, stop })
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod places;
 mod people;
 /// From door to door.
 mod visits;
+/// Residents who help.
+mod volunteers;
 
 use std::{
     collections::BTreeMap,

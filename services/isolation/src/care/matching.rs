@@ -3,7 +3,10 @@
 use chassis::{CALENDAR, Call, Fields, Refuse as _};
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use proto::{
-    isolation::v1::{NeedKind, SuggestVolunteersRequest, SuggestVolunteersResponse, VolunteerSuggestion},
+    isolation::v1::{
+        ListVolunteerStandingsRequest, ListVolunteerStandingsResponse, NeedKind, SuggestVolunteersRequest,
+        SuggestVolunteersResponse, VolunteerStanding, VolunteerSuggestion,
+    },
     registry::v1::VolunteerSkill,
 };
 use tonic::{Request, Response, Status};
@@ -12,7 +15,7 @@ use super::{Care, fault, within_reach};
 use crate::{
     domain::need::Need,
     filing,
-    projections::helpers::{self, Helper},
+    projections::volunteers::{self as helpers, Helper},
 };
 
 /// Volunteers that are looked at, and those that are suggested: who asks reads no more.
@@ -55,6 +58,40 @@ pub(super) async fn suggest(
         }
     }
     Ok(Response::new(SuggestVolunteersResponse { suggestions: free }))
+}
+
+/// Whom one request may ask about.
+const MOST_VOLUNTEERS: usize = 1_000;
+
+pub(super) async fn standings(
+    care: &Care,
+    request: Request<ListVolunteerStandingsRequest>,
+) -> Result<Response<ListVolunteerStandingsResponse>, Status> {
+    let call = Call::query(&request)?;
+    let named = &request.get_ref().volunteers;
+    let mut fields = Fields::new();
+    fields.check(
+        "volunteers",
+        named.len() <= MOST_VOLUNTEERS,
+        "最多 1000 人：请分批查询",
+        "must be at most 1000: ask twice",
+    );
+    let named = named.iter().take(MOST_VOLUNTEERS).enumerate();
+    let ids: Vec<_> =
+        named.filter_map(|(at, name)| fields.name(format!("volunteers[{at}]"), "volunteers", name)).collect();
+    fields.done()?;
+    let mut db = care.views.read(&call).await?;
+    let mut found = Vec::new();
+    for id in ids {
+        found.extend(helpers::standing(&mut db, &call.principal.scope, &id).await.map_err(fault)?);
+    }
+    drop(db);
+    let mut standings = Vec::with_capacity(found.len());
+    for (standing, resident) in found {
+        let free = !standing.cleared || filing::isolating(&care.ledger, &resident).await?.is_none();
+        standings.push(VolunteerStanding { cleared: standing.cleared && free, ..standing });
+    }
+    Ok(Response::new(ListVolunteerStandingsResponse { standings }))
 }
 
 struct Wanted<'a> {

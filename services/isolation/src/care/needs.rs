@@ -4,8 +4,9 @@ use chassis::{Call, Decision, Done, Failure, Fields, Refuse as _, timestamp};
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::isolation::v1::{
     AskForHelpRequest, ClaimNeedRequest, CompleteNeedRequest, ConfirmNeedRequest, GetNeedPlanRequest, ListNeedsRequest,
-    ListNeedsResponse, Need as Resource, NeedAsker, NeedInstance, NeedKind, NeedNote, NeedPlan, NeedPriority,
-    SetNeedPlanRequest, SuggestVolunteersRequest, SuggestVolunteersResponse,
+    ListNeedsResponse, ListVolunteerStandingsRequest, ListVolunteerStandingsResponse, Need as Resource, NeedAsker,
+    NeedInstance, NeedKind, NeedNote, NeedPlan, NeedPriority, SetNeedPlanRequest, SuggestVolunteersRequest,
+    SuggestVolunteersResponse,
     need::State,
     need_event::{Event, Opened},
     need_service_server::NeedService,
@@ -21,9 +22,8 @@ use crate::{
     },
     filing,
     projections::{
-        helpers,
         needs::{self as listed, Filter},
-        residents,
+        residents, volunteers,
     },
 };
 
@@ -173,6 +173,13 @@ impl NeedService for Care {
         matching::suggest(self, request).await
     }
 
+    async fn list_volunteer_standings(
+        &self,
+        request: Request<ListVolunteerStandingsRequest>,
+    ) -> Result<Response<ListVolunteerStandingsResponse>, Status> {
+        matching::standings(self, request).await
+    }
+
     async fn set_need_plan(&self, request: Request<SetNeedPlanRequest>) -> Result<Response<NeedPlan>, Status> {
         plans::set(self, request).await
     }
@@ -199,8 +206,8 @@ impl Care {
     /// Only who is cleared goes to the doors of people who are shut in; and nobody who is shut in themselves.
     async fn may_help(&self, call: &Call, neighbourhood_id: &str, volunteer: &str) -> Result<(), Status> {
         let mut db = self.views.read(call).await?;
-        let helper = helpers::cleared(&mut db, neighbourhood_id, volunteer).await.map_err(fault)?;
-        if helper.is_none() && !helpers::known(&mut db, &call.principal.scope, volunteer).await.map_err(fault)? {
+        let helper = volunteers::cleared(&mut db, neighbourhood_id, volunteer).await.map_err(fault)?;
+        if helper.is_none() && !volunteers::known(&mut db, &call.principal.scope, volunteer).await.map_err(fault)? {
             return Err(not_found());
         }
         drop(db);

@@ -19,10 +19,10 @@ use crate::{
         stock::{Order, Refused, Stock},
     },
     projections::{
-        helpers,
         needs::demand,
         residents,
         supplies::{self as listed, Thanked, Within},
+        volunteers,
     },
 };
 
@@ -253,7 +253,7 @@ impl Care {
         let scope = &call.principal.scope;
         if compound {
             let mut db = self.views.read(call).await?;
-            let neighbourhood = helpers::neighbourhood_of(&mut db, scope, &id).await.map_err(fault)?;
+            let neighbourhood = volunteers::neighbourhood_of(&mut db, scope, &id).await.map_err(fault)?;
             return Ok(Within { neighbourhood: neighbourhood.ok_or_else(not_found)?, compound: id });
         }
         let allowed = scope.allows(&id) && !matches!(scope, Scope::Own { .. } | Scope::Gate { .. });

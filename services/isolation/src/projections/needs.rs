@@ -92,7 +92,8 @@ pub(crate) async fn alarms(
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// What the needs of the days until then take: item, kept unit, amount. A standing one takes it once for each of its turns.
+/// What the needs of the days until then take: item, kept unit, amount. A standing one takes it once for
+/// each of its turns, and what was done has had it.
 pub(crate) async fn demand(
     db: &mut AnyConnection,
     scope: &Scope,
@@ -102,7 +103,8 @@ pub(crate) async fn demand(
     let (within, _) = reach(scope);
     let rows = sqlx::query(
         "SELECT item, measure,
-            CAST(SUM(amount * (1 + CASE WHEN every > 0 THEN ($1 - begins) / every ELSE 0 END)) AS BIGINT)
+            CAST(SUM(amount * (CASE WHEN state = 3 THEN 0 ELSE 1 END
+                + CASE WHEN every > 0 THEN ($1 - begins) / every ELSE 0 END)) AS BIGINT)
          FROM need
          WHERE waiting = 1 AND item <> '' AND begins <= $1 AND ($2 = '' OR neighbourhood_id = $2)
            AND ($3 = '' OR neighbourhood_id = $3) AND ($4 = '' OR compound_id = $4)

@@ -53,7 +53,7 @@ impl RosterService for Api {
         let (slots, loads) = (roster.slots(), roster.loads(&beside.before));
         let duties: Vec<Duty> = slots.iter().map(|slot| duty(&id, &roster, slot)).collect();
         let resource = bare(&id)(&roster, version);
-        Ok(Resource { duties, loads: loads.into_iter().map(load).collect(), ..resource }.into())
+        Ok(Resource { duties, loads: loads.iter().map(load).collect(), ..resource }.into())
     }
 
     async fn list_rosters(&self, request: Request<ListRostersRequest>) -> Answer<ListRostersResponse> {
@@ -76,7 +76,7 @@ impl RosterService for Api {
         Ok(SuggestDutiesResponse {
             assignments: suggestion.assignments.into_iter().map(assignment).collect(),
             unfilled: suggestion.unfilled.into_iter().map(name).collect(),
-            loads: suggestion.loads.into_iter().map(load).collect(),
+            loads: suggestion.loads.iter().map(load).collect(),
         }
         .into())
     }
@@ -303,7 +303,7 @@ fn duty(id: &str, roster: &Roster, slot: &Slot) -> Duty {
     }
 }
 
-fn load(load: Load) -> LoadResource {
+fn load(load: &Load) -> LoadResource {
     LoadResource {
         staff: format!("staff/{}", load.staff_id),
         kind: load.kind.into(),

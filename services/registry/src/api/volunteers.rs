@@ -1,10 +1,11 @@
 //! Volunteers: residents who help, cleared by their own screening, thanked for the time that they gave.
 
-use chassis::{Call, Decision, Done, Fields, day_of};
+use chassis::{Call, Decision, Done, Fields, Kind, Refusal, day_of, reason};
+use proto::isolation::v1::VolunteerStanding;
 use proto::registry::v1::{
-    Clearance, EnrolVolunteerRequest, ListVolunteersRequest, ListVolunteersResponse, RecordServiceRequest,
-    RetireVolunteerRequest, ThankVolunteerRequest, Thanks, UpdateVolunteerRequest, Volunteer as Resource,
-    VolunteerProfile, VolunteerSkill, VolunteerWork,
+    self as contract, Clearance, EnrolVolunteerRequest, ListVolunteersRequest, ListVolunteersResponse,
+    RecordServiceRequest, RetireVolunteerRequest, ThankVolunteerRequest, Thanks, UpdateVolunteerRequest,
+    Volunteer as Resource, VolunteerProfile, VolunteerSkill, VolunteerWork,
     volunteer_event::{Enrolled, Event, Served},
     volunteer_service_server::VolunteerService,
 };
@@ -119,22 +120,31 @@ impl VolunteerService for Api {
         let call = Call::query(&request)?;
         let asked = Asked::new(request.get_ref().page_size, &request.get_ref().page_token)?;
         let within = self.within(&call, &request.get_ref().parent).await?;
+        let cleared_only = request.get_ref().cleared_only;
         let page = {
             let mut db = self.views.read(&call).await?;
-            let cleared_only = request.get_ref().cleared_only;
             volunteers::list(&mut db, &call.principal.scope, &within, cleared_only, &asked).await.map_err(fault)?
         };
+        let names = page.rows.iter().map(|stored| stored.volunteer.name.clone()).collect();
+        let standings = self.care.standings(&call, request.metadata(), names).await?;
+        if standings.is_none() && cleared_only {
+            return Err(unknown());
+        }
         self.vault.foresee(page.rows.iter().filter_map(|stored| stored.person.as_ref())).await?;
         let mut found = Vec::with_capacity(page.rows.len());
         for stored in page.rows {
             let (volunteer, version) = self.ledger.load::<Volunteer>(&stored.id).await?;
             let person = opened(self, stored.person.as_ref()).await?;
-            found.push(Resource {
+            let resource = Resource {
                 masked_name: person.map(|person| mask::name(&person.full_name)).unwrap_or_default(),
                 profile: Some(volunteer.profile.clone()),
                 etag: version.to_string(),
                 ..stored.volunteer
-            });
+            };
+            let resource = with_standing(resource, standings.as_deref());
+            if !cleared_only || resource.clearance() == Clearance::Cleared {
+                found.push(resource);
+            }
         }
         Ok(ListVolunteersResponse { volunteers: found, next_page_token: page.next }.into())
     }
@@ -149,6 +159,9 @@ impl VolunteerService for Api {
             let mut db = self.views.read(&call).await?;
             volunteers::given(&mut db, &id).await.map_err(fault)?
         };
+        let names = vec![format!("volunteers/{id}")];
+        let standings = self.care.standings(&call, request.metadata(), names).await?.ok_or_else(unknown)?;
+        let given = standings.first().map_or_else(|| given.clone(), |standing| given.with(standing));
         let neighbourhood_id = office(&enrolled);
         let letter_id = call.id("letter");
         let decide = |volunteer: &Volunteer, _| {
@@ -183,28 +196,44 @@ impl Api {
         seen.cloned().ok_or_else(|| not_found("volunteer").into())
     }
 
-    /// The answer with what the views know, and the name masked.
+    /// The answer with the name masked.
     async fn with_person(&self, done: Done<Resource>) -> Answer<Resource> {
         let Done { reply, log, position } = done;
-        let (given, clearance) = {
-            let mut db = self.views.connection().await?;
-            let id = reply.name.trim_start_matches("volunteers/");
-            let given = volunteers::given(&mut db, id).await.map_err(fault)?;
-            let resident = reply.resident.trim_start_matches("residents/");
-            (given, volunteers::clearance(&mut db, resident).await.map_err(fault)?)
-        };
-        let (resident, _) =
-            self.ledger.load::<resident::Resident>(reply.resident.trim_start_matches("residents/")).await?;
+        let id = reply.resident.trim_start_matches("residents/");
+        let (resident, _) = self.ledger.load::<resident::Resident>(id).await?;
         let person = opened(self, resident.person()).await?;
-        let reply = Resource {
-            masked_name: person.map(|person| mask::name(&person.full_name)).unwrap_or_default(),
-            clearance: clearance.into(),
-            minutes: given.minutes,
-            times: given.times,
-            ..reply
-        };
-        Ok(Done { reply, log, position }.into_response())
+        let masked_name = person.map(|person| mask::name(&person.full_name)).unwrap_or_default();
+        Ok(Done { reply: Resource { masked_name, ..reply }, log, position }.into_response())
     }
+}
+
+/// What isolation says of a volunteer, added to what was recorded. Nobody is called cleared where it says nothing.
+fn with_standing(resource: Resource, standings: Option<&[VolunteerStanding]>) -> Resource {
+    let Some(standings) = standings else { return resource };
+    let Some(standing) = standings.iter().find(|standing| standing.volunteer == resource.name) else {
+        return resource;
+    };
+    let clearance = match (standing.cleared, standing.screened) {
+        (true, _) => Clearance::Cleared,
+        (false, true) => Clearance::NotCleared,
+        (false, false) => Clearance::Unscreened,
+    };
+    Resource {
+        clearance: clearance.into(),
+        minutes: resource.minutes.saturating_add(standing.minutes),
+        times: resource.times.saturating_add(standing.times),
+        ..resource
+    }
+}
+
+fn unknown() -> Status {
+    Refusal::new(
+        Kind::Unavailable,
+        reason(contract::Refusal::CareUnavailable.as_str_name()),
+        "暂时无法查询志愿者的排查结论和服务记录：请稍候重试",
+        "isolation cannot be asked now how volunteers stand and what they gave: retry in a moment",
+    )
+    .into()
 }
 
 fn office(enrolled: &Enrolled) -> String {

@@ -1,18 +1,16 @@
-//! Who helps, may they, and how much have they given? The verdict on a volunteer is screening's, the time given to needs
-//! isolation's: both are followed here.
+//! Who helps, and what was recorded that they gave? Whether they may, and what they gave to needs, is isolation's to know.
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, Tables, Value, day_of, instant};
+use chassis::{Projection, Record, Scope, Tables, Value};
 use proto::{
     event::v1::Sealed,
-    isolation::v1::need_event,
-    registry::v1::{Clearance, Volunteer, volunteer_event::Event},
-    screening::v1::{Measure, Outcome, case_event},
+    isolation::v1::VolunteerStanding,
+    registry::v1::{Volunteer, volunteer_event::Event},
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-use super::{Asked, Page, Reach, Within, event, position, sealed, statement};
+use super::{Asked, Page, Reach, SOURCES, Within, event, position, sealed, statement};
 
 pub(crate) struct Volunteers;
 
@@ -24,7 +22,7 @@ pub(crate) struct Stored {
 }
 
 /// What somebody has given.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Given {
     pub(crate) minutes: i32,
     pub(crate) times: i32,
@@ -33,25 +31,38 @@ pub(crate) struct Given {
     pub(crate) last: String,
 }
 
+impl Given {
+    /// With what they gave to needs.
+    pub(crate) fn with(&self, standing: &VolunteerStanding) -> Self {
+        let days = || {
+            [&self.first, &self.last, &standing.first_day, &standing.last_day].into_iter().filter(|day| !day.is_empty())
+        };
+        Self {
+            minutes: self.minutes.saturating_add(standing.minutes),
+            times: self.times.saturating_add(standing.times),
+            first: days().min().cloned().unwrap_or_default(),
+            last: days().max().cloned().unwrap_or_default(),
+        }
+    }
+}
+
 /// Of a neighbourhood or a compound, or of all.
 pub(crate) async fn list(
     db: &mut AnyConnection,
     scope: &Scope,
     within: &Within,
-    cleared_only: bool,
+    going_on_only: bool,
     asked: &Asked,
 ) -> anyhow::Result<Page<Stored>> {
     let (reach, own) = Reach::from(scope).people();
     let rows = statement(
         "SELECT v.id, v.resident, v.neighbourhood, v.compound, v.retired, COALESCE(r.person, '') AS person,
-            COALESCE(s.clear, -1) AS clear,
             (SELECT CAST(COALESCE(SUM(g.minutes), 0) AS BIGINT) FROM registry_given g WHERE g.volunteer = v.id) AS minutes,
             (SELECT COUNT(*) FROM registry_given g WHERE g.volunteer = v.id) AS times
          FROM registry_volunteer v LEFT JOIN registry_resident r ON r.id = v.resident
-            LEFT JOIN registry_screened s ON s.resident = v.resident
          WHERE v.id > $1 AND ($2 = '' OR v.neighbourhood = $2) AND ($3 = '' OR v.neighbourhood = $3)
            AND ($4 = '' OR v.compound = $4) AND ($5 = '' OR v.resident = $5)
-           AND ($6 = 0 OR (v.retired = 0 AND COALESCE(s.clear, -1) = 1))
+           AND ($6 = 0 OR v.retired = 0)
          ORDER BY v.id LIMIT $7",
     )
     .bind(asked.after().to_owned())
@@ -59,7 +70,7 @@ pub(crate) async fn list(
     .bind(within.neighbourhood.clone())
     .bind(within.compound.clone())
     .bind(own)
-    .bind(i64::from(cleared_only))
+    .bind(i64::from(going_on_only))
     .bind(asked.size + 1)
     .fetch_all(db)
     .await
@@ -67,16 +78,7 @@ pub(crate) async fn list(
     Ok(asked.page(rows.iter().map(read).collect::<anyhow::Result<_>>()?))
 }
 
-/// One, whoever asks: the caller's reach was checked on the stream.
-pub(crate) async fn clearance(db: &mut AnyConnection, resident: &str) -> anyhow::Result<Clearance> {
-    let row = statement("SELECT clear FROM registry_screened WHERE resident = $1")
-        .bind(resident.to_owned())
-        .fetch_optional(db)
-        .await
-        .context("reading a verdict")?;
-    Ok(row.map_or(Clearance::Unscreened, |row| clear(row.get(0))))
-}
-
+/// What was recorded; the caller's reach was checked on the stream.
 pub(crate) async fn given(db: &mut AnyConnection, volunteer: &str) -> anyhow::Result<Given> {
     let row = statement(
         "SELECT CAST(COALESCE(SUM(minutes), 0) AS BIGINT), COUNT(*), COALESCE(MIN(day), ''), COALESCE(MAX(day), '')
@@ -93,14 +95,6 @@ fn few(number: i64) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn clear(number: i64) -> Clearance {
-    match number {
-        1 => Clearance::Cleared,
-        0 => Clearance::NotCleared,
-        _ => Clearance::Unscreened,
-    }
-}
-
 fn read(row: &AnyRow) -> anyhow::Result<(String, Stored)> {
     let text = |column: &str| row.try_get::<String, _>(column);
     let number = |column: &str| row.try_get::<i64, _>(column);
@@ -110,7 +104,6 @@ fn read(row: &AnyRow) -> anyhow::Result<(String, Stored)> {
         resident: format!("residents/{}", text("resident")?),
         neighbourhood: format!("neighbourhoods/{}", text("neighbourhood")?),
         compound: format!("compounds/{}", text("compound")?),
-        clearance: clear(number("clear")?).into(),
         minutes: few(number("minutes")?),
         times: few(number("times")?),
         retired: number("retired")? == 1,
@@ -138,12 +131,8 @@ impl Projection for Volunteers {
             retired BIGINT NOT NULL
         );
         CREATE INDEX registry_volunteer_neighbourhood ON registry_volunteer (neighbourhood, id);
-        CREATE TABLE registry_screened (
-            resident TEXT PRIMARY KEY,
-            clear BIGINT NOT NULL
-        );
         CREATE TABLE registry_given (
-            deed TEXT PRIMARY KEY,
+            position BIGINT PRIMARY KEY,
             volunteer TEXT NOT NULL,
             day TEXT NOT NULL,
             minutes BIGINT NOT NULL
@@ -152,23 +141,14 @@ impl Projection for Volunteers {
     }
 
     fn sources(&self) -> &'static [&'static str] {
-        &["registry", "screening", "isolation"]
+        SOURCES
     }
 
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-        match record.log.as_str() {
-            "screening" => screened(tables, record).await,
-            "isolation" => helped(tables, record).await,
-            _ => volunteered(tables, record).await,
-        }
-    }
-}
-
-async fn volunteered(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-    match event::<Event>(record)? {
-        Some(Event::Enrolled(enrolled)) => {
-            let residence = enrolled.residence.unwrap_or_default();
-            statement(
+        match event::<Event>(record)? {
+            Some(Event::Enrolled(enrolled)) => {
+                let residence = enrolled.residence.unwrap_or_default();
+                statement(
                 "INSERT INTO registry_volunteer (id, resident, neighbourhood, compound, retired) VALUES ($1, $2, $3, $4, 0)
                  ON CONFLICT (id) DO UPDATE SET compound = excluded.compound",
             )
@@ -179,61 +159,26 @@ async fn volunteered(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result
             .execute(tables.now().await?)
             .await
             .context("writing a volunteer")?;
-            Ok(())
+                Ok(())
+            }
+            Some(Event::Served(served)) => {
+                let row = [
+                    ("position", Value::from(position(record)?)),
+                    ("volunteer", record.stream_id.clone().into()),
+                    ("day", served.date.into()),
+                    ("minutes", i64::from(served.minutes).into()),
+                ];
+                tables.put("registry_given", row).await
+            }
+            Some(Event::Retired(_)) => {
+                statement("UPDATE registry_volunteer SET retired = 1 WHERE id = $1")
+                    .bind(record.stream_id.clone())
+                    .execute(tables.now().await?)
+                    .await
+                    .context("writing that a volunteer retired")?;
+                Ok(())
+            }
+            None | Some(Event::Changed(_) | Event::Thanked(_)) => Ok(()),
         }
-        Some(Event::Served(served)) => {
-            give(tables, record, record.stream_id.clone(), served.date, served.minutes).await
-        }
-        Some(Event::Retired(_)) => {
-            statement("UPDATE registry_volunteer SET retired = 1 WHERE id = $1")
-                .bind(record.stream_id.clone())
-                .execute(tables.now().await?)
-                .await
-                .context("writing that a volunteer retired")?;
-            Ok(())
-        }
-        None | Some(Event::Changed(_) | Event::Thanked(_)) => Ok(()),
     }
-}
-
-/// As for a pass: free by a clear verdict, or by two who set it by hand. The last verdict counts.
-async fn screened(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-    let Some(case_event::Event::Assessed(assessed)) = event::<case_event::Event>(record)? else { return Ok(()) };
-    let clear =
-        matches!((assessed.outcome(), assessed.measure()), (Outcome::Clear, _) | (Outcome::Overridden, Measure::None));
-    statement(
-        "INSERT INTO registry_screened (resident, clear) VALUES ($1, $2)
-         ON CONFLICT (resident) DO UPDATE SET clear = excluded.clear",
-    )
-    .bind(assessed.resident_id)
-    .bind(i64::from(clear))
-    .execute(tables.now().await?)
-    .await
-    .context("writing a verdict")?;
-    Ok(())
-}
-
-async fn helped(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-    let Some(need_event::Event::Completed(done)) = event::<need_event::Event>(record)? else { return Ok(()) };
-    let Some(id) = done.responsible.strip_prefix("volunteers/") else { return Ok(()) };
-    let at = done.time.as_ref().and_then(instant).unwrap_or_default();
-    give(tables, record, id.to_owned(), day_of(at).to_string(), done.minutes).await
-}
-
-/// A row for each deed, so that one that is told of twice counts once.
-async fn give(
-    tables: &mut Tables<'_>,
-    record: &Record,
-    volunteer: String,
-    day: String,
-    minutes: i32,
-) -> anyhow::Result<()> {
-    let deed = format!("{}/{}", record.log, position(record)?);
-    let row = [
-        ("deed", Value::from(deed)),
-        ("volunteer", volunteer.into()),
-        ("day", day.into()),
-        ("minutes", i64::from(minutes).into()),
-    ];
-    tables.put("registry_given", row).await
 }

@@ -98,7 +98,7 @@ pub enum Command {
 #[derive(Subcommand)]
 pub enum Plan {
     /// The plan in force
-    #[command(after_help = "Example:\n  mifeng need plan show -o json > plan.json")]
+    #[command(after_help = "Example:\n  mifeng need plan show")]
     Show {
         /// By default the neighbourhood of the token
         #[arg(long, value_parser = typed::name("neighbourhoods"))]

@@ -3,16 +3,16 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, Tables, Value};
+use chassis::{Projection, Record, Scope, Tables, Value, day_of, instant};
 use proto::{
     Fact as _,
-    isolation::v1::need_event,
+    isolation::v1::{VolunteerStanding, need_event},
     registry::v1::{VolunteerProfile, compound_event, household_event, volunteer_event},
     screening::v1::{Measure, Outcome, case_event},
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
-pub(crate) struct Helpers;
+pub(crate) struct Volunteers;
 
 /// A volunteer whose own screening is clear.
 pub(crate) struct Helper {
@@ -35,10 +35,11 @@ pub(crate) async fn cleared(
     volunteer_id: &str,
 ) -> anyhow::Result<Option<Helper>> {
     let row = sqlx::query(
-        "SELECT v.volunteer_id, v.resident_id, v.compound_id, v.building, v.skills, v.times, COALESCE(h.minutes, 0)
+        "SELECT v.volunteer_id, v.resident_id, v.compound_id, v.building, v.skills, v.times,
+           (SELECT CAST(COALESCE(SUM(h.minutes), 0) AS BIGINT) FROM helped h WHERE h.volunteer_id = v.volunteer_id) AS given
          FROM volunteer v JOIN screened s ON s.resident_id = v.resident_id AND s.clear = 1
-           LEFT JOIN helped h ON h.volunteer_id = v.volunteer_id
-         WHERE v.volunteer_id = $1 AND v.neighbourhood_id = $2",
+           AND s.position = (SELECT MAX(l.position) FROM screened l WHERE l.resident_id = v.resident_id)
+         WHERE v.volunteer_id = $1 AND v.neighbourhood_id = $2 AND v.retired = 0",
     )
     .bind(volunteer_id.to_owned())
     .bind(neighbourhood_id.to_owned())
@@ -58,6 +59,40 @@ pub(crate) async fn known(db: &mut AnyConnection, scope: &Scope, volunteer_id: &
     Ok(row.is_some_and(|row| scope.allows(&row.get::<String, _>(0))))
 }
 
+/// How a volunteer within the caller's reach stands, and where the register has them; `None` for an unknown or foreign one.
+pub(crate) async fn standing(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    volunteer_id: &str,
+) -> anyhow::Result<Option<(VolunteerStanding, String)>> {
+    let row = sqlx::query(
+        "SELECT v.neighbourhood_id, v.resident_id,
+            COALESCE((SELECT s.clear FROM screened s WHERE s.resident_id = v.resident_id
+                ORDER BY s.position DESC LIMIT 1), -1),
+            (SELECT CAST(COALESCE(SUM(h.minutes), 0) AS BIGINT) FROM helped h WHERE h.volunteer_id = v.volunteer_id),
+            (SELECT COUNT(*) FROM helped h WHERE h.volunteer_id = v.volunteer_id),
+            COALESCE((SELECT MIN(h.day) FROM helped h WHERE h.volunteer_id = v.volunteer_id), ''),
+            COALESCE((SELECT MAX(h.day) FROM helped h WHERE h.volunteer_id = v.volunteer_id), '')
+         FROM volunteer v WHERE v.volunteer_id = $1",
+    )
+    .bind(volunteer_id.to_owned())
+    .fetch_optional(db)
+    .await
+    .context("reading how a volunteer stands")?;
+    let Some(row) = row.filter(|row| scope.allows(&row.get::<String, _>(0))) else { return Ok(None) };
+    let few = |column: usize| i32::try_from(row.get::<i64, _>(column)).unwrap_or(i32::MAX);
+    let standing = VolunteerStanding {
+        volunteer: format!("volunteers/{volunteer_id}"),
+        screened: row.get::<i64, _>(2) >= 0,
+        cleared: row.get::<i64, _>(2) == 1,
+        minutes: few(3),
+        times: few(4),
+        first_day: row.get(5),
+        last_day: row.get(6),
+    };
+    Ok(Some((standing, row.get(1))))
+}
+
 /// Those of the compound first, then the others of the neighbourhood; of many the ones who have given least.
 pub(crate) async fn available(
     db: &mut AnyConnection,
@@ -65,11 +100,12 @@ pub(crate) async fn available(
     most: i64,
 ) -> anyhow::Result<Vec<Helper>> {
     let rows = sqlx::query(
-        "SELECT v.volunteer_id, v.resident_id, v.compound_id, v.building, v.skills, v.times, COALESCE(h.minutes, 0)
+        "SELECT v.volunteer_id, v.resident_id, v.compound_id, v.building, v.skills, v.times,
+           (SELECT CAST(COALESCE(SUM(h.minutes), 0) AS BIGINT) FROM helped h WHERE h.volunteer_id = v.volunteer_id) AS given
          FROM volunteer v JOIN screened s ON s.resident_id = v.resident_id AND s.clear = 1
-           LEFT JOIN helped h ON h.volunteer_id = v.volunteer_id
-         WHERE v.neighbourhood_id = $1
-         ORDER BY CASE WHEN v.compound_id = $2 THEN 0 ELSE 1 END, COALESCE(h.minutes, 0), v.volunteer_id LIMIT $3",
+           AND s.position = (SELECT MAX(l.position) FROM screened l WHERE l.resident_id = v.resident_id)
+         WHERE v.neighbourhood_id = $1 AND v.retired = 0
+         ORDER BY CASE WHEN v.compound_id = $2 THEN 0 ELSE 1 END, given, v.volunteer_id LIMIT $3",
     )
     .bind(neighbourhood_id.to_owned())
     .bind(compound_id.to_owned())
@@ -117,9 +153,9 @@ fn read(row: &AnyRow) -> Helper {
 }
 
 #[async_trait]
-impl Projection for Helpers {
+impl Projection for Volunteers {
     fn name(&self) -> &'static str {
-        "helpers"
+        "volunteers"
     }
 
     fn version(&self) -> u32 {
@@ -134,17 +170,23 @@ impl Projection for Helpers {
            compound_id TEXT NOT NULL,
            building TEXT NOT NULL,
            skills TEXT NOT NULL,
-           times TEXT NOT NULL
+           times TEXT NOT NULL,
+           retired BIGINT NOT NULL
          );
          CREATE INDEX volunteer_neighbourhood ON volunteer (neighbourhood_id, compound_id);
          CREATE TABLE screened (
-           resident_id TEXT NOT NULL PRIMARY KEY,
+           position BIGINT NOT NULL PRIMARY KEY,
+           resident_id TEXT NOT NULL,
            clear BIGINT NOT NULL
          );
+         CREATE INDEX screened_resident ON screened (resident_id, position);
          CREATE TABLE helped (
-           volunteer_id TEXT NOT NULL PRIMARY KEY,
+           position BIGINT NOT NULL PRIMARY KEY,
+           volunteer_id TEXT NOT NULL,
+           day TEXT NOT NULL,
            minutes BIGINT NOT NULL
          );
+         CREATE INDEX helped_volunteer ON helped (volunteer_id, day);
          CREATE TABLE compound (
            compound_id TEXT NOT NULL PRIMARY KEY,
            neighbourhood_id TEXT NOT NULL
@@ -177,8 +219,8 @@ async fn volunteered(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result
         volunteer_event::Event::Enrolled(enrolled) => {
             let residence = enrolled.residence.unwrap_or_default();
             sqlx::query(
-                "INSERT INTO volunteer (volunteer_id, resident_id, neighbourhood_id, compound_id, building, skills, times)
-                 VALUES ($1, $2, $3, $4, '', '', '')
+                "INSERT INTO volunteer (volunteer_id, resident_id, neighbourhood_id, compound_id, building, skills, times, retired)
+                 VALUES ($1, $2, $3, $4, '', '', '', 0)
                  ON CONFLICT (volunteer_id) DO UPDATE SET compound_id = excluded.compound_id",
             )
             .bind(id.clone())
@@ -192,11 +234,11 @@ async fn volunteered(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result
         }
         volunteer_event::Event::Changed(changed) => profile(tables, id, changed.profile.unwrap_or_default()).await,
         volunteer_event::Event::Retired(_) => {
-            sqlx::query("DELETE FROM volunteer WHERE volunteer_id = $1")
+            sqlx::query("UPDATE volunteer SET retired = 1 WHERE volunteer_id = $1")
                 .bind(id)
                 .execute(tables.now().await?)
                 .await
-                .context("dropping a volunteer")?;
+                .context("noting that a volunteer retired")?;
             Ok(())
         }
         volunteer_event::Event::Served(_) | volunteer_event::Event::Thanked(_) => Ok(()),
@@ -220,33 +262,44 @@ async fn profile(tables: &mut Tables<'_>, id: String, profile: VolunteerProfile)
     Ok(())
 }
 
-/// As for a pass: free by a clear verdict, or by two who set it by hand. The last verdict counts.
+/// As for a pass: free by a clear verdict, or by two who set it by hand. The last verdict counts; each has a row, since rows
+/// go into a table many at a time, and a wave of verdicts is told of all at once.
 async fn screened(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+    // The other facts of a case are large and say nothing here.
+    if record.r#type != "case.assessed" {
+        return Ok(());
+    }
     let case_event::Event::Assessed(assessed) = case_event::Event::from_payload(&record.payload)? else {
         return Ok(());
     };
-    let clear = match (assessed.outcome(), assessed.measure()) {
-        (Outcome::Clear, _) | (Outcome::Overridden, Measure::None) => 1_i64,
-        _ => 0,
-    };
-    sqlx::query(
-        "INSERT INTO screened (resident_id, clear) VALUES ($1, $2)
-         ON CONFLICT (resident_id) DO UPDATE SET clear = excluded.clear",
-    )
-    .bind(assessed.resident_id)
-    .bind(clear)
-    .execute(tables.now().await?)
-    .await
-    .context("noting a verdict")?;
-    Ok(())
+    let clear =
+        matches!((assessed.outcome(), assessed.measure()), (Outcome::Clear, _) | (Outcome::Overridden, Measure::None));
+    let position = i64::try_from(record.position).context("a position fits into 63 bits")?;
+    let row = [
+        ("position", Value::from(position)),
+        ("resident_id", assessed.resident_id.into()),
+        ("clear", i64::from(clear).into()),
+    ];
+    tables.put("screened", row).await
 }
 
 async fn helped(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
+    if record.r#type != "need.completed" {
+        return Ok(());
+    }
     let need_event::Event::Completed(done) = need_event::Event::from_payload(&record.payload)? else {
         return Ok(());
     };
     let Some(id) = done.responsible.strip_prefix("volunteers/") else { return Ok(()) };
-    tables.add("helped", [("volunteer_id", Value::from(id.to_owned()))], [("minutes", done.minutes.into())]).await
+    let at = done.time.as_ref().and_then(instant).unwrap_or_default();
+    let position = i64::try_from(record.position).context("a position fits into 63 bits")?;
+    let row = [
+        ("position", Value::from(position)),
+        ("volunteer_id", id.to_owned().into()),
+        ("day", day_of(at).to_string().into()),
+        ("minutes", i64::from(done.minutes).into()),
+    ];
+    tables.put("helped", row).await
 }
 
 async fn housed(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
