@@ -4,8 +4,12 @@
 /// Where codes are made.
 pub mod desk;
 pub mod domain {
+    /// When somebody may go out.
+    pub mod access;
     /// A device at a gate, and how far its crossings are on record.
     pub mod device;
+    /// By which codes name a compound.
+    pub mod compound_code;
     /// What a gate decides.
     pub mod gate;
     /// What a gate has on record.
@@ -31,6 +35,7 @@ mod projections {
     pub(crate) mod gates;
     pub(crate) mod holders;
     pub(crate) mod method;
+    pub(crate) mod outings;
     pub(crate) mod residents;
 }
 /// What a gate is answered from.
@@ -45,6 +50,8 @@ mod timekeeping;
 mod arrivals;
 /// The edge for gates that decide by themselves.
 mod gates;
+/// Numbers for compounds.
+mod codes;
 /// Numbers and codes for those who are eligible.
 mod issuing;
 /// Who stands at the gate.
@@ -71,18 +78,23 @@ use tonic::service::RoutesBuilder;
 
 use crate::{
     api::{Api, verification::VerificationApi},
+    codes::Codes,
     desk::Desk,
     gates::GateApi,
     issuing::Issuing,
     projections::{
         conflicts::Conflicts, crossings::Crossings, devices::Devices, gates::Gates, holders::Holders,
-        method::MethodInForce, residents::Residents,
+        method::MethodInForce, outings::Outings, residents::Residents,
     },
     publishing::Publisher,
     reactions::Reactions,
     roll::Roll,
     timekeeping::Timekeeper,
 };
+
+/// The file, beside the installation's own secret, that holds the root of all passes: whoever has only the other one can sign no set
+/// of keys. Installations from before it have none.
+pub const ROOT_SECRET: &str = "pass-root.secret";
 
 /// The service's log, and its name.
 const LOG: &str = "pass";
@@ -115,11 +127,22 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
                 Box::new(Crossings),
                 Box::new(Devices),
                 Box::new(Conflicts),
+                Box::new(Outings),
             ],
         )
         .await?;
-    host.react(LOG, Box::new(Reactions { ledger: ledger.clone() })).await?;
-    let desk = Arc::new(Desk::new(&host.secrets));
+    let root = host.secrets.beside(ROOT_SECRET)?;
+    if root.is_none() {
+        tracing::warn!(
+            "{ROOT_SECRET} does not lie beside {}: the root of all passes derives from that one secret, as in installations from \
+             before there were two. Where there was one, put it back: gates believe no other root",
+            host.secrets.file().display()
+        );
+    }
+    let desk = Arc::new(Desk::new(&host.secrets, root));
+    let codes = Codes { ledger: ledger.clone(), desk: Arc::clone(&desk) };
+    let reactions = Reactions { ledger: ledger.clone(), codes: codes.clone(), views: views.clone() };
+    host.react(LOG, Box::new(reactions)).await?;
     let roll = Arc::new(Roll::new(Arc::clone(&desk)));
     let remembered = host.remember(LOG, Arc::clone(&roll) as Arc<dyn Memory>).await?;
     let timekeeper = Timekeeper {
@@ -141,8 +164,13 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
     host.tracker().spawn(async move {
         stop.run_until_cancelled(keeping.run()).await;
     });
-    let issuing =
-        Issuing { ledger: ledger.clone(), views: views.clone(), timekeeper, last_index: Arc::new(OnceCell::new()) };
+    let issuing = Issuing {
+        ledger: ledger.clone(),
+        views: views.clone(),
+        codes,
+        timekeeper,
+        last_index: Arc::new(OnceCell::new()),
+    };
     Ok(Api { ledger, views, issuing, roll, remembered })
 }
 
@@ -150,7 +178,9 @@ fn gates(host: &Host, api: &Api) -> GateApi {
     GateApi {
         ledger: api.ledger.clone(),
         views: api.views.clone(),
-        desk: Arc::clone(&api.issuing.timekeeper.desk),
+        compound_codes: api.issuing.codes.clone(),
+        roll: Arc::clone(&api.roll),
+        remembered: api.remembered.of(LOG),
         tokens: Tokens::new(&host.secrets),
         clock: host.clock.clone(),
         codes: *host.secrets.derive("gate enrolment").expose_secret(),

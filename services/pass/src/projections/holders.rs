@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use chassis::{Projection, Record, Scope, Tables, instant};
 use chrono::DateTime;
 use proto::{
-    pass::v1::{Holder, Pass, Reason, holder_event::Event},
+    pass::v1::{Access, Holder, Pass, Reason, holder_event::Event},
     registry::v1::Residence,
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
@@ -21,14 +21,14 @@ impl Projection for Holders {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self) -> &'static str {
         "CREATE TABLE holder (resident_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL, compound_id TEXT NOT NULL,
            household_id TEXT NOT NULL, qualified BIGINT NOT NULL, status_index BIGINT NOT NULL,
            pass_number TEXT NOT NULL, issued BIGINT NOT NULL, expires BIGINT NOT NULL, standing TEXT NOT NULL,
-           version BIGINT NOT NULL);
+           access BIGINT NOT NULL, version BIGINT NOT NULL);
          CREATE INDEX holder_by_index ON holder (status_index);
          CREATE TABLE holder_bar (resident_id TEXT NOT NULL, bar TEXT NOT NULL, PRIMARY KEY (resident_id, bar));
          CREATE TABLE holder_joined (resident_id TEXT PRIMARY KEY)"
@@ -66,16 +66,18 @@ impl Projection for Holders {
                     .await?;
             }
             Event::Issued(issued) => {
+                let access = i64::from(issued.access);
                 let micros = |time| instant(&time).map_or(0, |time| time.timestamp_micros());
                 sqlx::query(
                     "UPDATE holder SET status_index = $2, pass_number = $3, issued = $4, expires = $5,
-                     standing = 'active' WHERE resident_id = $1",
+                     standing = 'active', access = $6 WHERE resident_id = $1",
                 )
                 .bind(resident.to_owned())
                 .bind(i64::from(issued.status_index))
                 .bind(issued.number)
                 .bind(issued.issued.map_or(0, micros))
                 .bind(issued.expires.map_or(0, micros))
+                .bind(access)
                 .execute(&mut *db)
                 .await?;
             }
@@ -111,7 +113,7 @@ impl Projection for Holders {
 async fn lives_at(db: &mut AnyConnection, resident: &str, home: Residence) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO holder (resident_id, neighbourhood_id, compound_id, household_id, qualified, status_index,
-           pass_number, issued, expires, standing, version) VALUES ($1, $2, $3, $4, 0, 0, '', 0, 0, '', 0)
+           pass_number, issued, expires, standing, access, version) VALUES ($1, $2, $3, $4, 0, 0, '', 0, 0, '', 0, 0)
          ON CONFLICT (resident_id) DO UPDATE SET neighbourhood_id = excluded.neighbourhood_id,
            compound_id = excluded.compound_id, household_id = excluded.household_id",
     )
@@ -161,7 +163,7 @@ pub(crate) async fn list(
     let rows = sqlx::query(
         "SELECT resident_id, compound_id, household_id,
            CASE WHEN resident_id IN (SELECT resident_id FROM holder_joined) THEN 0 ELSE qualified END,
-           pass_number, issued, expires, standing, version
+           pass_number, issued, expires, standing, version, access
          FROM holder WHERE resident_id > $1 AND ($2 = '' OR compound_id = $2) AND ($3 = '' OR neighbourhood_id = $3)
          ORDER BY resident_id LIMIT $4",
     )
@@ -205,6 +207,8 @@ fn holder(row: &AnyRow) -> Result<Holder, sqlx::Error> {
         revoked: standing == "revoked",
         recalled: false,
         phone: None,
+        // Older ones do not say it: at any time.
+        access: i32::try_from(row.try_get::<i64, _>(9)?).unwrap_or(0).max(Access::Unrestricted as i32),
         renew_time: issued.zip(expires).map(|(issued, expires)| chassis::timestamp(renewable_from(issued, expires))),
     };
     Ok(Holder {

@@ -206,6 +206,7 @@ async fn many_at_once_get_numbers_of_their_own() {
             resident: format!("residents/{resident}"),
             surname: String::new(),
             kind: 0,
+            access: 0,
         };
         world.api.issue_pass(world.request(worker("n1"), message))
     });
