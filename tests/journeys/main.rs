@@ -15,6 +15,7 @@ mod gates;
 mod imports;
 mod offices;
 mod orders;
+mod outings;
 mod overrides;
 mod passes;
 mod power;
