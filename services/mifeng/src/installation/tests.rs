@@ -32,7 +32,7 @@ fn all(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn what_is_made_once_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(prepare(dir.path(), &[], "2026-11-25").unwrap().len(), 6 * 5 + 1 + 2 * 3 + 1 + 2);
+    assert_eq!(prepare(dir.path(), &[], "2026-11-25").unwrap().len(), 6 * 5 + 1 + 1 + 2 * 3 + 1 + 2);
     let first = all(dir.path());
     assert!(prepare(dir.path(), &[], "2026-11-26").unwrap().is_empty());
     assert_eq!(all(dir.path()), first);
