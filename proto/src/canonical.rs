@@ -20,6 +20,10 @@ pub fn method(content: &MethodContent) -> String {
         home,
         escalation_hours,
         lag_days,
+        daytime_from_hour,
+        daytime_to_hour,
+        outing_people,
+        outing_days,
     } = content;
     let mut text = format!("mifeng method 1\nhome {home}\n");
     for (name, number) in [
@@ -34,7 +38,14 @@ pub fn method(content: &MethodContent) -> String {
     }
     // Where it is not said, the text is that of the methods from before it could be: theirs is proved by digests that were
     // handed out.
-    for (name, number) in [("escalation_hours", escalation_hours), ("lag_days", lag_days)] {
+    for (name, number) in [
+        ("escalation_hours", escalation_hours),
+        ("lag_days", lag_days),
+        ("daytime_from_hour", daytime_from_hour),
+        ("daytime_to_hour", daytime_to_hour),
+        ("outing_people", outing_people),
+        ("outing_days", outing_days),
+    ] {
         if *number != 0 {
             writeln!(text, "{name} {number}").expect("a string takes everything");
         }
@@ -104,6 +115,8 @@ mod tests {
         assert_ne!(method(&MethodContent { pass_days: 7, ..content() }), text);
         let said = method(&MethodContent { escalation_hours: 12, ..content() });
         assert_eq!(said, text.replace("window_days 0\n", "window_days 0\nescalation_hours 12\n"));
+        let hours = method(&MethodContent { daytime_from_hour: 6, daytime_to_hour: 21, ..content() });
+        assert_eq!(hours, text.replace("window_days 0\n", "window_days 0\ndaytime_from_hour 6\ndaytime_to_hour 21\n"));
         let mut shorter = content();
         shorter.key_areas[0].to = "2020-03-31".to_owned();
         assert_ne!(method(&shorter), text);

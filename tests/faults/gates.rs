@@ -1,6 +1,9 @@
 //! A gate off line for half a day, killed twice, then on a line that loses requests and answers: nothing is lost, nothing is
 //! there twice. And gates whose clocks are wrong.
 
+/// The program itself, killed amid its lines.
+mod killed;
+
 use std::collections::BTreeSet;
 
 use chassis::client::{Connection, new_request_id};
@@ -45,7 +48,7 @@ impl Street {
         for resident in &residents {
             let (request_id, resident) = (new_request_id(), resident.name.clone());
             let kind = PassKind::Paper.into();
-            let issue = IssuePassRequest { request_id, resident, surname: "王".into(), kind };
+            let issue = IssuePassRequest { request_id, resident, surname: "王".into(), kind, access: 0 };
             let pass = street.desk().issue_pass(issue).await.unwrap().into_inner();
             street.passes.push(pass);
         }

@@ -47,8 +47,13 @@ async fn two_records_of_one_person_are_merged_with_their_bars_and_parted_again()
     village.screened(&house, &other, CLEAN).await;
     village.screened(&house, &one, WUHAN).await;
     house.settled().await;
-    let issue =
-        IssuePassRequest { request_id: new_request_id(), resident: other.name.clone(), surname: "王".into(), kind: 0 };
+    let issue = IssuePassRequest {
+        request_id: new_request_id(),
+        resident: other.name.clone(),
+        surname: "王".into(),
+        kind: 0,
+        access: 0,
+    };
     let afternoon = village.worker(&house).at(time("2020-02-11T15:00:00+08:00"));
     PassServiceClient::new(afternoon).issue_pass(issue).await.unwrap();
     assert!(!holder(&house, &village, &one).await.bars.is_empty());

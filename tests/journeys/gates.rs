@@ -1,5 +1,7 @@
 //! A gate that decides with the centre away: how it is enrolled, whom it refuses, and what the centre makes of it afterwards.
 
+mod recalls;
+
 use std::sync::{Arc, Mutex};
 
 use chassis::{
@@ -66,7 +68,7 @@ impl Street {
 
     async fn issue(&self, resident: &Resident, kind: PassKind) -> Pass {
         let (request_id, resident) = (new_request_id(), resident.name.clone());
-        let issue = IssuePassRequest { request_id, resident, surname: "王".into(), kind: kind.into() };
+        let issue = IssuePassRequest { request_id, resident, surname: "王".into(), kind: kind.into(), access: 0 };
         self.desk(AFTERNOON).issue_pass(issue).await.unwrap().into_inner()
     }
 
@@ -328,7 +330,7 @@ async fn a_code_enrols_one_device_once_and_a_retired_device_counts_no_more() {
     assert_eq!(street.devices().await[0].state(), State::Retired);
     // Its token is good for days yet, and opens nothing any more.
     let stolen = street.house.anybody().with_token(&gate.token).unwrap().at(time(AFTERNOON));
-    let check = CheckPassRequest { gate: street.village.gate.clone(), code: "MF1:".into() };
+    let check = CheckPassRequest { gate: street.village.gate.clone(), code: "MF1:".into(), direction: 0 };
     let passes = || PassServiceClient::new(stolen.clone());
     tests::once("the retired device is refused", async || {
         passes().check_pass(check.clone()).await.err().filter(|refused| reason(refused) == "DEVICE_RETIRED")

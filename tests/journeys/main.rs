@@ -18,6 +18,7 @@ mod households;
 mod imports;
 mod offices;
 mod orders;
+mod outings;
 mod overrides;
 mod passes;
 mod power;

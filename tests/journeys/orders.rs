@@ -58,6 +58,7 @@ impl Life {
             resident: self.resident.name.clone(),
             surname: "王".into(),
             kind: 0,
+            access: 0,
         };
         let issued = PassServiceClient::new(self.worker(at)).issue_pass(request).await;
         issued.map(tonic::Response::into_inner).map_err(|status| Spoken::from(&status).reason)
@@ -65,7 +66,7 @@ impl Life {
 
     async fn finding(&self, pass: &Pass, at: &str) -> Finding {
         let guard = self.house.guard("device/1", &self.village.neighbourhood, &self.village.gate).at(time(at));
-        let check = CheckPassRequest { gate: self.village.gate.clone(), code: pass.code.clone() };
+        let check = CheckPassRequest { gate: self.village.gate.clone(), code: pass.code.clone(), direction: 0 };
         let checked = PassServiceClient::new(guard).check_pass(check).await.unwrap().into_inner();
         checked.verdict.unwrap().findings().next().unwrap()
     }

@@ -46,6 +46,7 @@ impl Gate {
             resident: resident.name.clone(),
             surname: "王".into(),
             kind: 0,
+            access: 0,
         };
         self.desk().issue_pass(request).await.unwrap().into_inner()
     }
@@ -131,6 +132,7 @@ async fn each_refusal_at_the_gate_is_found_and_on_record() {
         resident: resident.name.clone(),
         surname: String::new(),
         kind: 0,
+        access: 0,
     };
     assert_eq!(Spoken::from(&gate.desk().issue_pass(issue).await.unwrap_err()).reason, "SUSPENDED");
     gate.desk().suspend_pass(suspend(Reason::Lost, "paper 1")).await.unwrap();
@@ -175,12 +177,12 @@ async fn who_moved_out_has_no_pass_and_another_neighbourhoods_pass_opens_nothing
     let pass = gate.issue(&resident).await;
     let guard = gate.house.guard("device/2", &elsewhere.neighbourhood, &elsewhere.gate).at(time(AFTERNOON));
     let mut guard = PassServiceClient::new(guard);
-    let check = CheckPassRequest { gate: elsewhere.gate.clone(), code: pass.code.clone() };
+    let check = CheckPassRequest { gate: elsewhere.gate.clone(), code: pass.code.clone(), direction: 0 };
     let verdict = guard.check_pass(check).await.unwrap().into_inner().verdict.unwrap();
     assert_eq!(verdict.findings().collect::<Vec<_>>(), [Finding::OtherCompound]);
     assert!(verdict.resident.is_empty());
     // A guard reaches one gate, and by hand only the people of the neighbourhood.
-    let other = CheckPassRequest { gate: gate.village.gate.clone(), code: pass.code.clone() };
+    let other = CheckPassRequest { gate: gate.village.gate.clone(), code: pass.code.clone(), direction: 0 };
     assert_eq!(Spoken::from(&guard.check_pass(other).await.unwrap_err()).reason, "NOT_FOUND");
     let by_hand = |resident: &str| RecordCrossingRequest {
         gate: elsewhere.gate.clone(),

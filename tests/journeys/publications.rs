@@ -70,6 +70,7 @@ impl Street {
             resident: resident.name.clone(),
             surname: "王".into(),
             kind: 0,
+            access: 0,
         };
         let mut desk = PassServiceClient::new(self.worker("2020-02-11T15:00:00+08:00"));
         desk.issue_pass(request).await.unwrap().into_inner()
@@ -77,7 +78,7 @@ impl Street {
 
     async fn finding(&self, pass: &Pass, at: &str) -> Finding {
         let guard = self.house.guard("device/1", &self.village.neighbourhood, &self.village.gate).at(time(at));
-        let request = CheckPassRequest { gate: self.village.gate.clone(), code: pass.code.clone() };
+        let request = CheckPassRequest { gate: self.village.gate.clone(), code: pass.code.clone(), direction: 0 };
         let checked = PassServiceClient::new(guard).check_pass(request).await.unwrap().into_inner();
         checked.verdict.unwrap().findings().next().unwrap()
     }

@@ -162,12 +162,21 @@ async fn pass(mut client: PassServiceClient<chassis::client::Connection>, names:
     let resident = || names.resident.clone();
     let (surname, evidence_ids) = (String::new(), vec!["crossings/1".to_owned()]);
     let kind = 0;
-    ask!(answers, client.issue_pass(IssuePassRequest { request_id: id(), resident: resident(), surname, kind }));
+    ask!(
+        answers,
+        client.issue_pass(IssuePassRequest { request_id: id(), resident: resident(), surname, kind, access: 0 })
+    );
     let surname = String::new();
-    ask!(answers, client.renew_pass(RenewPassRequest { request_id: id(), resident: resident(), surname, kind }));
+    ask!(
+        answers,
+        client.renew_pass(RenewPassRequest { request_id: id(), resident: resident(), surname, kind, access: 0 })
+    );
     ask!(answers, client.report_lost(ReportLostRequest { request_id: id(), resident: resident() }));
     let surname = String::new();
-    ask!(answers, client.replace_pass(ReplacePassRequest { request_id: id(), resident: resident(), surname, kind }));
+    ask!(
+        answers,
+        client.replace_pass(ReplacePassRequest { request_id: id(), resident: resident(), surname, kind, access: 0 })
+    );
     ask!(
         answers,
         client.suspend_pass(SuspendPassRequest {

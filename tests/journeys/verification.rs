@@ -67,20 +67,20 @@ impl Street {
 
     async fn issue(&self, resident: &Resident, kind: PassKind, at: &str) -> Pass {
         let (request_id, resident) = (new_request_id(), resident.name.clone());
-        let issue = IssuePassRequest { request_id, resident, surname: "王".into(), kind: kind.into() };
+        let issue = IssuePassRequest { request_id, resident, surname: "王".into(), kind: kind.into(), access: 0 };
         self.worker(at).issue_pass(issue).await.unwrap().into_inner()
     }
 
     async fn renew(&self, resident: &Resident, at: &str) -> Result<Pass, String> {
         let (request_id, resident) = (new_request_id(), resident.name.clone());
-        let renew = RenewPassRequest { request_id, resident, surname: "王".into(), kind: 0 };
+        let renew = RenewPassRequest { request_id, resident, surname: "王".into(), kind: 0, access: 0 };
         answer(self.worker(at).renew_pass(renew).await)
     }
 
     /// What the centre says to a code.
     async fn check(&self, code: &str, at: &str) -> Vec<Finding> {
         let guard = self.house.guard("device/1", &self.village.neighbourhood, &self.village.gate).at(time(at));
-        let check = CheckPassRequest { gate: self.village.gate.clone(), code: code.to_owned() };
+        let check = CheckPassRequest { gate: self.village.gate.clone(), code: code.to_owned(), direction: 0 };
         let checked = PassServiceClient::new(guard).check_pass(check).await.unwrap().into_inner();
         checked.verdict.unwrap().findings().collect()
     }
@@ -330,7 +330,7 @@ async fn a_lost_pass_opens_nothing_and_is_replaced_once_it_was_reported() {
     let resident = street.screened("1幢", "13900000001").await;
     let replace = || {
         let (request_id, resident) = (new_request_id(), resident.name.clone());
-        ReplacePassRequest { request_id, resident, surname: "王".into(), kind: 0 }
+        ReplacePassRequest { request_id, resident, surname: "王".into(), kind: 0, access: 0 }
     };
     let lost = || ReportLostRequest { request_id: new_request_id(), resident: resident.name.clone() };
     let worker = || street.worker(TUESDAY);

@@ -164,7 +164,8 @@ impl Desk {
         for (resident, holder) in last::<Holder>(&self.records("pass")) {
             if holder.eligible() && holder.pass().is_some_and(|pass| pass.standing == Standing::Active) {
                 let resident = format!("residents/{resident}");
-                let issue = IssuePassRequest { resident, surname: "王".into(), request_id: self.new_id(), kind: 0 };
+                let issue =
+                    IssuePassRequest { resident, surname: "王".into(), request_id: self.new_id(), kind: 0, access: 0 };
                 intentions.push(Deed { who: Who::Worker, at: AFTERWARDS, command: issue.into() });
             }
         }

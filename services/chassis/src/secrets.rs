@@ -68,6 +68,30 @@ impl Secrets {
         Ok(Self { root: Arc::new(root), file: Arc::new(file.to_owned()) })
     }
 
+    /// Another secret in the same folder, which nothing derives from this one; `None` where there is no such file.
+    pub fn beside(&self, name: &str) -> anyhow::Result<Option<Key>> {
+        let file = self.file.with_file_name(name);
+        if !file.try_exists().with_context(|| format!("looking for {}", file.display()))? {
+            return Ok(None);
+        }
+        Ok(Some(SecretBox::new(Box::new(*Self::from_file(&file)?.root.expose_secret()))))
+    }
+
+    /// Makes a data folder's secrets of these names where it has none at all yet: an installation that went on without one goes on
+    /// without it. They come before the one that everything else derives from, so that a crash between the two leaves them out of
+    /// no installation.
+    pub fn create_beside(dir: &Path, names: &[&str]) -> anyhow::Result<()> {
+        if dir.join(FILE).try_exists().with_context(|| format!("looking into {}", dir.display()))? {
+            return Ok(());
+        }
+        fs::create_dir_all(dir).with_context(|| format!("making the folder {}", dir.display()))?;
+        for name in names {
+            let file = dir.join(name);
+            create(dir, &file).with_context(|| format!("making the secret {}", file.display()))?;
+        }
+        Ok(())
+    }
+
     /// Where the secret lies, for the hint to keep a copy of it.
     pub fn file(&self) -> &Path {
         &self.file
@@ -225,6 +249,21 @@ mod tests {
         let mode = fs::metadata(first.file()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn a_secret_beside_is_made_with_the_first_one_and_never_later() {
+        let (new, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Secrets::create_beside(new.path(), &["other.secret"]).unwrap();
+        let first = Secrets::open_or_create(new.path()).unwrap();
+        let beside = first.beside("other.secret").unwrap().unwrap();
+        assert_ne!(beside.expose_secret(), first.root.expose_secret());
+        Secrets::create_beside(new.path(), &["other.secret"]).unwrap();
+        let again = first.beside("other.secret").unwrap().unwrap();
+        assert_eq!(beside.expose_secret(), again.expose_secret());
+        let secrets = Secrets::open_or_create(old.path()).unwrap();
+        Secrets::create_beside(old.path(), &["other.secret"]).unwrap();
+        assert!(secrets.beside("other.secret").unwrap().is_none(), "it went on without one");
     }
 
     #[test]

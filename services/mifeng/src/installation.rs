@@ -64,6 +64,20 @@ impl Installation {
             prepare.folder.join("authority").display(),
             chassis::secrets::FILE
         )?;
+        let root = prepare.folder.join(Service::Pass.name()).join(pass::ROOT_SECRET);
+        if root.exists() {
+            writeln!(
+                out,
+                "keep a copy of {} apart from both: no gate believes keys that another one has signed",
+                root.display()
+            )?;
+        } else {
+            writeln!(
+                out,
+                "the root of all passes derives from {}, as in installations from before it had a secret of its own",
+                chassis::secrets::FILE
+            )?;
+        }
         Ok(())
     }
 }
@@ -82,7 +96,15 @@ impl Prepare {
 
         let names: BTreeSet<String> = self.names.iter().filter(|name| !name.is_empty()).cloned().collect();
         let authority = Authority::open_or_create(&private, clock.now(), &mut work)?;
-        let root = self.root_secret()?;
+        let known = self.known_root_secret()?;
+        if known.is_none() {
+            // The root of all passes is for their service alone, and comes first: what stops here begins anew. An installation that
+            // has gone on without one goes on without it, since its gates have pinned the one that they know.
+            let folder = self.folder.join(Service::Pass.name());
+            work.folder(&folder)?;
+            work.once(&folder.join(pass::ROOT_SECRET), || random::<32>().map(Vec::from))?;
+        }
+        let root = known.map_or_else(|| random::<32>().map(Vec::from), Ok)?;
         let prepared = self.prepared(clock)?;
         let mut users = Vec::new();
         for service in Service::ALL {
@@ -118,8 +140,8 @@ impl Prepare {
         Ok(clock.now().to_rfc3339().into_bytes())
     }
 
-    /// The one that a service has already, or a new one.
-    fn root_secret(&self) -> anyhow::Result<Vec<u8>> {
+    /// The one that a service has already.
+    fn known_root_secret(&self) -> anyhow::Result<Option<Vec<u8>>> {
         let mut known: Option<(PathBuf, Vec<u8>)> = None;
         for service in Service::ALL {
             let file = self.folder.join(service.name()).join(chassis::secrets::FILE);
@@ -134,10 +156,7 @@ impl Prepare {
                 ),
             }
         }
-        match known {
-            Some((_, secret)) => Ok(secret),
-            None => Ok(random::<32>()?.to_vec()),
-        }
+        Ok(known.map(|(_, secret)| secret))
     }
 }
 

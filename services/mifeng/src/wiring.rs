@@ -94,7 +94,10 @@ impl Plan {
         let lock = lock(&self.data)?;
         let secrets = match &self.secret_file {
             Some(file) => Secrets::from_file(file)?,
-            None => Secrets::open_or_create(&self.data)?,
+            None => {
+                Secrets::create_beside(&self.data, &[pass::ROOT_SECRET])?;
+                Secrets::open_or_create(&self.data)?
+            }
         };
         let (tokens, stop) = (Tokens::new(&secrets), CancellationToken::new());
         let access = AccessLayer::new(tokens.clone(), &secrets, self.clock.clone(), self.demonstration);

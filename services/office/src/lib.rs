@@ -51,6 +51,8 @@ pub mod gate {
     pub mod memory;
     /// What it has recorded.
     pub mod journal;
+    /// When passes are good for going out.
+    pub mod limits;
     /// Who it is, which keys it believes, who is suspended.
     pub mod folder;
     /// The gate's time.

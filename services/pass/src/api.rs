@@ -9,15 +9,16 @@ use chassis::{
 use chrono::{DateTime, Utc};
 use credential::keys::KeySet;
 use proto::pass::v1::{
-    self, CheckPassRequest, CheckPassResponse, Crossing, GetHolderRequest, IssuePassRequest, ListCrossingsRequest,
-    ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass, PassKind, Reason, RecordCrossingRequest,
-    ReinstatePassRequest, RenewPassRequest, ReplacePassRequest, ReportLostRequest, RevokePassRequest,
-    SuspendPassRequest, holder_event, pass_service_server::PassService,
+    self, Access, CheckPassRequest, CheckPassResponse, Crossing, Direction, GetHolderRequest, IssuePassRequest,
+    ListCrossingsRequest, ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass, PassKind, Reason,
+    RecordCrossingRequest, ReinstatePassRequest, RenewPassRequest, ReplacePassRequest, ReportLostRequest,
+    RevokePassRequest, SuspendPassRequest, holder_event, pass_service_server::PassService,
 };
 use tonic::{Request, Response, Status};
 
 use crate::{
     domain::{
+        access::Limits,
         device::{self, Device},
         gate::{Passage, judge},
         gate_day::{self, Passed, Place},
@@ -58,14 +59,14 @@ pub(crate) struct Api {
 impl PassService for Api {
     async fn issue_pass(&self, request: Request<IssuePassRequest>) -> Result<Response<Pass>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
-        let IssuePassRequest { resident, surname, kind, .. } = request.into_inner();
-        self.give(&call, Holder::issue, (&resident, &surname, kind)).await
+        let IssuePassRequest { resident, surname, kind, access, .. } = request.into_inner();
+        self.give(&call, Holder::issue, (&resident, &surname, kind, access)).await
     }
 
     async fn renew_pass(&self, request: Request<RenewPassRequest>) -> Result<Response<Pass>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
-        let RenewPassRequest { resident, surname, kind, .. } = request.into_inner();
-        self.give(&call, Holder::renew, (&resident, &surname, kind)).await
+        let RenewPassRequest { resident, surname, kind, access, .. } = request.into_inner();
+        self.give(&call, Holder::renew, (&resident, &surname, kind, access)).await
     }
 
     async fn report_lost(&self, request: Request<ReportLostRequest>) -> Result<Response<Pass>, Status> {
@@ -78,8 +79,8 @@ impl PassService for Api {
 
     async fn replace_pass(&self, request: Request<ReplacePassRequest>) -> Result<Response<Pass>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
-        let ReplacePassRequest { resident, surname, kind, .. } = request.into_inner();
-        self.give(&call, Holder::replace, (&resident, &surname, kind)).await
+        let ReplacePassRequest { resident, surname, kind, access, .. } = request.into_inner();
+        self.give(&call, Holder::replace, (&resident, &surname, kind, access)).await
     }
 
     async fn suspend_pass(&self, request: Request<SuspendPassRequest>) -> Result<Response<Pass>, Status> {
@@ -160,6 +161,7 @@ impl PassService for Api {
         let mut fields = Fields::new();
         let code = fields.required("code", &request.code, MOST_CODE);
         let gate = fields.path("gate", ["compounds", "gates"], &request.gate);
+        let direction = Some(request.direction()).filter(|direction| *direction != Direction::Unspecified);
         let gate = fields.read(gate)?;
         let found = if self.remembered.caught_up(&call).await.is_ok() {
             let [compound, gate] = &gate;
@@ -171,7 +173,15 @@ impl PassService for Api {
             let gate = find_gate(&mut db, &call, &gate).await?;
             self.lookup(&gate, &*self.keys().await?, call.now).scan(&mut db, code).await?
         };
-        let passage = Passage { who: found.who(), at: call.now, direction: None, measured: None, fever_from: None };
+        let (limits, outings) = if found.is_restricted() {
+            let mut db = self.views.read(&call).await?;
+            let method = method::in_force(&mut db, call.now).await.map_err(fault)?;
+            found.limits(&mut db, method.as_ref(), call.now).await?
+        } else {
+            (Limits::default(), 0)
+        };
+        let passage =
+            Passage { who: found.who(), at: call.now, direction, measured: None, fever_from: None, limits, outings };
         let verdict = resources::verdict(&judge(&passage), found.shown_resident());
         Ok(Response::new(CheckPassResponse { verdict: Some(verdict) }))
     }
@@ -192,15 +202,17 @@ impl PassService for Api {
             Some(gate) => gate,
             None => find_gate(&mut db, &call, &reported.gate).await?,
         };
-        let fever_from =
-            method::in_force(&mut db, reported.at).await.map_err(fault)?.map(|method| method.fever_decicelsius);
+        let method = method::in_force(&mut db, reported.at).await.map_err(fault)?;
+        let fever_from = method.as_ref().map(|method| method.fever_decicelsius);
         let keys = self.keys().await?;
         let lookup = self.lookup(&gate, &keys, reported.at);
         let found = identify(&lookup, &mut db, &reported.identity).await?;
-        drop(db);
         let Reported { at, direction, measured, .. } = reported;
+        let (limits, outings) = found.limits(&mut db, method.as_ref(), at).await?;
+        drop(db);
+        let (who, direction_said, measured_now) = (found.who(), Some(direction), Some(measured));
         let passage =
-            Passage { who: found.who(), at, direction: Some(direction), measured: Some(measured), fever_from };
+            Passage { who, at, direction: direction_said, measured: measured_now, fever_from, limits, outings };
         let judgement = judge(&passage);
         let crossing_id = call.id("crossing");
         let gate_name = format!("compounds/{}/gates/{}", gate.compound_id, gate.id);
@@ -221,6 +233,7 @@ impl PassService for Api {
             measured,
             person: found.into_person(),
             judgement: &judgement,
+            counts_outings: limits.outings.is_some(),
         });
         let stream = gate_day::stream_id(&gate.id, at);
         Ok(self.ledger.collect(&call, &stream, decision, crossing).await?.into_response())
@@ -293,15 +306,16 @@ impl Api {
         &self,
         call: &Call,
         by: fn(&Holder, Issue) -> Result<Vec<holder_event::Event>, Refused>,
-        (resident, surname, kind): (&str, &str, i32),
+        (resident, surname, kind, access): (&str, &str, i32, i32),
     ) -> Result<Response<Pass>, Status> {
         let mut fields = Fields::new();
         let resident = fields.name("resident", "residents", resident);
         fields.at_most("surname", surname, 20);
         let kind = if kind == 0 { Some(PassKind::Paper) } else { fields.one_of::<PassKind>("kind", kind) };
-        let (resident, kind) = fields.read(resident.zip(kind))?;
+        let access = if access == 0 { Some(Access::Unspecified) } else { fields.one_of::<Access>("access", access) };
+        let ((resident, kind), access) = fields.read(resident.zip(kind).zip(access))?;
         let home = self.home(call, &resident).await?;
-        let wanted = Wanted { by, resident: &resident, home: &home, surname, kind };
+        let wanted = Wanted { by, resident: &resident, home: &home, surname, kind, access };
         Ok(self.issuing.give(call, wanted).await?.into_response())
     }
 

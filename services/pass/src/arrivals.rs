@@ -21,7 +21,7 @@ use crate::{
         gate_day::{self, Passed, Person, Place, Reported},
         holder::Holder,
     },
-    issuing,
+    issuing, passage,
     past::Past,
     projections::{gates::Gate, method, residents},
     resources::fault,
@@ -52,6 +52,8 @@ pub(crate) struct Arrivals<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) sent: &'a RecordCrossingsRequest,
     pub(crate) past: Past<'a>,
+    /// What is recalled now; absent while it is not all known.
+    pub(crate) recalls: Option<&'a Roll>,
 }
 
 /// What every crossing must say.
@@ -87,6 +89,8 @@ struct Known {
     lives_here: bool,
     /// The last thing that was said about the holder before.
     since: Option<DateTime<Utc>>,
+    /// Since when the pass that was shown had been recalled by then.
+    recalled: Option<DateTime<Utc>>,
 }
 
 /// In both languages.
@@ -107,9 +111,17 @@ impl Arrivals<'_> {
         let measured = (crossing.temperature_decicelsius != 0)
             .then_some(Measured { decicelsius: crossing.temperature_decicelsius, mask: crossing.mask });
         let method = method::of_time(self.methods, said.at);
+        let limits = method.map(|method| method.limits).unwrap_or_default();
+        let outings = match &whom {
+            Whom::Shown { number, known } => match known.holder.find_pass(number) {
+                Some(pass) => passage::outings(self.db, limits, pass, number, said.at).await?,
+                None => 0,
+            },
+            _ => 0,
+        };
         let judged = whom.who().map(|who| {
             let fever_from = method.map(|method| method.fever_decicelsius);
-            judge(&Passage { who, at: said.at, direction: Some(said.direction), measured, fever_from })
+            judge(&Passage { who, at: said.at, direction: Some(said.direction), measured, fever_from, limits, outings })
         });
         let findings: Vec<Finding> = crossing.findings().collect();
         let conflict =
@@ -129,6 +141,7 @@ impl Arrivals<'_> {
             measured: Measured { decicelsius: crossing.temperature_decicelsius, mask: crossing.mask },
             person: whom.into_person(&said),
             judgement: &own,
+            counts_outings: limits.outings.is_some(),
         };
         let reported = Reported { device_id: self.device_id.to_owned(), typed, judged, unknown_since, conflict };
         let day = gate_day::stream_id(&self.gate.id, said.at);
@@ -197,7 +210,14 @@ impl Arrivals<'_> {
                 let (holder, since) = self.past.of(&resident_id, at, "").await?;
                 let serves = self.gate.serves(self.db, &home.residence.compound_id).await.map_err(fault)?;
                 let lives_here = serves && !home.moved_out;
-                Ok(Whom::ByHand(Known { resident_id, holder, residence: home.residence, lives_here, since }))
+                Ok(Whom::ByHand(Known {
+                    resident_id,
+                    holder,
+                    residence: home.residence,
+                    lives_here,
+                    since,
+                    recalled: None,
+                }))
             }
             Identity::Visitor(visitor) => {
                 let guarantor = self.guarantor(visitor, named, at).await?;
@@ -234,12 +254,20 @@ impl Arrivals<'_> {
         } else {
             self.past.of(&resident_id, at, &number).await?
         };
-        Ok(Some((number, Known { resident_id, holder, residence, lives_here, since })))
+        // Late or not: a gate that had not heard of a recall is behind it, and nothing in the holder's own stream says so.
+        let recalled = match holder.find_pass(&number) {
+            Some(pass) if self.recalls.is_none_or(|roll| roll.was_ever_recalled(pass)) => {
+                self.past.recalled(pass, at).await?
+            }
+            _ => None,
+        };
+        Ok(Some((number, Known { resident_id, holder, residence, lives_here, since, recalled })))
     }
 
     /// When the centre came to know what the gate did not.
     async fn since(&mut self, whom: &Whom, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Status> {
         match whom {
+            Whom::Shown { known: Known { recalled: Some(since), .. }, .. } => Ok(Some(*since)),
             Whom::Shown { known, .. } | Whom::ByHand(known) => match known.since {
                 Some(since) => Ok(Some(since)),
                 None => Ok(self.past.of(&known.resident_id, at, "").await?.1),
@@ -260,6 +288,10 @@ impl Whom {
         match self {
             Self::Nobody => Some(Who::Scanned(Scan::Unreadable)),
             Self::Unnamed => None,
+            Self::Shown { number, known } if known.recalled.is_some() => {
+                let (resident, finding) = (known.at_the_gate(), Finding::Recalled);
+                Some(Who::Scanned(Scan::Void { number, resident, finding }))
+            }
             Self::Shown { number, known } => Some(Who::Scanned(Scan::Ours { number, resident: known.at_the_gate() })),
             Self::ByHand(known) => Some(Who::Known(known.at_the_gate())),
             Self::Visitor { exception, guarantor } => {

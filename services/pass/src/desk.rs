@@ -5,7 +5,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use chassis::{secrets::Secrets, timestamp};
+use chassis::{
+    secrets::{Key, Secrets},
+    timestamp,
+};
 use chrono::{DateTime, Utc};
 use credential::{
     code::Issuer,
@@ -23,7 +26,7 @@ use proto::pass::v1::Phone;
 use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 
-use crate::domain::{holder, keyring::Known};
+use crate::domain::{access::Access, holder, keyring::Known};
 
 pub struct Desk {
     secrets: Arc<Secrets>,
@@ -41,8 +44,10 @@ pub struct Written {
 }
 
 impl Desk {
-    pub fn new(secrets: &Arc<Secrets>) -> Self {
-        let root = SigningKey::ed25519(secrets.derive("pass root").expose_secret());
+    /// `root`: the seed of its own; without one it derives from the installation's secret.
+    pub fn new(secrets: &Arc<Secrets>, root: Option<Key>) -> Self {
+        let root = root.unwrap_or_else(|| secrets.derive("pass root"));
+        let root = SigningKey::ed25519(root.expose_secret());
         let tags = *secrets.derive("pass tags").expose_secret();
         Self { secrets: Arc::clone(secrets), root, tags }
     }
@@ -83,9 +88,17 @@ impl Desk {
         PassNumber::new(index, self.tag(&["number", command]))
     }
 
-    /// What stands for a compound in codes and on lists.
+    /// What derives from a compound's id; it stands for the compound unless another one has it.
     pub fn compound(&self, compound_id: &str) -> u16 {
         u16::from_be_bytes(self.tag(&["compound", compound_id]))
+    }
+
+    /// The same, and what comes next where another compound has that.
+    pub fn compound_candidate(&self, compound_id: &str, attempt: u32) -> u16 {
+        if attempt == 0 {
+            return self.compound(compound_id);
+        }
+        u16::from_be_bytes(self.tag(&["compound", compound_id, &attempt.to_string()]))
     }
 
     /// A pass that was issued, on paper: the same one always has the same code. `known`: its key.
@@ -140,8 +153,12 @@ impl Desk {
             number,
             issued,
             expires: hour(pass.expires)?,
-            compound: self.compound(&home.compound_id),
-            rule: Rule::Unrestricted,
+            compound: pass.compound.unwrap_or_else(|| self.compound(&home.compound_id)),
+            rule: match pass.access {
+                Access::Unrestricted => Rule::Unrestricted,
+                Access::Daytime => Rule::Daytime,
+                Access::Household { days } => Rule::OneOutingPer(days),
+            },
             household: self.tag(&["household", &home.compound_id, &home.household_id]),
             glance: Glance::of_surname(surname),
             photo_key: self.tag(&["photo", &pass.number]),

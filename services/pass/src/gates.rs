@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chassis::{
-    Call, Clock, Decision, Failure, Fields, Ledger, Refuse as _, Scope, Views, access::Tokens, page, timestamp,
+    Call, Clock, Decision, Failure, Fields, Ledger, Refuse as _, Remembered, Scope, Views, access::Tokens, page,
+    timestamp,
 };
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -20,7 +21,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     arrivals::Arrivals,
-    desk::Desk,
+    codes::Codes,
     domain::device::{self, Device, Place, Refused},
     past::Past,
     projections::{
@@ -43,8 +44,9 @@ const ENROLMENT: &str = "gate enrolment";
 pub(crate) struct GateApi {
     pub(crate) ledger: Ledger,
     pub(crate) views: Views,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) compound_codes: Codes,
     pub(crate) roll: Arc<Roll>,
+    pub(crate) remembered: Remembered,
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     /// Makes one-time codes and their digests.
@@ -174,6 +176,8 @@ impl GateService for GateApi {
             now: call.now,
             sent: &request,
             past: Past::new(&self.ledger),
+            // Until the memory is complete anything may have been recalled.
+            recalls: self.remembered.ready().then_some(&*self.roll),
         };
         let mut filed = Vec::with_capacity(new.len());
         for at in new {
@@ -244,6 +248,11 @@ impl GateApi {
         let gate = self.gate_of(&mut db, state).await?;
         let compounds = gate.compounds(&mut db).await.map_err(fault)?;
         let method = method::in_force(&mut db, call.now).await.map_err(fault)?;
+        drop(db);
+        let mut compound_codes = Vec::with_capacity(compounds.len());
+        for compound in &compounds {
+            compound_codes.extend(self.compound_codes.all(compound).await?.into_iter().map(u32::from));
+        }
         let name = format!("compounds/{}/gates/{}", gate.compound_id, gate.id);
         let mut person = Person {
             subject: format!("device/{device}"),
@@ -255,16 +264,23 @@ impl GateApi {
         person.set_role(Role::Guard);
         // Tokens go by the server's clock, also where a demonstration sets the time of its requests.
         let token = self.tokens.issue(&person, TOKEN_LIVES, self.clock.now()).map_err(Failure::Fault)?;
+        let limits = method.as_ref().map(|method| method.limits).unwrap_or_default();
+        let (daytime, outings) = (limits.daytime, limits.outings);
+        let number = |number: u32| i32::try_from(number).unwrap_or_default();
         let (method_version, fever_decicelsius) =
             method.map(|method| (method.version, method.fever_decicelsius)).unwrap_or_default();
         Ok(Equipment {
             name,
             device: format!("devices/{device}"),
-            compound_codes: compounds.iter().map(|compound| u32::from(self.desk.compound(compound))).collect(),
+            compound_codes,
             fever_decicelsius,
             method_version,
             server_time: Some(timestamp(call.now)),
             token: token.token,
+            daytime_from_hour: daytime.map_or(0, |hours| number(hours.from)),
+            daytime_to_hour: daytime.map_or(0, |hours| number(hours.to)),
+            outing_people: outings.map_or(0, |outings| number(outings.people)),
+            outing_days: outings.map_or(0, |outings| number(outings.days)),
         })
     }
 

@@ -9,11 +9,12 @@ use std::sync::{
 use anyhow::{Context as _, anyhow};
 use chassis::{Call, Decision, Done, Failure, Ledger, Views};
 use credential::{keys::Scope, number::PassNumber};
-use proto::pass::v1::{Pass, PassKind, holder_event::Event};
+use proto::pass::v1::{Access, Pass, PassKind, holder_event::Event};
 use tokio::sync::OnceCell;
 use tonic::Status;
 
 use crate::{
+    codes::Codes,
     desk::{self, Written},
     domain::{
         holder::{self, Holder, Issue, Refused},
@@ -35,6 +36,7 @@ const ATTEMPTS: usize = 10_000;
 pub(crate) struct Issuing {
     pub(crate) ledger: Ledger,
     pub(crate) views: Views,
+    pub(crate) codes: Codes,
     pub(crate) timekeeper: Timekeeper,
     pub(crate) last_index: Arc<OnceCell<AtomicU32>>,
 }
@@ -47,6 +49,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) home: &'a Home,
     pub(crate) surname: &'a str,
     pub(crate) kind: PassKind,
+    pub(crate) access: Access,
 }
 
 impl Issuing {
@@ -74,11 +77,17 @@ impl Issuing {
     }
 
     async fn number(&self, call: &Call, wanted: &Wanted<'_>, ring: &Keyring) -> Result<Done<Pass>, Status> {
-        let Wanted { by, resident, home, .. } = wanted;
+        let Wanted { by, resident, home, access, .. } = wanted;
         let mut db = self.views.read(call).await?;
         let method = method::in_force(&mut db, call.now).await.map_err(resources::fault)?;
         drop(db);
-        let pass_days = method.map(|method| method.pass_days);
+        let (pass_days, limits) = method.map(|method| (method.pass_days, method.limits)).unzip();
+        let limits = limits.unwrap_or_default();
+        // The pass is of where the qualification says that they live, or where the register does: both are given numbers.
+        let (holder, _) = self.ledger.load::<Holder>(resident).await?;
+        let lives = holder.qualification.as_ref().map_or(&home.residence, |qualification| &qualification.residence);
+        let place = (lives.compound_id.as_str(), lives.neighbourhood_id.as_str());
+        let compound = self.codes.number(call, place, &[], true).await?;
         let signing = ring.signing(Scope::Passes, desk::hour(call.now).map_err(Failure::Fault)?);
         let key_id = signing.context("finding the key that signs now").map_err(Failure::Fault)?.key.id;
         // A recall that its caller has seen is known here; where the record is still being read, the pass there is stays.
@@ -89,7 +98,8 @@ impl Issuing {
             let number = number.ok_or_else(|| Failure::Fault(anyhow!("all status indices are used up")))?;
             let decide = |holder: &Holder, _| -> Result<_, Refused> {
                 let recalled = holder.pass().is_some_and(|pass| self.timekeeper.roll.recalled(pass));
-                let events = by(holder, Issue { number, now: call.now, pass_days, key_id, recalled })?;
+                let (now, access) = (call.now, *access);
+                let events = by(holder, Issue { number, now, pass_days, key_id, recalled, access, limits, compound })?;
                 let new = !events.is_empty();
                 let decision =
                     Decision::new(events).office(home.residence.neighbourhood_id.as_str()).subject(*resident);

@@ -6,10 +6,14 @@ pub mod desk;
 pub mod domain {
     /// Who may ask about whose contacts.
     pub mod co_presence;
-    /// A device at a gate, and how far its crossings are on record.
-    pub mod device;
     /// What a gate has to expect.
     pub mod forecast;
+    /// When somebody may go out.
+    pub mod access;
+    /// A device at a gate, and how far its crossings are on record.
+    pub mod device;
+    /// By which codes name a compound.
+    pub mod compound_code;
     /// What a gate decides.
     pub mod gate;
     /// What a gate has on record.
@@ -41,6 +45,7 @@ mod projections {
     pub(crate) mod nameless;
     pub(crate) mod presence;
     pub(crate) mod queries;
+    pub(crate) mod outings;
     pub(crate) mod residents;
 }
 /// What a gate is answered from.
@@ -59,6 +64,8 @@ mod gates;
 mod presence;
 /// The edge for a confirmed case's contacts.
 mod co_presence;
+/// Numbers for compounds.
+mod codes;
 /// Numbers and codes for those who are eligible.
 mod issuing;
 /// Who stands at the gate.
@@ -87,13 +94,14 @@ use tonic::service::RoutesBuilder;
 use crate::{
     api::{Api, verification::VerificationApi},
     co_presence::CoPresenceApi,
+    codes::Codes,
     desk::Desk,
     gates::GateApi,
     issuing::Issuing,
     presence::PresenceApi,
     projections::{
         confirmed_cases::ConfirmedCases, conflicts::Conflicts, crossings::Crossings, devices::Devices, gates::Gates,
-        holders::Holders, hours::Hours, method::MethodInForce, nameless::Nameless, queries::Queries,
+        holders::Holders, hours::Hours, method::MethodInForce, nameless::Nameless, outings::Outings, queries::Queries,
         residents::Residents,
     },
     publishing::Publisher,
@@ -101,6 +109,10 @@ use crate::{
     roll::Roll,
     timekeeping::Timekeeper,
 };
+
+/// The file, beside the installation's own secret, that holds the root of all passes: whoever has only the other one can sign no set
+/// of keys. Installations from before it have none.
+pub const ROOT_SECRET: &str = "pass-root.secret";
 
 /// The service's log, and its name.
 const LOG: &str = "pass";
@@ -140,11 +152,22 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
                 Box::new(Nameless),
                 Box::new(ConfirmedCases),
                 Box::new(Queries),
+                Box::new(Outings),
             ],
         )
         .await?;
-    host.react(LOG, Box::new(Reactions { ledger: ledger.clone() })).await?;
-    let desk = Arc::new(Desk::new(&host.secrets));
+    let root = host.secrets.beside(ROOT_SECRET)?;
+    if root.is_none() {
+        tracing::warn!(
+            "{ROOT_SECRET} does not lie beside {}: the root of all passes derives from that one secret, as in installations from \
+             before there were two. Where there was one, put it back: gates believe no other root",
+            host.secrets.file().display()
+        );
+    }
+    let desk = Arc::new(Desk::new(&host.secrets, root));
+    let codes = Codes { ledger: ledger.clone(), desk: Arc::clone(&desk) };
+    let reactions = Reactions { ledger: ledger.clone(), codes: codes.clone(), views: views.clone() };
+    host.react(LOG, Box::new(reactions)).await?;
     let roll = Arc::new(Roll::new(Arc::clone(&desk)));
     let remembered = host.remember(LOG, Arc::clone(&roll) as Arc<dyn Memory>).await?;
     let timekeeper = Timekeeper {
@@ -166,8 +189,13 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
     host.tracker().spawn(async move {
         stop.run_until_cancelled(keeping.run()).await;
     });
-    let issuing =
-        Issuing { ledger: ledger.clone(), views: views.clone(), timekeeper, last_index: Arc::new(OnceCell::new()) };
+    let issuing = Issuing {
+        ledger: ledger.clone(),
+        views: views.clone(),
+        codes,
+        timekeeper,
+        last_index: Arc::new(OnceCell::new()),
+    };
     Ok(Api { ledger, views, issuing, roll, remembered })
 }
 
@@ -175,8 +203,9 @@ fn gates(host: &Host, api: &Api) -> GateApi {
     GateApi {
         ledger: api.ledger.clone(),
         views: api.views.clone(),
-        desk: Arc::clone(&api.issuing.timekeeper.desk),
+        compound_codes: api.issuing.codes.clone(),
         roll: Arc::clone(&api.roll),
+        remembered: api.remembered.of(LOG),
         tokens: Tokens::new(&host.secrets),
         clock: host.clock.clone(),
         codes: *host.secrets.derive("gate enrolment").expose_secret(),

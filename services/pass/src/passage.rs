@@ -24,12 +24,13 @@ use tonic::Status;
 
 use crate::{
     domain::{
+        access::{Access, Limits},
         gate::{Guarantor, Resident, Scan, Who},
         gate_day::Person,
-        holder::Holder,
+        holder::{self, Holder},
     },
     issuing,
-    projections::{gates::Gate, residents},
+    projections::{self, gates::Gate, method::Method, residents},
     resources::fault,
     roll::{self, Roll},
 };
@@ -232,6 +233,28 @@ impl Found {
         }
     }
 
+    /// R18: how often the household went out, where the pass counts outings; and the numbers that hold for it.
+    pub(crate) async fn limits(
+        &self,
+        db: &mut AnyConnection,
+        method: Option<&Method>,
+        at: DateTime<Utc>,
+    ) -> Result<(Limits, u32), Status> {
+        let limits = method.map(|method| method.limits).unwrap_or_default();
+        let Some((pass, number)) = self.pass() else { return Ok((limits, 0)) };
+        Ok((limits, outings(db, limits, pass, number, at).await?))
+    }
+
+    /// Whether anything but the pass itself keeps its holder in.
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.pass().is_some_and(|(pass, _)| pass.access != Access::Unrestricted)
+    }
+
+    fn pass(&self) -> Option<(&holder::Pass, &str)> {
+        let Self::Scanned { number, resident, .. } = self else { return None };
+        Some((resident.holder.find_pass(number)?, number))
+    }
+
     /// Who it was, for the answer: people of another neighbourhood stay nameless.
     pub(crate) fn shown_resident(&self) -> &str {
         match self {
@@ -249,6 +272,19 @@ impl Found {
             Self::Visitor { visitor, .. } => Person { visitor: Some(visitor), ..Person::default() },
         }
     }
+}
+
+/// How often the household of this pass went out by then, within the days of its quota; 0 where it has none.
+pub(crate) async fn outings(
+    db: &mut AnyConnection,
+    limits: Limits,
+    pass: &holder::Pass,
+    number: &str,
+    at: DateTime<Utc>,
+) -> Result<u32, Status> {
+    let Some(quota) = limits.quota(pass.access) else { return Ok(0) };
+    let household = &pass.residence.household_id;
+    projections::outings::count(db, household, (quota.since(at), at), number).await.map_err(fault)
 }
 
 impl Known {

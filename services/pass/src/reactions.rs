@@ -4,18 +4,20 @@
 use std::convert::Infallible;
 
 use async_trait::async_trait;
-use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Refusal, Refuse};
+use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Refusal, Refuse, Views};
 use proto::{
     isolation::v1::{Kind, ReleaseReason, order_event},
     pass::v1::{Reason, holder_event},
-    registry::v1::{Residence, resident_event},
+    registry::v1::{Residence, compound_event, resident_event},
     screening::v1::{Measure, Outcome, case_event},
 };
 
-use crate::{domain::holder::Holder, facts::foreign};
+use crate::{codes::Codes, domain::holder::Holder, facts::foreign, projections::gates};
 
 pub(crate) struct Reactions {
     pub(crate) ledger: Ledger,
+    pub(crate) codes: Codes,
+    pub(crate) views: Views,
 }
 
 /// Of one person, each merged into the next.
@@ -34,6 +36,8 @@ impl Reaction for Reactions {
             self.of_order(record, call, event).await
         } else if let Some(event) = foreign::<resident_event::Event>(record)? {
             self.of_resident(record, call, &event).await
+        } else if let Some(compound_event::Event::Opened(opened)) = foreign::<compound_event::Event>(record)? {
+            self.of_compound(&record.stream_id, &opened.neighbourhood_id, call).await
         } else {
             Ok(())
         }
@@ -129,6 +133,17 @@ impl Reactions {
         }
     }
 
+    /// A compound that joins gets its number before it has passes: not that of another one, nor what stands in passes of one that
+    /// was there before compounds were numbered.
+    async fn of_compound(&self, compound: &str, office: &str, call: &Call) -> Result<(), Failure> {
+        let mut db = self.views.connection().await.map_err(unreadable)?;
+        let known = gates::all_compounds(&mut db).await.map_err(|error| Failure::Unavailable(error.into()))?;
+        drop(db);
+        let others: Vec<u16> =
+            known.iter().filter(|other| *other != compound).map(|other| self.codes.desk.compound(other)).collect();
+        self.codes.number(call, (compound, office), &others, false).await.map(drop)
+    }
+
     async fn decide(
         &self,
         call: &Call,
@@ -165,6 +180,10 @@ impl Reactions {
         }
         Ok(())
     }
+}
+
+fn unreadable(status: tonic::Status) -> Failure {
+    Failure::Unavailable(anyhow::Error::new(status).context("reading the views"))
 }
 
 /// Reactions do not refuse.

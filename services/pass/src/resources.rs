@@ -27,6 +27,7 @@ pub(crate) fn pass(resident: &str, holder: &Holder) -> Option<v1::Pass> {
         recalled: false,
         phone: None,
         renew_time: Some(timestamp(pass.renewable_from())),
+        access: pass.access.kind().into(),
     })
 }
 

@@ -15,7 +15,7 @@ use credential::{
     time::{Hour, Second},
 };
 use proto::{
-    pass::v1::{device_event, holder_event, keyring_event, recall_event, suspension_list_event},
+    pass::v1::{compound_code_event, device_event, holder_event, keyring_event, recall_event, suspension_list_event},
     registry::v1::compound_event,
 };
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::{
     desk::Desk,
     domain::{
+        compound_code::CompoundCode,
         holder::{Holder, Pass},
         keyring::{Keyring, Known},
         listing::{Change, Listing},
@@ -49,6 +50,7 @@ struct Remembered {
     /// The last hour in which a pass of the key is valid.
     needed_until: HashMap<u8, Hour>,
     recalls: HashMap<String, Recall>,
+    codes: HashMap<String, CompoundCode>,
     retired_devices: HashSet<String>,
     listing: Listing,
 }
@@ -129,6 +131,11 @@ impl Roll {
         by_key || known.recall_before(&pass.residence.compound_id).is_some_and(|before| pass.issued < before)
     }
 
+    /// Whether this pass is recalled, or may have been before a recall was lifted.
+    pub(crate) fn was_ever_recalled(&self, pass: &Pass) -> bool {
+        self.recalled(pass) || self.read().recalls.contains_key(&pass.residence.compound_id)
+    }
+
     /// The pass of a resident that counts, if it was recalled.
     pub(crate) fn is_recalled(&self, resident: &str) -> bool {
         let holder = self.read().holders.get(resident).cloned();
@@ -207,7 +214,12 @@ impl Memory for Roll {
         } else if let Some(event) = own::<recall_event::Event>(record)? {
             let line = self.write().of_recall(&record.stream_id, &event);
             let before = line.and_then(|before| Hour::of_unix(before.timestamp()));
-            Some(vec![Change::Line { compound: self.desk.compound(&record.stream_id), before }])
+            let derived = self.desk.compound(&record.stream_id);
+            let known = self.read().codes.get(&record.stream_id).copied().unwrap_or_default();
+            Some(known.all(derived).into_iter().map(|compound| Change::Line { compound, before }).collect())
+        } else if let Some(event) = own::<compound_code_event::Event>(record)? {
+            self.write().codes.entry(record.stream_id.clone()).or_default().evolve(&event);
+            None
         } else if let Some(event) = own::<device_event::Event>(record)? {
             if let device_event::Event::Retired(_) = event {
                 self.write().retired_devices.insert(record.stream_id.clone());

@@ -93,7 +93,7 @@ fn border_pair(kind: Kind, (place, neighbour): &(String, String)) -> MethodChang
     })
 }
 
-fn numbers(content: &MethodContent) -> [(&'static str, String); 9] {
+fn numbers(content: &MethodContent) -> [(&'static str, String); 13] {
     [
         ("home", content.home.clone()),
         ("min_hours", content.min_hours.to_string()),
@@ -104,5 +104,9 @@ fn numbers(content: &MethodContent) -> [(&'static str, String); 9] {
         ("window_days", content.window_days.to_string()),
         ("escalation_hours", content.escalation_hours.to_string()),
         ("lag_days", content.lag_days.to_string()),
+        ("daytime_from_hour", content.daytime_from_hour.to_string()),
+        ("daytime_to_hour", content.daytime_to_hour.to_string()),
+        ("outing_people", content.outing_people.to_string()),
+        ("outing_days", content.outing_days.to_string()),
     ]
 }

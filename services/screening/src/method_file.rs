@@ -37,6 +37,14 @@ pub struct MethodFile {
     pub window_days: Option<i32>,
     #[serde(default)]
     pub lag_days: Option<i32>,
+    #[serde(default)]
+    pub daytime_from_hour: Option<i32>,
+    #[serde(default)]
+    pub daytime_to_hour: Option<i32>,
+    #[serde(default)]
+    pub outing_people: Option<i32>,
+    #[serde(default)]
+    pub outing_days: Option<i32>,
     pub key_areas: Vec<Area>,
     /// Two cities each.
     #[serde(default)]
@@ -94,6 +102,10 @@ pub fn sample_content() -> v1::MethodContent {
         window_days: sample.window_days.unwrap_or_default(),
         lag_days: sample.lag_days.unwrap_or_default(),
         home: sample.home.clone().unwrap_or_default(),
+        daytime_from_hour: sample.daytime_from_hour.unwrap_or_default(),
+        daytime_to_hour: sample.daytime_to_hour.unwrap_or_default(),
+        outing_people: sample.outing_people.unwrap_or_default(),
+        outing_days: sample.outing_days.unwrap_or_default(),
     }
 }
 

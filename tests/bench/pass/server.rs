@@ -103,7 +103,11 @@ impl Street {
         let village = Village::found(&house, "330212002001").await;
         village.publish_method(&house).await;
         let host = house.running().host();
-        let (ledger, desk, now) = (host.ledger("pass").await?, Desk::new(&host.secrets), host.clock.now());
+        let (ledger, desk, now) = (
+            host.ledger("pass").await?,
+            Desk::new(&host.secrets, host.secrets.beside(pass::ROOT_SECRET)?),
+            host.clock.now(),
+        );
         let home = Residence {
             neighbourhood_id: bare(&village.neighbourhood),
             compound_id: bare(&village.compound),
@@ -142,7 +146,7 @@ impl Street {
                         }
                         Way::Check => {
                             let code = codes[number % codes.len()].clone();
-                            let request = CheckPassRequest { gate: gate.clone(), code };
+                            let request = CheckPassRequest { gate: gate.clone(), code, direction: 0 };
                             let answer = PassServiceClient::new(connection).check_pass(request).await?.into_inner();
                             let verdict = answer.verdict.unwrap_or_default();
                             ensure!(verdict.decision() == Gate::Allowed, "a good code was refused: {verdict:?}");
@@ -181,7 +185,7 @@ impl Street {
             let committed = Instant::now();
             let number = number(index)?.to_string();
             loop {
-                let request = CheckPassRequest { gate: self.village.gate.clone(), code: number.clone() };
+                let request = CheckPassRequest { gate: self.village.gate.clone(), code: number.clone(), direction: 0 };
                 let answer = PassServiceClient::new(guard.clone()).check_pass(request).await?.into_inner();
                 if answer.verdict.unwrap_or_default().findings().any(|finding| finding == Finding::Isolated) {
                     break;
@@ -205,6 +209,7 @@ async fn issue(ledger: &Ledger, home: &Residence, index: u32, now: DateTime<Utc>
         residence: Some(home.clone()),
         issued: Some(timestamp(pass.issued)),
         key_id: pass.key_id.into(),
+        ..holder_event::Issued::default()
     };
     let events = vec![holder_event::Event::Qualified(qualified), holder_event::Event::Issued(issued)];
     let decision = Decision::new(events).office(home.neighbourhood_id.as_str()).subject(resident(index));
@@ -222,6 +227,8 @@ fn pass_of(home: &Residence, index: u32, now: DateTime<Utc>) -> anyhow::Result<h
         residence: home.clone(),
         standing: Standing::Active,
         key_id: 1,
+        access: pass::domain::access::Access::Unrestricted,
+        compound: None,
     })
 }
 

@@ -165,6 +165,7 @@ fn holder(number: usize) -> Write {
             expires: time("2020-02-25T08:00:00+08:00"),
             residence: Some(residence(number)),
             key_id: 1,
+            ..Issued::default()
         }),
     ];
     write(&resident_id, number, &events)

@@ -32,7 +32,7 @@ fn all(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn what_is_made_once_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(prepare(dir.path(), &[], "2026-11-25").unwrap().len(), 6 * 5 + 1 + 2 * 3 + 1 + 2);
+    assert_eq!(prepare(dir.path(), &[], "2026-11-25").unwrap().len(), 6 * 5 + 1 + 1 + 2 * 3 + 1 + 2);
     let first = all(dir.path());
     assert!(prepare(dir.path(), &[], "2026-11-26").unwrap().is_empty());
     assert_eq!(all(dir.path()), first);
@@ -56,6 +56,17 @@ fn services_share_the_root_secret_and_no_password() {
 }
 
 #[test]
+fn the_root_of_passes_is_the_pass_services_alone_and_an_older_installation_goes_on_without() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path(), &[], "2026-11-25").unwrap();
+    let holders: Vec<PathBuf> = all(dir.path()).into_keys().filter(|file| file.ends_with(pass::ROOT_SECRET)).collect();
+    assert_eq!(holders, [dir.path().join("pass").join(pass::ROOT_SECRET)]);
+    assert_ne!(fs::read(&holders[0]).unwrap(), fs::read(dir.path().join("pass/root.secret")).unwrap());
+    fs::remove_file(&holders[0]).unwrap();
+    assert!(prepare(dir.path(), &[], "2026-11-25").unwrap().is_empty());
+}
+
+#[test]
 fn nobody_but_the_owner_can_read_any_of_it() {
     let dir = tempfile::tempdir().unwrap();
     prepare(&dir.path().join("secrets"), &[], "2026-11-25").unwrap();
@@ -73,7 +84,8 @@ fn a_half_made_folder_is_completed_around_what_is_there() {
     let whole = all(dir.path());
     for lost in whole.keys().filter(|file| !file.ends_with("lock")) {
         // Without the key a new authority would be needed, which is for people to decide.
-        if lost.ends_with("authority/authority.key") {
+        // The root of passes is made with the installation: gates would believe no other.
+        if lost.ends_with("authority/authority.key") || lost.ends_with(pass::ROOT_SECRET) {
             continue;
         }
         fs::remove_file(lost).unwrap();

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use proto::pass::v1::{
-    CheckPassRequest, CheckPassResponse, GetHolderRequest, ListHoldersRequest, Reason, ReinstatePassRequest,
+    CheckPassRequest, CheckPassResponse, Direction, GetHolderRequest, ListHoldersRequest, Reason, ReinstatePassRequest,
     ReportLostRequest, RevokePassRequest, SuspendPassRequest, Verdict, pass_service_client::PassServiceClient,
 };
 
@@ -36,7 +36,9 @@ pub enum Command {
 #[derive(Subcommand)]
 pub enum Pass {
     /// Issues a pass to a resident who qualifies, and prints its code
-    #[command(after_help = "Example:\n  mifeng pass issue 019c31 --surname 张")]
+    #[command(
+        after_help = "Example:\n  mifeng pass issue 019c31 --surname 张\n  mifeng pass issue 019c31 --access daytime"
+    )]
     Issue(giving::Giving),
     /// Another pass without a new scan while nothing has changed: in the last quarter of the old one's life, after it, or where
     /// it was recalled. The old number no longer counts
@@ -109,6 +111,9 @@ pub enum Pass {
         /// By default the gate of the token
         #[arg(long, value_parser = typed::gate)]
         gate: Option<String>,
+        /// Going in or out; by default only the pass is looked at
+        #[arg(long, value_parser = typed::word(Direction::as_str_name))]
+        direction: Option<Direction>,
         #[command(flatten)]
         ask: Ask,
     },
@@ -211,10 +216,11 @@ impl Pass {
             Self::Inspect(inspect) => inspect.run(),
             Self::Print(print) => print.run().await,
             Self::List { compound, listing, ask } => list(compound.unwrap_or_default(), &listing, &ask).await,
-            Self::Check { code, gate, ask } => {
+            Self::Check { code, gate, direction, ask } => {
+                let direction = direction.unwrap_or_default().into();
                 let gate = ask.gate(gate).await?;
                 let mut client = PassServiceClient::new(ask.connection()?);
-                show_check(&ask, &client.check_pass(CheckPassRequest { gate, code }).await?.into_inner())
+                show_check(&ask, &client.check_pass(CheckPassRequest { gate, code, direction }).await?.into_inner())
             }
         }
     }

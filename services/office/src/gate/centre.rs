@@ -10,9 +10,10 @@ use std::{
 use anyhow::{Context as _, ensure};
 use chassis::{client::Connection, refusal::Spoken};
 use proto::pass::v1::{
-    CheckPassRequest, Gate, GetGateRequest, GetKeySetRequest, GetSuspensionListRequest, RecordCrossingsRequest,
-    RecordCrossingsResponse, Verdict, WatchSuspensionListRequest, gate_service_client::GateServiceClient,
-    pass_service_client::PassServiceClient, verification_service_client::VerificationServiceClient,
+    CheckPassRequest, Direction, Gate, GetGateRequest, GetKeySetRequest, GetSuspensionListRequest,
+    RecordCrossingsRequest, RecordCrossingsResponse, Verdict, WatchSuspensionListRequest,
+    gate_service_client::GateServiceClient, pass_service_client::PassServiceClient,
+    verification_service_client::VerificationServiceClient,
 };
 use tokio::sync::Notify;
 use tonic::{Code, Status};
@@ -58,11 +59,11 @@ impl Centre for Line {
 }
 
 impl Line {
-    /// What the centre says of a typed number, if it answers at once: somebody stands there.
-    pub async fn vouch(&self, gate: String, number: String) -> Option<Verdict> {
+    /// What the centre says of a code or a typed number, if it answers at once: somebody stands there.
+    pub async fn vouch(&self, gate: String, code: String, direction: Direction) -> Option<Verdict> {
         const AT_ONCE: Duration = Duration::from_secs(2);
         let mut client = PassServiceClient::new(self.0.clone());
-        let asked = client.check_pass(CheckPassRequest { gate, code: number });
+        let asked = client.check_pass(CheckPassRequest { gate, code, direction: direction.into() });
         tokio::time::timeout(AT_ONCE, asked).await.ok()?.ok()?.into_inner().verdict
     }
 }

@@ -17,6 +17,8 @@ use credential::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
+
 const SETTINGS: &str = "gate.json";
 const KEYS: &str = "keys.txt";
 const LIST: &str = "list.txt";
@@ -43,6 +45,9 @@ pub struct Settings {
     /// R14: tenths of a degree; 0 while no method is in force.
     pub fever_decicelsius: i32,
     pub method_version: String,
+    /// R18: of the method.
+    #[serde(default)]
+    pub limits: Limits,
     /// By how much the clock was slow, and when something was last on record.
     pub offset_ms: i64,
     pub latest: DateTime<Utc>,

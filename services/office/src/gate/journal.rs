@@ -64,6 +64,9 @@ pub struct Facts {
     pub expires: u16,
     /// R18: one outing of the household in so many days; 0: no such rule.
     pub outing_days: u8,
+    /// R18: good for going out by day alone.
+    #[serde(default)]
+    pub daytime: bool,
     /// Someone who lives here, not a visitor with a pass.
     pub resident: bool,
 }

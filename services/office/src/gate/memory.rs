@@ -7,7 +7,10 @@ use chassis::day_of;
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::pass::v1::{Decision, Direction};
 
-use super::journal::{Entry, Facts, Whom};
+use super::{
+    journal::{Entry, Facts, Whom},
+    limits::Outings,
+};
 
 /// The same pass in the same direction within this time is one passage, scanned twice.
 pub const AT_ONCE: TimeDelta = TimeDelta::minutes(3);
@@ -64,15 +67,15 @@ impl Memory {
         again.then_some(at)
     }
 
-    /// R18: whether somebody of the household was out on one of the last days, today among them. A pass that is scanned twice
-    /// goes out once.
-    pub fn outing_used(&self, number: &str, facts: &Facts, now: DateTime<Utc>) -> bool {
-        if facts.outing_days == 0 || self.scanned_twice(number, Direction::Out, now) {
+    /// R18: whether so many of the household were out on the last days, today among them. A pass that is scanned twice goes out
+    /// once.
+    pub fn outing_used(&self, number: &str, facts: &Facts, quota: Outings, now: DateTime<Utc>) -> bool {
+        if self.scanned_twice(number, Direction::Out, now) {
             return false;
         }
-        let first = day_of(now) - TimeDelta::days(i64::from(facts.outing_days) - 1);
+        let first = quota.first_day(now);
         let outings = self.outings.get(&(facts.compound, facts.household));
-        outings.into_iter().flatten().any(|at| day_of(*at) >= first)
+        outings.into_iter().flatten().filter(|at| day_of(**at) >= first).count() >= quota.people
     }
 
     fn scanned_twice(&self, number: &str, direction: Direction, now: DateTime<Utc>) -> bool {
@@ -90,7 +93,7 @@ mod tests {
     }
 
     fn facts(household: u8, outing_days: u8) -> Facts {
-        Facts { compound: 1, household: [household; 3], expires: 0, outing_days, resident: true }
+        Facts { compound: 1, household: [household; 3], expires: 0, outing_days, daytime: false, resident: true }
     }
 
     fn crossed(number: &str, direction: Direction, at: &str, facts: Facts) -> Entry {
@@ -115,12 +118,13 @@ mod tests {
     fn a_household_goes_out_once_in_its_days_whoever_of_it_goes() {
         let mut memory = Memory::default();
         memory.note(&crossed("p", Direction::Out, "2020-02-11T00:00:00Z", facts(1, 2)));
-        let used = |household, days, at| memory.outing_used("q", &facts(household, days), time(at));
-        assert!(used(1, 2, "2020-02-12T15:59:00Z"), "the day after");
-        assert!(!used(1, 2, "2020-02-12T16:00:00Z"), "the third day begins at midnight in Ningbo");
-        assert!(!used(2, 2, "2020-02-11T10:00:00Z"), "another household");
-        assert!(!used(1, 0, "2020-02-11T10:00:00Z"), "without the rule");
-        assert!(!memory.outing_used("p", &facts(1, 2), time("2020-02-11T00:02:00Z")), "scanned twice");
+        let one = Outings { people: 1, days: 2 };
+        let used = |household, quota, at| memory.outing_used("q", &facts(household, 2), quota, time(at));
+        assert!(used(1, one, "2020-02-12T15:59:00Z"), "the day after");
+        assert!(!used(1, one, "2020-02-12T16:00:00Z"), "the third day begins at midnight in Ningbo");
+        assert!(!used(2, one, "2020-02-11T10:00:00Z"), "another household");
+        assert!(!used(1, Outings { people: 2, days: 2 }, "2020-02-11T10:00:00Z"), "one of two");
+        assert!(!memory.outing_used("p", &facts(1, 2), one, time("2020-02-11T00:02:00Z")), "scanned twice");
     }
 
     #[test]

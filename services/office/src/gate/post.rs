@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use credential::number::PassNumber;
 use proto::pass::v1::{Decision, Direction, Finding, Verdict};
 
 use super::{
@@ -59,12 +58,22 @@ impl Post {
         Self { station, direction, waits: None }
     }
 
-    /// A typed number that only the centre knows, and that it should be asked about first.
-    pub fn unknown_number(&self, line: &str) -> Option<PassNumber> {
-        match Line::read(line) {
-            Line::Person(Person::Number(number), _) => Some(number).filter(|number| !self.station().knows(*number)),
-            _ => None,
-        }
+    /// What the centre should be asked about first: a typed number that only it knows, and whoever goes out with a household's
+    /// pass, since others of it may have left by another gate (R18).
+    pub fn question(&self, line: &str) -> Option<(String, Direction)> {
+        let Line::Person(person, reading) = Line::read(line) else { return None };
+        let direction = reading.direction.unwrap_or(self.direction);
+        let station = self.station();
+        let code = match &person {
+            Person::Number(number) if !station.knows(*number) => return Some((number.to_string(), direction)),
+            Person::Number(number) => number.to_string(),
+            Person::Code(code) => code.clone(),
+            Person::Slip(_) | Person::Known { .. } | Person::Visitor { .. } => return None,
+        };
+        let looked = station.look(&person, direction, None).ok()?;
+        let counts = looked.seen.facts.as_ref().is_some_and(|facts| station.counts_outings(facts));
+        (direction == Direction::Out && counts && looked.seen.decision == Decision::Allowed)
+            .then_some((code, direction))
     }
 
     /// One line of the scanner or the keyboard. `vouched`: what the centre says of a typed number.

@@ -79,8 +79,8 @@ impl Run {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let mut over = false;
         while !over && let Some(typed) = lines.next_line().await? {
-            let vouched = match desk.post.unknown_number(&typed) {
-                Some(number) if !self.offline => line.vouch(desk.standing().gate, number.to_string()).await,
+            let vouched = match desk.post.question(&typed) {
+                Some((code, direction)) if !self.offline => line.vouch(desk.standing().gate, code, direction).await,
                 _ => None,
             };
             over = desk.take(&typed, vouched)?;

@@ -22,7 +22,8 @@ use proto::pass::v1::{Decision, Direction, Finding, Gate, RecordCrossingsRequest
 
 use super::{
     folder::{Settings, Trust},
-    journal::{Entry, Journal, Whom, lock},
+    journal::{Entry, Facts, Journal, Whom, lock},
+    limits::Limits,
     line::Person,
     looks::{Looked, of_code, shown, text},
     memory::Memory,
@@ -90,6 +91,7 @@ impl Station {
             compounds: &self.settings.compounds,
             list: self.trust.list.as_ref(),
             memory: &self.memory,
+            limits: self.settings.limits,
             now,
             direction,
         };
@@ -104,7 +106,14 @@ impl Station {
         Ok(match person {
             Person::Code(code) => {
                 let verdict = self.verify(code, now)?;
-                let seen = see(&Who::Code(&verdict), &around);
+                let mut seen = see(&Who::Code(&verdict), &around);
+                // Of a code that the gate has verified itself the centre knows better only who else of the household is out.
+                if seen.decision == Decision::Allowed
+                    && vouched.is_some_and(|vouched| vouched.findings().any(|finding| finding == Finding::Quota))
+                {
+                    (seen.decision, seen.findings) = (Decision::Refused, vec![Finding::Quota]);
+                    seen.quota = seen.facts.as_ref().and_then(|facts| self.settings.limits.quota(facts));
+                }
                 of_code(&verdict, seen)
             }
             Person::Number(number) => {
@@ -136,6 +145,11 @@ impl Station {
                 looked(&Who::Visitor { exception: *exception, guarantor: answers }, whom)
             }
         })
+    }
+
+    /// R18: whether this pass goes out only as often as its household may.
+    pub fn counts_outings(&self, facts: &Facts) -> bool {
+        self.settings.limits.quota(facts).is_some()
     }
 
     /// Whether only the centre can say whose number this is.
@@ -231,6 +245,7 @@ impl Station {
         self.settings.compounds = codes.collect();
         self.settings.fever_decicelsius = gate.fever_decicelsius;
         self.settings.method_version.clone_from(&gate.method_version);
+        self.settings.limits = Limits::of(gate);
         self.settings.gate.clone_from(&gate.name);
         self.settings.offset_ms = self.watch.offset().num_milliseconds();
         // A token is good for thirty days: once a day is often enough to keep another one.

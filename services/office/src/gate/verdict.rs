@@ -12,7 +12,11 @@ use credential::{
 };
 use proto::pass::v1::{Decision, Direction, Finding, visitor::Exception};
 
-use super::{journal::Facts, memory::Memory};
+use super::{
+    journal::Facts,
+    limits::{Hours, Limits, Outings},
+    memory::Memory,
+};
 
 /// What the gate holds.
 pub struct Around<'a> {
@@ -20,6 +24,8 @@ pub struct Around<'a> {
     pub compounds: &'a [u16],
     pub list: Option<&'a SuspensionList>,
     pub memory: &'a Memory,
+    /// R18.
+    pub limits: Limits,
     pub now: DateTime<Utc>,
     pub direction: Direction,
 }
@@ -59,6 +65,9 @@ pub struct Seen {
     pub facts: Option<Facts>,
     /// When the pass went the same way before.
     pub last: Option<DateTime<Utc>>,
+    /// R18: what keeps the holder in.
+    pub hours: Option<Hours>,
+    pub quota: Option<Outings>,
 }
 
 /// What R15 asks for.
@@ -132,12 +141,19 @@ fn of_pass(number: &str, facts: Facts, good: Finding, around: &Around<'_>) -> Se
     }
     let resident = facts.resident;
     let leaving = around.direction == Direction::Out;
-    if leaving && around.memory.outing_used(number, &facts, around.now) {
-        return Seen { facts: Some(facts), resident, ..refused(Finding::Quota) };
+    let hours = around.limits.closed(&facts, around.now);
+    if leaving && hours.is_some() {
+        return Seen { facts: Some(facts), resident, hours, ..refused(Finding::OutsideHours) };
+    }
+    let quota = around.limits.quota(&facts);
+    if leaving && quota.is_some_and(|quota| around.memory.outing_used(number, &facts, quota, around.now)) {
+        return Seen { facts: Some(facts), resident, quota, ..refused(Finding::Quota) };
     }
     let last = around.memory.passed_back(number, around.direction, around.now);
-    let findings = [good].into_iter().chain(last.map(|_| Finding::Passback)).collect();
-    Seen { decision: Decision::Allowed, findings, reason: None, resident, facts: Some(facts), last }
+    let late = hours.map(|_| Finding::OutsideHours);
+    let findings = [good].into_iter().chain(last.map(|_| Finding::Passback)).chain(late).collect();
+    let (decision, reason, facts) = (Decision::Allowed, None, Some(facts));
+    Seen { decision, findings, reason, resident, facts, last, hours, quota: None }
 }
 
 /// Its random part cannot be checked here: it counts where this gate has read the pass before.
@@ -167,7 +183,8 @@ fn known(number: Option<PassNumber>, around: &Around<'_>) -> Seen {
     }
     let findings = [Finding::Manual].into_iter().chain(suspended.then_some(Finding::Suspended)).collect();
     let facts = number.and_then(|number| around.memory.facts(&number.to_string()).cloned());
-    Seen { decision: Decision::Allowed, findings, reason: None, resident: true, facts, last: None }
+    let (decision, reason, last) = (Decision::Allowed, None, None);
+    Seen { decision, findings, reason, resident: true, facts, last, hours: None, quota: None }
 }
 
 /// R16: no visitors, with three exceptions; a service worker and a carer come to somebody.
@@ -188,12 +205,12 @@ fn visitor(exception: Exception, guarantor: Guarantor, around: &Around<'_>) -> S
     };
     let decision = if welcome || around.direction == Direction::Out { Decision::Allowed } else { Decision::Refused };
     let finding = if welcome { Finding::Valid } else { Finding::Visitor };
-    Seen { decision, findings: vec![finding], reason: None, resident: false, facts: None, last: None }
+    Seen { decision, ..refused(finding) }
 }
 
 fn refused(finding: Finding) -> Seen {
     let (decision, findings) = (Decision::Refused, vec![finding]);
-    Seen { decision, findings, reason: None, resident: false, facts: None, last: None }
+    Seen { decision, findings, reason: None, resident: false, facts: None, last: None, hours: None, quota: None }
 }
 
 fn facts(payload: &Payload) -> Facts {
@@ -206,6 +223,7 @@ fn facts(payload: &Payload) -> Facts {
         household: payload.household,
         expires: payload.expires.0,
         outing_days,
+        daytime: payload.rule == Rule::Daytime,
         resident: matches!(payload.kind, Kind::Paper | Kind::Phone),
     }
 }

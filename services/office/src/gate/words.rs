@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use proto::pass::v1::{Decision, Finding};
 
-use super::verdict::Seen;
+use super::{
+    limits::{Hours, Outings},
+    verdict::Seen,
+};
 use crate::output::on_the_clock;
 
 type Words = (&'static str, &'static str);
@@ -27,6 +30,8 @@ pub(super) fn sentence(decision: Decision, findings: &[Finding], seen: &Seen) ->
                 own(("证已暂停：请通知社工。", "The pass is suspended: tell the worker."))
             }
             (Finding::Passback, _) => passback(seen.last),
+            (Finding::OutsideHours, _) => outside(seen.hours, refused),
+            (Finding::Quota, _) => used_up(seen.quota),
             (Finding::NoMask | Finding::NotMeasured, _) => own(alone(*finding)),
             (_, Some(reason)) => own((reason.zh(), reason.en())),
             (other, None) => own(alone(*other)),
@@ -83,6 +88,10 @@ fn alone(finding: Finding) -> Words {
             "本户近日已有人外出，请留在家中；急事请人工登记并写明原因。",
             "Somebody of the household was out already. Please stay in; what cannot wait is entered by hand with the reason.",
         ),
+        Finding::OutsideHours => (
+            "现在不在白天证的外出时段，请留在家中；急事请人工登记并写明原因。",
+            "Outside the hours of a daytime pass. Please stay in; what cannot wait is entered by hand with the reason.",
+        ),
         Finding::Unverified => (
             "现在联系不上中心，查不到这个号码：请出示证件扫码，或人工登记（known 证号 原因）。",
             "The centre is away and this number cannot be looked up: scan the pass, or enter by hand (known NUMBER REASON).",
@@ -99,6 +108,35 @@ fn alone(finding: Finding) -> Words {
             "这是以前的截图，请现场打开手机上的出入证。",
             "This is an old picture. Ask the holder to open the pass on the phone.",
         ),
+    }
+}
+
+/// R18, with the numbers, so that nobody has to ask.
+fn outside(hours: Option<Hours>, refused: bool) -> (String, String) {
+    match hours {
+        Some(Hours { from, to }) if refused => (
+            format!("这张出入证只能在{from}点至{to}点外出，现在请留在家中；急事请人工登记并写明原因。"),
+            format!(
+                "This pass is good for going out from {from}:00 to {to}:00. Please stay in now; what cannot wait is entered by hand with the reason."
+            ),
+        ),
+        Some(Hours { from, to }) => (
+            format!("此证只限{from}点至{to}点外出，现在只能回家。"),
+            format!("It is good for going out from {from}:00 to {to}:00: at this hour only for coming home."),
+        ),
+        None => own(alone(Finding::OutsideHours)),
+    }
+}
+
+fn used_up(quota: Option<Outings>) -> (String, String) {
+    match quota {
+        Some(Outings { people, days }) => (
+            format!("本户{days}天内外出{people}人次已用完，请留在家中；急事请人工登记并写明原因。"),
+            format!(
+                "Of the household {people} went out within {days} days, and no more may. Please stay in; what cannot wait is entered by hand with the reason."
+            ),
+        ),
+        None => own(alone(Finding::Quota)),
     }
 }
 

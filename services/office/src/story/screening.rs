@@ -357,6 +357,7 @@ pub(super) async fn issue(
             resident: known.resident.clone(),
             surname: known.person.name.chars().take(1).collect(),
             kind: 0,
+            access: 0,
         })
         .await?
         .into_inner();

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use proto::pass::v1::{Decision, Direction, Finding, visitor::Exception};
 
 use super::{
+    access::Limits,
     holder::{Holder, Standing},
     words,
 };
@@ -20,6 +21,10 @@ pub struct Passage<'a> {
     pub measured: Option<Measured>,
     /// R14: tenths of a degree Celsius, from the method in force; `None` while no method is.
     pub fever_from: Option<i32>,
+    /// R18: from the method in force.
+    pub limits: Limits,
+    /// How often the household went out within the days of the quota; of interest with a household's pass alone.
+    pub outings: u32,
 }
 
 /// What R15 asks for at each passage.
@@ -92,6 +97,13 @@ pub fn judge(passage: &Passage<'_>) -> Judgement {
         Who::Visitor { exception, guarantor } => visitor(exception, guarantor, leaving),
     };
     let mut findings = vec![first];
+    if let Some(finding) = kept_in(passage).filter(|_| first == Finding::Valid) {
+        if leaving {
+            (decision, findings) = (Decision::Refused, vec![finding]);
+        } else if finding == Finding::OutsideHours {
+            findings.push(finding);
+        }
+    }
     let resident = match passage.who {
         Who::Scanned(Scan::Ours { resident, .. } | Scan::Void { resident, .. }) | Who::Known(resident) => {
             resident.lives_here && !resident.holder.moved_out
@@ -107,8 +119,19 @@ pub fn judge(passage: &Passage<'_>) -> Judgement {
             decision = Decision::Refused;
         }
     }
-    let (zh, en) = words::sentence(decision, &findings, &passage.who, resident);
+    let (zh, en) = words::sentence(decision, &findings, passage, resident);
     Judgement { decision, findings, zh, en }
+}
+
+/// R18: what keeps the holder of a good pass from going out at this time. Coming home it is only said.
+fn kept_in(passage: &Passage<'_>) -> Option<Finding> {
+    let Who::Scanned(Scan::Ours { number, resident }) = passage.who else { return None };
+    let access = resident.holder.find_pass(number)?.access;
+    if passage.limits.closed(access, passage.at).is_some() {
+        return Some(Finding::OutsideHours);
+    }
+    let quota = passage.limits.quota(access)?;
+    (passage.outings >= quota.people).then_some(Finding::Quota)
 }
 
 fn scanned(scan: Scan<'_>, at: DateTime<Utc>) -> (Decision, Finding) {

@@ -34,6 +34,8 @@ pub struct Passed<'a> {
     pub measured: Measured,
     pub person: Person,
     pub judgement: &'a Judgement,
+    /// R18: the method counts outings.
+    pub counts_outings: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,9 +74,11 @@ pub fn stream_id(gate_id: &str, at: DateTime<Utc>) -> String {
 
 /// A refusal of entry is a fact like any other.
 pub fn record(passed: Passed<'_>) -> Decision<Event> {
-    let Passed { crossing_id, gate, at, direction, measured, person, judgement } = passed;
+    let Passed { crossing_id, gate, at, direction, measured, person, judgement, counts_outings } = passed;
+    let out = direction == Direction::Out && judgement.decision == Gate::Allowed;
     let subject = person.resident_id.clone();
     let crossed = Crossed {
+        outing: counts_outings && out && !person.resident_id.is_empty(),
         crossing_id,
         gate_id: gate.gate_id.to_owned(),
         compound_id: gate.compound_id.to_owned(),
@@ -180,6 +184,7 @@ mod tests {
                 measured: Measured { decicelsius: 366, mask: true },
                 person: Person { resident_id: "r".to_owned(), ..Person::default() },
                 judgement: &judgement,
+                counts_outings: false,
             });
             for event in &recorded.events {
                 day.evolve(event);

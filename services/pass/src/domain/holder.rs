@@ -8,11 +8,13 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use credential::number::PassNumber;
 use proto::{
     pass::v1::{
-        Reason,
+        self, Reason,
         holder_event::{BarLifted, Barred, Event, Issued, Qualified, Reinstated, Revoked, Suspended},
     },
     registry::v1::Residence,
 };
+
+use super::access::{Access, Limits};
 
 // --- State ---
 
@@ -63,6 +65,10 @@ pub struct Pass {
     pub standing: Standing,
     /// Of the key that signs its code.
     pub key_id: u8,
+    /// When it is good for going out.
+    pub access: Access,
+    /// What its code carries for the compound; `None`, of older ones: what derives from the id.
+    pub compound: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +125,12 @@ pub struct Issue {
     pub key_id: u8,
     /// The pass that counts was recalled, by its key or its compound.
     pub recalled: bool,
+    /// What is asked for; unspecified: as the pass before.
+    pub access: v1::Access,
+    /// R18: from the method in force.
+    pub limits: Limits,
+    /// The number of the compound.
+    pub compound: u16,
 }
 
 type Events = Vec<Event>;
@@ -210,11 +222,15 @@ impl Holder {
     /// A pass in order is not issued twice: the one there is stays.
     pub fn issue(&self, issue: Issue) -> Result<Events, Refused> {
         let qualification = self.qualified()?;
-        let issued = issued(qualification, issue)?;
+        let issued = issued(qualification, issue, self.pass())?;
         if let Some(pass) = self.pass() {
+            let other = issue.access != v1::Access::Unspecified && issue.access != pass.access.kind();
             match pass.standing {
                 Standing::Active
-                    if issue.now < pass.expires && pass.residence == qualification.residence && !issue.recalled =>
+                    if issue.now < pass.expires
+                        && pass.residence == qualification.residence
+                        && !issue.recalled
+                        && !other =>
                 {
                     return Ok(Vec::new());
                 }
@@ -305,8 +321,14 @@ impl Holder {
     }
 }
 
-fn issued(qualification: &Qualification, issue: Issue) -> Result<Event, Refused> {
+/// `before`: the pass in whose place it comes. Nobody is free to go out at any time because somebody forgot to say so; where the
+/// method has no such passes any more, there are none.
+fn issued(qualification: &Qualification, issue: Issue, before: Option<&Pass>) -> Result<Event, Refused> {
     let days = issue.pass_days.filter(|days| *days > 0).ok_or(Refused::NoMethod)?;
+    let access = match issue.access {
+        v1::Access::Unspecified => before.and_then(|pass| issue.limits.grant(pass.access.kind())).unwrap_or_default(),
+        wanted => issue.limits.grant(wanted).ok_or(Refused::NotInMethod)?,
+    };
     let hour = TimeDelta::hours(1);
     let from = issue.now.duration_trunc(hour).unwrap_or(issue.now);
     let end = issue.now + TimeDelta::days(days.into());
@@ -319,6 +341,9 @@ fn issued(qualification: &Qualification, issue: Issue) -> Result<Event, Refused>
         residence: Some(qualification.residence.clone()),
         issued: Some(timestamp(from)),
         key_id: issue.key_id.into(),
+        access: access.kind().into(),
+        outing_days: access.days(),
+        compound_code: Some(issue.compound.into()),
     }))
 }
 

@@ -1,17 +1,30 @@
 //! What the guard says aloud and does next, for each finding. Short, polite, and without the reason of a suspension: a
 //! queue is listening.
 
+use std::borrow::Cow;
+
 use proto::pass::v1::{Decision, Finding, visitor::Exception};
 
-use super::gate::{Guarantor, Who};
+use super::gate::{Guarantor, Passage, Who};
 
 type Words = (&'static str, &'static str);
 
 /// The sentence for all findings of one passage, in Chinese and in English.
-pub(super) fn sentence(decision: Decision, findings: &[Finding], who: &Who<'_>, resident: bool) -> (String, String) {
-    let mut parts: Vec<Words> = Vec::new();
+pub(super) fn sentence(
+    decision: Decision,
+    findings: &[Finding],
+    passage: &Passage<'_>,
+    resident: bool,
+) -> (String, String) {
+    let who = &passage.who;
+    let mut parts: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
     for finding in findings {
-        let said = match finding {
+        let (zh, en) = match finding {
+            Finding::OutsideHours | Finding::Quota => {
+                let (zh, en) = kept_in(decision, *finding, passage);
+                parts.push((zh.into(), en.into()));
+                continue;
+            }
             Finding::Fever => fever(decision, resident),
             Finding::NoMask => no_mask(decision),
             Finding::Visitor => visitor(decision, who),
@@ -19,10 +32,10 @@ pub(super) fn sentence(decision: Decision, findings: &[Finding], who: &Who<'_>, 
             Finding::Valid | Finding::Manual if decision == Decision::Refused => continue,
             other => alone(*other),
         };
-        parts.push(said);
+        parts.push((zh.into(), en.into()));
     }
-    let zh: Vec<_> = parts.iter().map(|(zh, _)| *zh).collect();
-    let en: Vec<_> = parts.iter().map(|(_, en)| *en).collect();
+    let zh: Vec<_> = parts.iter().map(|(zh, _)| zh.as_ref()).collect();
+    let en: Vec<_> = parts.iter().map(|(_, en)| en.as_ref()).collect();
     (zh.concat(), en.join(" "))
 }
 
@@ -91,11 +104,47 @@ fn alone(finding: Finding) -> Words {
             "本户近日已有人外出，请留在家中；急事请人工登记并写明原因。",
             "Somebody of the household was out already. Please stay in; what cannot wait is entered by hand with the reason.",
         ),
+        Finding::OutsideHours => (
+            "现在不在白天证的外出时段，请留在家中；急事请人工登记并写明原因。",
+            "Outside the hours of a daytime pass. Please stay in; what cannot wait is entered by hand with the reason.",
+        ),
         Finding::NotMeasured => ("没有量体温，请补量。", "No temperature was taken: please take it."),
         Finding::Unverified => (
             "断网时查不到这个号码，请出示证件扫码，或人工登记。",
             "This number cannot be looked up off line. Scan the pass, or enter by hand.",
         ),
+    }
+}
+
+/// R18, with the numbers, so that nobody has to ask.
+fn kept_in(decision: Decision, finding: Finding, passage: &Passage<'_>) -> (String, String) {
+    let own = |(zh, en): Words| (zh.to_owned(), en.to_owned());
+    match (finding, passage.limits.daytime, passage.limits.outings) {
+        (Finding::OutsideHours, Some(hours), _) if decision == Decision::Refused => (
+            format!("这张出入证只能在{}点至{}点外出，现在请留在家中；急事请人工登记并写明原因。", hours.from, hours.to),
+            format!(
+                "This pass is good for going out from {}:00 to {}:00. Please stay in now; what cannot wait is entered by hand with the reason.",
+                hours.from, hours.to
+            ),
+        ),
+        (Finding::OutsideHours, Some(hours), _) => (
+            format!("此证只限{}点至{}点外出，现在只能回家。", hours.from, hours.to),
+            format!(
+                "It is good for going out from {}:00 to {}:00: at this hour only for coming home.",
+                hours.from, hours.to
+            ),
+        ),
+        (Finding::Quota, _, Some(quota)) => (
+            format!("本户{}天内外出{}人次已用完，请留在家中；急事请人工登记并写明原因。", quota.days, quota.people),
+            format!(
+                "The household's {} outing{} in {} days {} used up. Please stay in; what cannot wait is entered by hand with the reason.",
+                quota.people,
+                if quota.people == 1 { "" } else { "s" },
+                quota.days,
+                if quota.people == 1 { "is" } else { "are" },
+            ),
+        ),
+        (other, ..) => own(alone(other)),
     }
 }
 

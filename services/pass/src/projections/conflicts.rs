@@ -207,11 +207,28 @@ fn sentence(conflict: &Conflict) -> (String, String) {
         );
         return (zh.to_owned(), en.to_owned());
     }
-    let (zh, en) = match conflict.judged_findings().next().unwrap_or_default() {
+    let first = conflict.judged_findings().next().unwrap_or_default();
+    let rule = match first {
+        Finding::Quota => Some((
+            "本户外出人次已在别的门岗用完，门岗放行时尚不知道",
+            "crossed though the household's outings were used up at another gate, which this gate did not know",
+        )),
+        Finding::OutsideHours => Some((
+            "不在现行标准的外出时段内，门岗放行时尚不知道",
+            "crossed outside the hours of the method in force, which the gate did not know",
+        )),
+        _ => None,
+    };
+    if let Some((zh, en)) = rule {
+        return (zh.to_owned(), en.to_owned());
+    }
+    let (zh, en) = match first {
         Finding::Isolated => ("隔离令下达", "the isolation order"),
         Finding::Suspended => ("暂停", "the suspension"),
         Finding::Revoked => ("作废", "the withdrawal"),
         Finding::Replaced => ("换证", "the new pass"),
+        Finding::Recalled => ("统一换证", "the recall"),
+
         Finding::Valid => ("恢复", "the pass was good again"),
         _ => ("情况变化", "what the gate did not know"),
     };

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use chassis::{Projection, Record, Scope, Tables, instant};
 use chrono::DateTime;
 use proto::{
-    pass::v1::{Holder, Pass, Reason, holder_event::Event},
+    pass::v1::{Access, Holder, Pass, Reason, holder_event::Event},
     registry::v1::Residence,
 };
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
@@ -21,14 +21,14 @@ impl Projection for Holders {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self) -> &'static str {
         "CREATE TABLE holder (resident_id TEXT PRIMARY KEY, neighbourhood_id TEXT NOT NULL, compound_id TEXT NOT NULL,
            household_id TEXT NOT NULL, qualified BIGINT NOT NULL, status_index BIGINT NOT NULL,
            pass_number TEXT NOT NULL, issued BIGINT NOT NULL, expires BIGINT NOT NULL, standing TEXT NOT NULL,
-           version BIGINT NOT NULL);
+           access BIGINT NOT NULL, version BIGINT NOT NULL);
          CREATE INDEX holder_by_index ON holder (status_index);
          CREATE TABLE holder_bar (resident_id TEXT NOT NULL, bar TEXT NOT NULL, PRIMARY KEY (resident_id, bar));
          CREATE TABLE holder_joined (resident_id TEXT PRIMARY KEY)"
@@ -54,6 +54,7 @@ impl Projection for Holders {
             }
             Event::BarLifted(lifted) => tables.remove("holder_bar", bar(lifted.by)).await?,
             Event::Issued(issued) => {
+                let access = i64::from(issued.access);
                 let micros = |time| instant(&time).map_or(0, |time| time.timestamp_micros());
                 let pass = [
                     ("status_index", i64::from(issued.status_index).into()),
@@ -61,6 +62,7 @@ impl Projection for Holders {
                     ("issued", issued.issued.map_or(0, micros).into()),
                     ("expires", issued.expires.map_or(0, micros).into()),
                     ("standing", "active".into()),
+                    ("access", access.into()),
                 ];
                 tables.set("holder", named(), pass).await?;
             }
@@ -98,6 +100,7 @@ async fn lives_at(tables: &mut Tables<'_>, resident: &str, home: Residence) -> a
         ("issued", 0.into()),
         ("expires", 0.into()),
         ("standing", "".into()),
+        ("access", 0.into()),
         ("version", 0.into()),
     ];
     tables.put("holder", new).await?;
@@ -126,7 +129,7 @@ pub(crate) async fn list(
     let rows = sqlx::query(
         "SELECT resident_id, compound_id, household_id,
            CASE WHEN resident_id IN (SELECT resident_id FROM holder_joined) THEN 0 ELSE qualified END,
-           pass_number, issued, expires, standing, version
+           pass_number, issued, expires, standing, version, access
          FROM holder WHERE resident_id > $1 AND ($2 = '' OR compound_id = $2) AND ($3 = '' OR neighbourhood_id = $3)
          ORDER BY resident_id LIMIT $4",
     )
@@ -170,6 +173,8 @@ fn holder(row: &AnyRow) -> Result<Holder, sqlx::Error> {
         revoked: standing == "revoked",
         recalled: false,
         phone: None,
+        // Older ones do not say it: at any time.
+        access: i32::try_from(row.try_get::<i64, _>(9)?).unwrap_or(0).max(Access::Unrestricted as i32),
         renew_time: issued.zip(expires).map(|(issued, expires)| chassis::timestamp(renewable_from(issued, expires))),
     };
     Ok(Holder {

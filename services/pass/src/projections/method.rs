@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use proto::screening::v1::method_event::Event;
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
+use crate::domain::access::Limits;
+
 pub(crate) struct MethodInForce;
 
 #[async_trait]
@@ -16,12 +18,13 @@ impl Projection for MethodInForce {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self) -> &'static str {
         "CREATE TABLE method (version TEXT PRIMARY KEY, in_force_from BIGINT NOT NULL, position BIGINT NOT NULL,
-           pass_days BIGINT NOT NULL, fever_decicelsius BIGINT NOT NULL)"
+           pass_days BIGINT NOT NULL, fever_decicelsius BIGINT NOT NULL, daytime_from BIGINT NOT NULL,
+           daytime_to BIGINT NOT NULL, outing_people BIGINT NOT NULL, outing_days BIGINT NOT NULL)"
     }
 
     fn sources(&self) -> &'static [&'static str] {
@@ -41,6 +44,10 @@ impl Projection for MethodInForce {
             ("position", i64::try_from(record.position).context("a position fits into 63 bits")?.into()),
             ("pass_days", i64::from(content.pass_days).into()),
             ("fever_decicelsius", i64::from(content.fever_decicelsius).into()),
+            ("daytime_from", i64::from(content.daytime_from_hour).into()),
+            ("daytime_to", i64::from(content.daytime_to_hour).into()),
+            ("outing_people", i64::from(content.outing_people).into()),
+            ("outing_days", i64::from(content.outing_days).into()),
         ];
         tables.put("method", row).await
     }
@@ -51,6 +58,8 @@ pub(crate) struct Method {
     pub version: String,
     pub pass_days: i32,
     pub fever_decicelsius: i32,
+    /// R18.
+    pub limits: Limits,
 }
 
 /// A version, and from when on it is in force.
@@ -69,14 +78,16 @@ pub(crate) async fn in_force(db: &mut AnyConnection, at: DateTime<Utc>) -> Resul
 /// All versions, for whoever looks at many times; those that come into force later stand later. There are some dozens at most.
 pub(crate) async fn versions(db: &mut AnyConnection) -> Result<Vec<Version>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT version, pass_days, fever_decicelsius, in_force_from FROM method ORDER BY in_force_from, position",
+        "SELECT version, pass_days, fever_decicelsius, daytime_from, daytime_to, outing_people, outing_days,
+           in_force_from FROM method ORDER BY in_force_from, position",
     )
     .fetch_all(db)
     .await?;
     let version = |row: &AnyRow| {
         let number = |column: usize| row.try_get::<i64, _>(column).map(|value| i32::try_from(value).unwrap_or(0));
-        let method = Method { version: row.try_get(0)?, pass_days: number(1)?, fever_decicelsius: number(2)? };
-        Ok(Version { in_force_from: row.try_get(3)?, method })
+        let limits = Limits::new([number(3)?, number(4)?], [number(5)?, number(6)?]);
+        let method = Method { version: row.try_get(0)?, pass_days: number(1)?, fever_decicelsius: number(2)?, limits };
+        Ok(Version { in_force_from: row.try_get(7)?, method })
     };
     rows.iter().map(version).collect()
 }
@@ -96,7 +107,12 @@ mod tests {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
         let version = |name: &str, seconds| Version {
             in_force_from: at(seconds).timestamp_micros(),
-            method: Method { version: name.to_owned(), pass_days: 14, fever_decicelsius: 373 },
+            method: Method {
+                version: name.to_owned(),
+                pass_days: 14,
+                fever_decicelsius: 373,
+                limits: Limits::default(),
+            },
         };
         let versions = [version("a", 100), version("b", 200), version("c", 200), version("d", 300)];
         let of = |seconds| of_time(&versions, at(seconds)).unwrap().version.clone();

@@ -43,7 +43,7 @@ async fn a_code_of_another_maker_is_refused_without_a_name() {
 #[tokio::test]
 async fn a_guard_works_at_one_gate() {
     let world = World::with_gates().await;
-    let check = |compound: &str| CheckPassRequest { gate: gate(compound), code: "x".to_owned() };
+    let check = |compound: &str| CheckPassRequest { gate: gate(compound), code: "x".to_owned(), direction: 0 };
     let own = world.api.check_pass(world.request(guard("n1", "c1"), check("c1"))).await;
     assert!(own.is_ok());
     let other = world.api.check_pass(world.request(guard("n1", "c1"), check("c2"))).await.unwrap_err();
@@ -64,7 +64,7 @@ async fn compounds_under_one_management_share_their_gates() {
         assert_eq!(verdict.findings().collect::<Vec<_>>(), [finding], "{compound}");
     }
     // At a gate of another neighbourhood it is a foreign pass, and its holder stays nameless.
-    let message = CheckPassRequest { gate: gate("c9"), code: pass.code };
+    let message = CheckPassRequest { gate: gate("c9"), code: pass.code, direction: 0 };
     let response = world.api.check_pass(world.request(guard("n9", "c9"), message)).await.unwrap();
     let verdict = response.into_inner().verdict.unwrap();
     assert_eq!(verdict.findings().collect::<Vec<_>>(), [Finding::OtherCompound]);

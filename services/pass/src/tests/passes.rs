@@ -206,6 +206,7 @@ async fn many_at_once_get_numbers_of_their_own() {
             resident: format!("residents/{resident}"),
             surname: String::new(),
             kind: 0,
+            access: 0,
         };
         world.api.issue_pass(world.request(worker("n1"), message))
     });
@@ -241,7 +242,8 @@ async fn each_fact_counts_once_however_often_it_is_delivered() {
     world.released("o1", "r1", &home).await;
     let before = world.holder(worker("n1"), "r1").await.unwrap();
     // The whole history once more, as after the loss of every checkpoint and every memory of commands, each fact twice.
-    let reactions = Reactions { ledger: world.api.ledger.clone() };
+    let (codes, views) = (world.api.issuing.codes.clone(), world.api.views.clone());
+    let reactions = Reactions { ledger: world.api.ledger.clone(), codes, views };
     for log in reactions.sources() {
         for record in world.host.feed_for("pass", log).await.unwrap().read(0, 100).await.unwrap() {
             let mut versions = Vec::new();

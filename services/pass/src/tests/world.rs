@@ -78,6 +78,50 @@ impl World {
         Self { api, host, now, seen, requests, dir }
     }
 
+    /// The same without waiting for it: many at once.
+    async fn write<E: Fact>(&self, office: &str, subject: &str, stream: &str, event: E) {
+        let call = Call::by(everywhere(), self.now, &self.next_id());
+        let ledger = self.host.ledger(E::LOG).await.unwrap();
+        let decision = Decision::new(vec![event]).office(office).subject(subject);
+        ledger.collect::<E, ()>(&call, stream, decision, ()).await.unwrap();
+    }
+
+    pub(super) async fn moved_in(&self, resident: &str, home: &Residence) {
+        let registered = resident_event::Registered { residence: Some(home.clone()), ..Default::default() };
+        self.write(&home.neighbourhood_id, resident, resident, resident_event::Event::Registered(registered)).await;
+    }
+
+    pub(super) async fn found(&self, case: &str, resident: &str, home: &Residence, outcome: Outcome) {
+        let mut assessed = case_event::Assessed {
+            resident_id: resident.to_owned(),
+            residence: Some(home.clone()),
+            outcome: outcome.into(),
+            ..case_event::Assessed::default()
+        };
+        assessed.set_measure(Measure::None);
+        self.write(&home.neighbourhood_id, resident, case, case_event::Event::Assessed(assessed)).await;
+    }
+
+    pub(super) async fn isolated(&self, order: &str, resident: &str, home: &Residence, kind: Kind) {
+        let terms = Terms {
+            resident_id: resident.to_owned(),
+            residence: Some(home.clone()),
+            kind: kind.into(),
+            ..Terms::default()
+        };
+        let ordered = order_event::Ordered { terms: Some(terms), ..order_event::Ordered::default() };
+        self.write(&home.neighbourhood_id, resident, order, order_event::Event::Ordered(ordered)).await;
+    }
+
+    pub(super) async fn try_issue(&self, resident: &str) -> Result<Pass, Status> {
+        let message = IssuePassRequest {
+            request_id: self.next_id(),
+            resident: format!("residents/{resident}"),
+            ..IssuePassRequest::default()
+        };
+        self.api.issue_pass(self.request(worker("n1"), message)).await.map(Response::into_inner)
+    }
+
     /// Something that another service has on record.
     pub(super) async fn fact<E: Fact>(&mut self, office: &str, subject: &str, stream: &str, events: Vec<E>) {
         let call = Call::by(everywhere(), self.now, &self.next_id());
@@ -185,13 +229,14 @@ impl World {
             resident: format!("residents/{resident}"),
             surname: "张".to_owned(),
             kind: 0,
+            access: 0,
         };
         let response = self.api.issue_pass(self.request(worker("n1"), message)).await?;
         Ok(self.take(response))
     }
 
     pub(super) async fn check(&self, compound: &str, code: &str) -> Result<CheckPassResponse, Status> {
-        let message = CheckPassRequest { gate: gate(compound), code: code.to_owned() };
+        let message = CheckPassRequest { gate: gate(compound), code: code.to_owned(), direction: 0 };
         Ok(self.api.check_pass(self.request(guard("n1", compound), message)).await?.into_inner())
     }
 

@@ -27,11 +27,33 @@ pub(super) fn check(content: &MethodContent) -> Result<(), Status> {
         content.window_days,
         content.escalation_hours,
         content.lag_days,
+        content.daytime_from_hour,
+        content.daytime_to_hour,
+        content.outing_people,
+        content.outing_days,
     ];
     for ((field, bounds), number) in BOUNDS.into_iter().zip(numbers) {
         fields.number(format!("content.{field}"), number, bounds);
     }
+    limits(&mut fields, content);
     fields.done()
+}
+
+/// R18: hours that go forward, and a quota with both its numbers; or neither.
+fn limits(fields: &mut Fields, content: &MethodContent) {
+    let (from, to) = (content.daytime_from_hour, content.daytime_to_hour);
+    fields.check(
+        "content.daytime_to_hour",
+        from < to || (from, to) == (0, 0),
+        "白天外出的结束时刻应晚于开始时刻，例如 6 和 21；没有白天证则两项都填 0",
+        "must be later than daytime_from_hour, for example 6 and 21; where there are no daytime passes both are 0",
+    );
+    fields.check(
+        "content.outing_days",
+        (content.outing_people == 0) == (content.outing_days == 0),
+        "外出人次和天数要同时填写，例如 1 和 2（每户每两天外出一人次）；不限次数则两项都填 0",
+        "goes with outing_people, for example 1 outing in 2 days; where households are not limited both are 0",
+    );
 }
 
 /// The days of one entry, and where it stands; the last day of an open one is the calendar's.
@@ -164,6 +186,27 @@ mod tests {
     #[test]
     fn the_shipped_method_has_nothing_to_refuse() {
         check(&sample_content()).unwrap();
+    }
+
+    #[test]
+    fn hours_go_forward_and_a_quota_has_both_its_numbers() {
+        let told = |from, to, people, days| {
+            let content = MethodContent {
+                daytime_from_hour: from,
+                daytime_to_hour: to,
+                outing_people: people,
+                outing_days: days,
+                ..sample_content()
+            };
+            let Err(status) = check(&content) else { return Vec::new() };
+            Spoken::from(&status).fields.into_iter().map(|field| field.field).collect::<Vec<_>>()
+        };
+        assert!(told(6, 21, 1, 2).is_empty() && told(0, 24, 0, 0).is_empty());
+        assert_eq!(told(21, 6, 0, 0), ["content.daytime_to_hour"]);
+        assert_eq!(told(6, 6, 0, 0), ["content.daytime_to_hour"]);
+        assert_eq!(told(0, 0, 1, 0), ["content.outing_days"]);
+        assert_eq!(told(0, 0, 0, 2), ["content.outing_days"]);
+        assert_eq!(told(0, 25, 1, 31), ["content.daytime_to_hour", "content.outing_days"]);
     }
 
     #[test]

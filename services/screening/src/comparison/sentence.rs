@@ -142,6 +142,10 @@ fn number(field: &str) -> (&'static str, &'static str) {
             ("申诉逾期后逐级上报的小时数", "the hours after which a late dispute goes up another step")
         }
         "lag_days" => ("行程可以滞后的天数", "the days by which evidence may lag"),
+        "daytime_from_hour" => ("白天证外出的起始时刻", "the hour from which daytime passes go out"),
+        "daytime_to_hour" => ("白天证外出的结束时刻", "the hour to which daytime passes go out"),
+        "outing_people" => ("每户外出人次", "the outings of a household"),
+        "outing_days" => ("计算每户外出人次的天数", "the days within which a household's outings count"),
         _ => ("行程须覆盖的天数", "the days that evidence reaches back"),
     }
 }

@@ -43,7 +43,7 @@ pub enum Wrong {
 }
 
 /// Bounds within which the numbers of a method make sense, in the unit that the field's name says.
-pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 8] = [
+pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 12] = [
     ("min_hours", 0..=24),
     ("isolation_days", 1..=90),
     ("fever_decicelsius", 350..=420),
@@ -52,6 +52,11 @@ pub(crate) const BOUNDS: [(&str, RangeInclusive<i32>); 8] = [
     ("window_days", 1..=90),
     ("escalation_hours", 0..=720),
     ("lag_days", 0..=90),
+    ("daytime_from_hour", 0..=23),
+    ("daytime_to_hour", 0..=24),
+    ("outing_people", 0..=20),
+    // A gate remembers outings for five weeks.
+    ("outing_days", 0..=30),
 ];
 
 pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unusable> {
@@ -68,6 +73,10 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
         file.window_days.or(shipped.window_days),
         file.escalation_hours.or(shipped.escalation_hours),
         file.lag_days.or(shipped.lag_days),
+        file.daytime_from_hour.or(shipped.daytime_from_hour),
+        file.daytime_to_hour.or(shipped.daytime_to_hour),
+        file.outing_people.or(shipped.outing_people),
+        file.outing_days.or(shipped.outing_days),
     ];
     for ((field, bounds), number) in BOUNDS.iter().zip(numbers) {
         let number = number.unwrap_or_default();
@@ -76,7 +85,7 @@ pub(super) fn rules(file: &MethodFile, home: Option<&str>) -> Result<Rules, Unus
             return Err(Unusable { field: (*field).to_owned(), wrong });
         }
     }
-    let [min_hours, isolation_days, _, _, dispute_hours, window_days, _, lag_days] =
+    let [min_hours, isolation_days, _, _, dispute_hours, window_days, _, lag_days, ..] =
         numbers.map(Option::unwrap_or_default);
     let home = home.or(file.home.as_deref()).or(shipped.home.as_deref()).unwrap_or_default();
     let mut key_areas = Vec::with_capacity(file.key_areas.len());

@@ -50,7 +50,8 @@ impl Post {
     fn sees(&self, who: &Who<'_>) -> Seen {
         let now = "2020-02-11T08:00:00Z".parse().unwrap();
         let (memory, direction) = (&self.memory, self.direction);
-        see(who, &Around { compounds: &[HERE], list: Some(&self.list), memory, now, direction })
+        let limits = Limits::default();
+        see(who, &Around { compounds: &[HERE], list: Some(&self.list), memory, limits, now, direction })
     }
 
     fn finds(&self, who: &Who<'_>) -> (Decision, Vec<Finding>) {

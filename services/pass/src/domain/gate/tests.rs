@@ -1,9 +1,12 @@
 use chassis::Aggregate as _;
 use credential::number::PassNumber;
-use proto::{pass::v1::Reason, registry::v1::Residence};
+use proto::{
+    pass::v1::{self, Reason},
+    registry::v1::Residence,
+};
 
 use super::*;
-use crate::domain::holder::Issue;
+use crate::domain::{access::Limits, holder::Issue};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -32,7 +35,16 @@ fn with_pass() -> Holder {
     let holder = Holder::default();
     let holder = evolve(holder.clone(), &holder.clear("cases/1", &home()));
     let issued = holder
-        .issue(Issue { number: number(1), now: noon(), pass_days: Some(14), key_id: 1, recalled: false })
+        .issue(Issue {
+            number: number(1),
+            now: noon(),
+            pass_days: Some(14),
+            key_id: 1,
+            recalled: false,
+            access: v1::Access::Unspecified,
+            limits: Limits::default(),
+            compound: 7,
+        })
         .unwrap();
     evolve(holder, &issued)
 }
@@ -43,7 +55,15 @@ fn barred(holder: &Holder, by: &str, reason: Reason) -> Holder {
 
 fn crossing(who: Who<'_>, direction: Direction) -> Passage<'_> {
     let measured = Some(Measured { decicelsius: 365, mask: true });
-    Passage { who, at: noon(), direction: Some(direction), measured, fever_from: Some(373) }
+    Passage {
+        who,
+        at: noon(),
+        direction: Some(direction),
+        measured,
+        fever_from: Some(373),
+        limits: Limits::default(),
+        outings: 0,
+    }
 }
 
 fn scan(holder: &Holder) -> Who<'_> {
@@ -114,7 +134,16 @@ fn a_pass_counts_from_its_issue_to_its_expiry_and_at_its_own_compound() {
 fn a_replaced_pass_is_refused() {
     let holder = with_pass();
     let holder = evolve(holder.clone(), &holder.suspend(Reason::Lost, &[]).unwrap());
-    let issue = Issue { number: number(2), now: noon(), pass_days: Some(14), key_id: 1, recalled: false };
+    let issue = Issue {
+        number: number(2),
+        now: noon(),
+        pass_days: Some(14),
+        key_id: 1,
+        recalled: false,
+        access: v1::Access::Unspecified,
+        limits: Limits::default(),
+        compound: 7,
+    };
     let holder = evolve(holder.clone(), &holder.issue(issue).unwrap());
     let old = number(1).to_string();
     let who = Who::Scanned(Scan::Ours { number: &old, resident: Resident { holder: &holder, lives_here: true } });
@@ -207,4 +236,44 @@ fn who_moved_out_is_a_visitor() {
     assert_eq!(verdict(&known(&holder, Direction::In)), (Decision::Refused, &[Finding::Visitor][..]));
     assert_eq!(verdict(&known(&holder, Direction::Out)), (Decision::Allowed, &[Finding::Visitor][..]));
     assert_eq!(judged(&holder, Direction::In).findings, [Finding::Revoked]);
+}
+
+#[test]
+fn hours_and_outings_keep_somebody_in_and_nobody_out() {
+    let holder = Holder::default();
+    let holder = evolve(holder.clone(), &holder.clear("cases/1", &home()));
+    let limits = Limits::new([6, 21], [1, 2]);
+    let judged = |access, time: &str, direction, outings| {
+        let issue = Issue {
+            number: number(1),
+            now: noon(),
+            pass_days: Some(14),
+            key_id: 1,
+            recalled: false,
+            access,
+            limits,
+            compound: 7,
+        };
+        let holder = evolve(holder.clone(), &holder.issue(issue).unwrap());
+        let number = holder.pass().unwrap().number.clone();
+        let who =
+            Who::Scanned(Scan::Ours { number: &number, resident: Resident { holder: &holder, lives_here: true } });
+        judge(&Passage { at: at(time), limits, outings, ..crossing(who, direction) })
+    };
+    let (day, night) = ("2020-02-11T14:00:00+08:00", "2020-02-11T21:30:00+08:00");
+    let out = judged(v1::Access::Daytime, night, Direction::Out, 0);
+    assert_eq!((out.decision, out.findings.as_slice()), (Decision::Refused, &[Finding::OutsideHours][..]));
+    assert!(out.zh.contains("6点至21点") && out.en.contains("6:00 to 21:00"), "the hours are said aloud: {}", out.en);
+    let home = judged(v1::Access::Daytime, night, Direction::In, 0);
+    assert_eq!(
+        (home.decision, home.findings.as_slice()),
+        (Decision::Allowed, &[Finding::Valid, Finding::OutsideHours][..])
+    );
+    assert_eq!(judged(v1::Access::Daytime, day, Direction::Out, 9).findings, [Finding::Valid]);
+    assert_eq!(judged(v1::Access::Household, night, Direction::Out, 0).findings, [Finding::Valid]);
+    let used = judged(v1::Access::Household, day, Direction::Out, 1);
+    assert_eq!((used.decision, used.findings.as_slice()), (Decision::Refused, &[Finding::Quota][..]));
+    assert!(used.zh.contains("2天内外出1人次") && used.en.contains("1 outing in 2 days"), "{}", used.en);
+    assert_eq!(judged(v1::Access::Household, day, Direction::In, 1).findings, [Finding::Valid]);
+    assert_eq!(judged(v1::Access::Unrestricted, night, Direction::Out, 9).findings, [Finding::Valid]);
 }

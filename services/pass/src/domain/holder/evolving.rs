@@ -7,7 +7,7 @@ use proto::pass::v1::{
     holder_event::{Event, Joined, Parted},
 };
 
-use super::{Bar, Holder, Pass, Qualification, Standing};
+use super::{Access, Bar, Holder, Pass, Qualification, Standing};
 
 impl Aggregate for Holder {
     type Event = Event;
@@ -42,6 +42,8 @@ impl Aggregate for Holder {
                 standing: Standing::Active,
                 // Before keys changed there was one.
                 key_id: u8::try_from(issued.key_id).unwrap_or(0).max(1),
+                compound: issued.compound_code.and_then(|code| u16::try_from(code).ok()),
+                access: Access::of(issued.access(), issued.outing_days),
             }),
             Event::Suspended(suspended) => {
                 self.stand(&suspended.number, Standing::Suspended(suspended.reason()));

@@ -16,6 +16,8 @@ pub enum Refused {
     NoPass,
     #[error("no method is in force")]
     NoMethod,
+    #[error("the method in force has no numbers for such passes")]
+    NotInMethod,
     #[error("the pass is suspended by a worker")]
     Suspended,
     #[error("the pass is to be renewed from {0} on")]
@@ -52,6 +54,12 @@ impl Refuse for Refused {
                 v1::Refusal::NoPass,
                 "此人没有可以处理的出入证：请先办理出入证",
                 "this person has no pass that this could apply to: issue one first",
+            ),
+            Self::NotInMethod => (
+                Kind::Precondition,
+                v1::Refusal::NotInMethod,
+                "现行排查标准没有规定白天外出的时段或每户外出人次，不能办理这种出入证：请办理不限时的证，或先发布带有这些数字的标准",
+                "the method in force has no hours for daytime passes, or no outings of a household: issue an unrestricted pass, or publish a version with these numbers first",
             ),
             Self::NoMethod => (
                 Kind::Precondition,

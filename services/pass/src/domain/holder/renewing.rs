@@ -37,7 +37,7 @@ impl Holder {
         if !issue.recalled && issue.now < pass.renewable_from() {
             return Err(Refused::NotDue(pass.renewable_from()));
         }
-        Ok(vec![issued(qualification, issue)?])
+        Ok(vec![issued(qualification, issue, Some(pass))?])
     }
 
     /// For a pass that was reported lost: whoever finds it must not get in with it, so it is revoked for good.
@@ -45,7 +45,7 @@ impl Holder {
         match self.pass() {
             None | Some(Pass { standing: Standing::Revoked(_), .. }) => Err(Refused::NoPass),
             Some(Pass { standing: Standing::Suspended(Reason::Lost), number, .. }) => {
-                let issued = issued(self.qualified()?, issue)?;
+                let issued = issued(self.qualified()?, issue, self.pass())?;
                 Ok(vec![revoked(number, Reason::Lost, &[]), issued])
             }
             Some(_) => Err(Refused::NotLost),
@@ -57,9 +57,9 @@ impl Holder {
 mod tests {
     use chassis::Aggregate as _;
     use credential::number::PassNumber;
-    use proto::registry::v1::Residence;
+    use proto::{pass::v1, registry::v1::Residence};
 
-    use super::*;
+    use super::{super::Limits, *};
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -71,7 +71,16 @@ mod tests {
 
     fn issue(index: u32, now: &str) -> Issue {
         let number = PassNumber::new(index, [7; 5]).unwrap();
-        Issue { number, now: at(now), pass_days: Some(14), key_id: 1, recalled: false }
+        Issue {
+            number,
+            now: at(now),
+            pass_days: Some(14),
+            key_id: 1,
+            recalled: false,
+            access: v1::Access::Unspecified,
+            limits: Limits::default(),
+            compound: 7,
+        }
     }
 
     fn after(mut holder: Holder, events: Events) -> Holder {

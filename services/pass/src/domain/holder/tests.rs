@@ -19,7 +19,16 @@ fn home() -> Residence {
 
 fn issue(index: u32) -> Issue {
     let number = PassNumber::new(index, [7; 5]).unwrap();
-    Issue { number, now: noon(), pass_days: Some(14), key_id: 1, recalled: false }
+    Issue {
+        number,
+        now: noon(),
+        pass_days: Some(14),
+        key_id: 1,
+        recalled: false,
+        access: v1::Access::Unspecified,
+        limits: Limits::default(),
+        compound: 7,
+    }
 }
 
 /// Folds events, and holds the rule of this aggregate against every position.

@@ -68,6 +68,16 @@ fn numbers(method: &Method, content: &MethodContent) -> Table {
     row("isolation", format!("{} days", content.isolation_days));
     row("a fever from", format!("{}.{} °C", fever / 10, fever % 10));
     row("a pass lives", format!("{} days", content.pass_days));
+    let hours = match (content.daytime_from_hour, content.daytime_to_hour) {
+        (0, 0) => "there are none".to_owned(),
+        (from, to) => format!("from {from}:00 to {to}:00"),
+    };
+    row("daytime passes go out", hours);
+    let outings = match (content.outing_people, content.outing_days) {
+        (0, _) => "not limited".to_owned(),
+        (people, days) => format!("{people} within {days} days"),
+    };
+    row("outings of a household", outings);
     row("a dispute is answered within", format!("{} hours", content.dispute_hours));
     let escalation = if content.escalation_hours == 0 { content.dispute_hours } else { content.escalation_hours };
     row("a late one goes up every", format!("{escalation} hours"));
