@@ -227,8 +227,8 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
     let breaches = home.tasks(home.worker("02-13T10:01"), TaskKind::Breach, true).await;
     assert_eq!(breaches.len(), 2);
     home.house.settled().await;
-    let overview = CommandServiceClient::new(home.central(Role::Officer, "02-13T10:02"));
-    let overview = { overview }.get_overview(GetOverviewRequest {}).await.unwrap().into_inner();
+    let mut command = CommandServiceClient::new(home.central(Role::Officer, "02-13T10:02"));
+    let overview = command.get_overview(GetOverviewRequest {}).await.unwrap().into_inner();
     assert_eq!(overview.subdistrict.unwrap().breaches, 2, "the command centre knows");
     for breach in &breaches {
         home.acknowledge(home.worker("02-13T11:00"), &breach.matter).await;
@@ -314,7 +314,9 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
     // The server starts anew, and nothing is forgotten.
     let before = home.order("02-18T09:04").await;
     home.house = home.house.restarted().await;
-    assert_eq!(home.order("02-18T09:04").await, before);
+    let after = home.order("02-18T09:04").await;
+    // What was missed may have gone up meanwhile.
+    assert_eq!(Order { etag: before.etag.clone(), ..after }, before);
 
     // Every reading but one: the release says which, and nobody extends in silence.
     let days = [16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29].map(|day| format!("02-{day}"));

@@ -29,7 +29,7 @@ impl World {
     }
 
     async fn round(&self, id: &str, time: &str, readings: Vec<Reading>) -> RecordObservationsResponse {
-        let round = RecordObservationsRequest { request_id: format!("round-{id}"), readings };
+        let round = RecordObservationsRequest { request_id: format!("round-000{id}"), readings };
         self.api.record_observations(request(round, director(), time)).await.unwrap().into_inner()
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Row {
 }
 
 const NEVER: i64 = i64::MAX;
+/// The matter of a home that does not fit.
+const UNFIT: &str = "unfit";
 
 impl Row {
     fn new(order_id: &str, order: &Order, kind: TaskKind, matter: &str) -> Self {
@@ -64,17 +66,11 @@ impl Row {
     }
 }
 
-/// Of the calendar: readings that nobody took, the home, the release.
+/// Of the calendar: readings that nobody took, and the release.
 pub(super) fn planned(order_id: &str, order: &Order) -> BTreeMap<String, Row> {
     let mut rows = Vec::new();
     if order.in_force() {
         rows.extend(order.planned().filter(|slot| !order.taken(*slot)).map(|slot| reading(order_id, order, slot)));
-        let first = opens(order.period.first);
-        let unfit = order.home == Home::SharedRoom;
-        if order.terms.kind() == Kind::Home && (unfit || order.home == Home::Unspecified) {
-            let matter = if unfit { "unfit" } else { "" };
-            rows.push(Row::new(order_id, order, TaskKind::Home, matter).between(first, first + SHIPPED.desk_work));
-        }
         let last = Slot { date: order.observed_until(), part: Part::Morning };
         let due = at(last.date, 22);
         rows.push(Row::new(order_id, order, TaskKind::Release, "").between(opens(last), due));
@@ -100,6 +96,8 @@ fn reading(order_id: &str, order: &Order, slot: Slot) -> Row {
 pub(super) fn opened(order_id: &str, order: &Order, event: &Event, happened: DateTime<Utc>) -> Option<Row> {
     let (kind, matter) = match event {
         Event::Proposed(_) => (TaskKind::Change, "order".to_owned()),
+        Event::Ordered(_) | Event::Moved(_) => (TaskKind::Home, String::new()),
+        Event::HomeChecked(_) => (TaskKind::Home, UNFIT.to_owned()),
         Event::Observed(observed) if observed.fever_or_symptoms => {
             (TaskKind::Alert, matter_of(Slot::of(&observed.date, observed.day_part())?))
         }
@@ -134,6 +132,11 @@ fn waits(order: &Order, row: &Row) -> bool {
         TaskKind::Change if row.matter == "order" => matches!(order.standing, Standing::Proposed(_)),
         TaskKind::Change => order.in_force() && order.pending.as_ref().is_some_and(|pending| pending.id == row.matter),
         TaskKind::Transfer => order.in_force() && order.transfer.as_deref() == Some(&*row.matter),
-        TaskKind::Unspecified | TaskKind::Reading | TaskKind::Home | TaskKind::Release => false,
+        // R12: looked at, and fit; else the person is to be brought elsewhere.
+        TaskKind::Home => {
+            let home = if row.matter == UNFIT { Home::SharedRoom } else { Home::Unspecified };
+            order.in_force() && order.terms.kind() == Kind::Home && order.home == home
+        }
+        TaskKind::Unspecified | TaskKind::Reading | TaskKind::Release => false,
     }
 }

@@ -75,7 +75,7 @@ pub enum Life {
 
 /// An order as it was read.
 #[derive(Args)]
-pub struct Edited {
+struct Edited {
     #[arg(value_parser = typed::name("orders"))]
     order: String,
     /// The etag that was read: where somebody edited the order since, nothing is done and you are told what; by default the

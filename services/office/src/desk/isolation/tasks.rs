@@ -62,7 +62,7 @@ impl Tasks {
 
 /// What a thermometer and the person say.
 #[derive(Args)]
-pub struct Vitals {
+struct Vitals {
     /// In degrees Celsius
     #[arg(long, value_parser = typed::temperature, value_name = "DEGREES")]
     temperature: i32,

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn an_unknown_place_is_an_error_that_names_line_and_known_ones() {
         let error = pages("# 告知书\n{{性名}}", &words()).err().map(|error| format!("{error:#}")).unwrap_or_default();
-        assert!(error.contains("line 2") && error.contains("{{性名}}") && error.contains("截止日、姓名"), "{error}");
+        assert!(error.contains("line 2") && error.contains("{{性名}}") && error.contains("姓名、截止日"), "{error}");
         assert!(pages("{{姓名", &words()).is_err());
     }
 
