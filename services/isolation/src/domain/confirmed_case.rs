@@ -154,8 +154,10 @@ mod tests {
         CaseTerms { resident_id: "r".to_owned(), infectious_from: "2020-02-05".to_owned(), ..CaseTerms::default() }
     }
 
+    type Step<'a> = &'a dyn Fn(&ConfirmedCase) -> Result<Vec<Event>, Refused>;
+
     /// What becomes of a case by these decisions, each of which says nothing new when it is made again.
-    fn after(steps: &[&dyn Fn(&ConfirmedCase) -> Result<Vec<Event>, Refused>]) -> ConfirmedCase {
+    fn after(steps: &[Step<'_>]) -> ConfirmedCase {
         let mut case = ConfirmedCase::default();
         for step in steps {
             for event in step(&case).unwrap() {
