@@ -92,12 +92,11 @@ impl Plan {
         std::fs::create_dir_all(&self.data)
             .with_context(|| format!("making the data folder {}", self.data.display()))?;
         let lock = lock(&self.data)?;
-        let secrets = match &self.secret_file {
-            Some(file) => Secrets::from_file(file)?,
-            None => {
-                Secrets::create_beside(&self.data, &[pass::ROOT_SECRET])?;
-                Secrets::open_or_create(&self.data)?
-            }
+        let secrets = if let Some(file) = &self.secret_file {
+            Secrets::from_file(file)?
+        } else {
+            Secrets::create_beside(&self.data, &[pass::ROOT_SECRET])?;
+            Secrets::open_or_create(&self.data)?
         };
         let (tokens, stop) = (Tokens::new(&secrets), CancellationToken::new());
         let access = AccessLayer::new(tokens.clone(), &secrets, self.clock.clone(), self.demonstration);
