@@ -109,10 +109,6 @@ impl Fortnight {
         ObservationServiceClient::new(by).acknowledge(notice).await.unwrap().into_inner()
     }
 
-    fn life(&self, by: Connection) -> OrderLifeServiceClient<Connection> {
-        OrderLifeServiceClient::new(by)
-    }
-
     async fn desk(&self, moment: &str, words: &[&str]) -> (bool, String) {
         let place = &self.village.neighbourhood;
         let token = self.house.token("staff/worker", Role::Worker, place, place, "");
@@ -167,6 +163,10 @@ impl Fortnight {
     }
 }
 
+fn life(by: Connection) -> OrderLifeServiceClient<Connection> {
+    OrderLifeServiceClient::new(by)
+}
+
 fn rows(file: &str) -> Vec<Vec<String>> {
     let mut workbook: Xlsx<_> = open_workbook(file).unwrap();
     let title = workbook.sheet_names()[0].clone();
@@ -200,7 +200,7 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
         cohabitants: Vec::new(),
     };
     assert_eq!(home.tasks(home.worker("02-11T17:00"), TaskKind::Home, true).await.len(), 1);
-    home.life(home.worker("02-11T17:00")).check_home(check).await.unwrap();
+    life(home.worker("02-11T17:00")).check_home(check).await.unwrap();
     assert!(home.tasks(home.worker("02-11T17:01"), TaskKind::Home, true).await.is_empty());
     home.evening_by_sheet().await;
 
@@ -223,7 +223,7 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
         time: None,
         place: "菜市场南门".into(),
     };
-    home.life(home.worker("02-13T10:00")).report_sighting(sighting).await.unwrap();
+    life(home.worker("02-13T10:00")).report_sighting(sighting).await.unwrap();
     let breaches = home.tasks(home.worker("02-13T10:01"), TaskKind::Breach, true).await;
     assert_eq!(breaches.len(), 2);
     home.house.settled().await;
@@ -251,7 +251,7 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
         place: "区第一医院".into(),
         ..MoveOrderRequest::default()
     };
-    let moved = home.life(home.worker("02-14T09:00")).move_order(away).await.unwrap().into_inner();
+    let moved = life(home.worker("02-14T09:00")).move_order(away).await.unwrap().into_inner();
     assert_eq!((moved.place(), moved.handed_over), (Destination::Hospital, true));
     let back = MoveOrderRequest {
         request_id: new_request_id(),
@@ -260,7 +260,7 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
         reason: ChangeReason::Medical.into(),
         ..MoveOrderRequest::default()
     };
-    home.life(home.worker("02-16T17:00")).move_order(back).await.unwrap();
+    life(home.worker("02-16T17:00")).move_order(back).await.unwrap();
     assert!(home.order("02-16T17:01").await.missing.iter().all(|slot| slot == "2020-02-16 evening"));
 
     // A train ticket shows that he left on the 5th: two write it down at once, and the second is told.
@@ -272,9 +272,9 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
         day_zero: day.into(),
         evidence_ids: vec!["火车票-G1234".into()],
     };
-    let proved = home.life(home.worker("02-16T18:01")).prove_day_zero(prove("2020-02-05", &read)).await.unwrap();
+    let proved = life(home.worker("02-16T18:01")).prove_day_zero(prove("2020-02-05", &read)).await.unwrap();
     assert_eq!(proved.into_inner().last_day, "2020-02-19");
-    let second = home.life(home.director("02-16T18:02")).prove_day_zero(prove("2020-02-04", &read)).await.unwrap_err();
+    let second = life(home.director("02-16T18:02")).prove_day_zero(prove("2020-02-04", &read)).await.unwrap_err();
     let told = Spoken::from(&second);
     assert_eq!(told.reason, "STALE");
     assert!(told.metadata["changed"].contains("the end moved from 2020-02-17 to 2020-02-19"), "{}", told.en);
@@ -287,11 +287,11 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
         etag: String::new(),
         neighbourhood: other.neighbourhood.clone(),
     };
-    home.life(home.director("02-17T09:00")).propose_transfer(ask).await.unwrap();
+    life(home.director("02-17T09:00")).propose_transfer(ask).await.unwrap();
     let there = home.house.local("staff/there", Role::Director, &other.neighbourhood).at(at("02-17T10:00"));
     assert_eq!(home.tasks(there.clone(), TaskKind::Transfer, true).await.len(), 1);
     let no = DecideTransferRequest { request_id: new_request_id(), order: home.order.clone(), ..Default::default() };
-    assert_eq!(home.life(there).decide_transfer(no).await.unwrap().into_inner().pending_transfer, "");
+    assert_eq!(life(there).decide_transfer(no).await.unwrap().into_inner().pending_transfer, "");
 
     // His wife came back ill: ten days more, by two units, over the end of the month.
     let extend = ProposeChangeRequest {
@@ -302,13 +302,13 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
         last_day: "2020-03-01".into(),
         ..ProposeChangeRequest::default()
     };
-    let pending = home.life(home.director("02-18T09:00")).propose_change(extend).await.unwrap().into_inner();
+    let pending = life(home.director("02-18T09:00")).propose_change(extend).await.unwrap().into_inner();
     let name = pending.pending_change.unwrap().name;
     let sign = || DecideChangeRequest { request_id: new_request_id(), name: name.clone(), approve: true };
-    let own = home.life(home.director("02-18T09:01")).decide_change(sign()).await.unwrap_err();
+    let own = life(home.director("02-18T09:01")).decide_change(sign()).await.unwrap_err();
     assert_eq!(Spoken::from(&own).reason, "SAME_PERSON");
     assert_eq!(home.tasks(home.central(Role::Health, "02-18T09:02"), TaskKind::Change, true).await.len(), 1);
-    let signed = home.life(home.central(Role::Health, "02-18T09:03")).decide_change(sign()).await.unwrap().into_inner();
+    let signed = life(home.central(Role::Health, "02-18T09:03")).decide_change(sign()).await.unwrap().into_inner();
     assert_eq!(signed.last_day, "2020-03-01");
 
     // The server starts anew, and nothing is forgotten.
@@ -329,7 +329,7 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
     assert_eq!(left_out.date, "2020-02-29");
     assert!(home.observe("03-01T17:00", readings).await.refused.is_empty());
     let assess = AssessReleaseRequest { order: home.order.clone() };
-    let found = home.life(home.director("03-01T17:01")).assess_release(assess).await.unwrap().into_inner();
+    let found = life(home.director("03-01T17:01")).assess_release(assess).await.unwrap().into_inner();
     assert!(!found.ready);
     assert_eq!(found.en, "35 of 36 readings; missing: 29 February, evening");
     let sign = || ReleaseRequest { request_id: new_request_id(), order: home.order.clone() };
@@ -355,7 +355,7 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
     let holder = gate.get_holder(GetHolderRequest { name: home.resident.name.clone() }).await.unwrap().into_inner();
     assert!(holder.eligible && holder.bars.is_empty(), "{:?}", holder.bars);
     let parent = home.order.clone();
-    let history = home.life(home.director("03-01T17:07")).list_order_history(ListOrderHistoryRequest { parent }).await;
+    let history = life(home.director("03-01T17:07")).list_order_history(ListOrderHistoryRequest { parent }).await;
     let told: Vec<String> = history.unwrap().into_inner().entries.into_iter().map(|entry| entry.en).collect();
     for word in ["own room", "not taken", "seen outside", "hospital", "day zero", "extension", "released"] {
         assert!(told.iter().any(|entry| entry.contains(word)), "{word}: {told:?}");

@@ -81,7 +81,7 @@ impl OrderLifeService for Api {
         let last_day = fields.date_if_given("last_day", &request.last_day);
         fields.check(
             "last_day",
-            (kind == Some(ChangeKind::Extension)) == !request.last_day.is_empty(),
+            (kind == Some(ChangeKind::Extension)) != request.last_day.is_empty(),
             "延长必须填写新的截止日，提前解除不填",
             "is needed for an extension, and for nothing else",
         );

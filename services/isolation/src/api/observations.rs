@@ -270,7 +270,7 @@ const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// As people type a code: with blanks and hyphens, in small letters, with an O for a zero.
 fn normal(typed: &str) -> String {
-    let letters = typed.chars().filter(|letter| letter.is_ascii_alphanumeric());
+    let letters = typed.chars().filter(char::is_ascii_alphanumeric);
     letters
         .map(|letter| match letter.to_ascii_uppercase() {
             'O' => '0',

@@ -30,38 +30,38 @@ impl Assessment {
         self.missing.is_empty() && self.today >= self.last_day && self.today >= self.until
     }
 
-    /// "28次观察记录中有27次；缺：2月15日晚"
+    /// "应有观察记录28次，已有27次；缺：2月15日晚"
     pub fn zh(&self) -> String {
-        let mut said = format!("应有观察记录{}次，已有{}次", self.due, self.taken);
+        let mut said = vec![format!("应有观察记录{}次，已有{}次", self.due, self.taken)];
         if !self.missing.is_empty() {
             let named: Vec<String> = self.missing.iter().take(NAMED).map(|slot| slot.zh()).collect();
             let more = if self.missing.len() > NAMED { "等" } else { "" };
-            said += &format!("；缺：{}{more}", named.join("、"));
+            said.push(format!("缺：{}{more}", named.join("、")));
         }
         if self.today < self.last_day {
-            said += &format!("；隔离期到{}", zh(self.last_day));
+            said.push(format!("隔离期到{}", zh(self.last_day)));
         }
         if self.until > self.last_day && self.today < self.until {
-            said += &format!("；最后几天有发热或症状，观察到{}", zh(self.until));
+            said.push(format!("最后几天有发热或症状，观察到{}", zh(self.until)));
         }
-        said
+        said.join("；")
     }
 
     /// "27 of 28 readings; missing: 15 February, evening"
     pub fn en(&self) -> String {
-        let mut said = format!("{} of {} readings", self.taken, self.due);
+        let mut said = vec![format!("{} of {} readings", self.taken, self.due)];
         if !self.missing.is_empty() {
             let named: Vec<String> = self.missing.iter().take(NAMED).map(|slot| slot.en()).collect();
             let more = if self.missing.len() > NAMED { " and more" } else { "" };
-            said += &format!("; missing: {}{more}", named.join("; "));
+            said.push(format!("missing: {}{more}", named.join("; ")));
         }
         if self.today < self.last_day {
-            said += &format!("; the period lasts until {}", self.last_day.format("%-d %B"));
+            said.push(format!("the period lasts until {}", self.last_day.format("%-d %B")));
         }
         if self.until > self.last_day && self.today < self.until {
-            said += &format!("; fever or symptoms in the last days, observed until {}", self.until.format("%-d %B"));
+            said.push(format!("fever or symptoms in the last days, observed until {}", self.until.format("%-d %B")));
         }
-        said
+        said.join("; ")
     }
 }
 
