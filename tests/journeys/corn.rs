@@ -9,10 +9,10 @@ use proto::{
     access::v1::Role,
     isolation::v1::{
         AskForHelpRequest, ClaimNeedRequest, CompleteNeedRequest, ConfirmNeedRequest, DonateRequest,
-        GetNeedPlanRequest, Giver, HandOverRequest, IssueSuppliesRequest, ListNeedsRequest, ListOrdersRequest,
-        ListShortagesRequest, ListStockRequest, ListThanksRequest, Need, NeedAlarm, NeedAsker, NeedInstance, NeedKind,
-        NeedPriority, Quantity, SetNeedPlanRequest, StandingNeed, SuggestVolunteersRequest, Unit,
-        isolation_service_client::IsolationServiceClient, need::State, need_service_client::NeedServiceClient,
+        GetNeedPlanRequest, Giver, HandOverRequest, IssueSuppliesRequest, ListEscalationsRequest, ListNeedsRequest,
+        ListOrdersRequest, ListShortagesRequest, ListStockRequest, ListThanksRequest, Need, NeedAlarm, NeedAsker,
+        NeedInstance, NeedKind, NeedPriority, Quantity, SetNeedPlanRequest, StandingNeed, SuggestVolunteersRequest,
+        Unit, isolation_service_client::IsolationServiceClient, need::State, need_service_client::NeedServiceClient,
         stock_service_client::StockServiceClient,
     },
     registry::v1::{
@@ -27,8 +27,8 @@ use tonic::Status;
 const NOTE: &str = "氨氯地平两盒，老人不识字";
 const GIVER: &str = "隐名的陈阿婆";
 
-fn quantity(number: &str, unit: Unit) -> Option<Quantity> {
-    Some(Quantity { number: number.into(), unit: unit.into() })
+fn quantity(number: &str, unit: Unit) -> Quantity {
+    Quantity { number: number.into(), unit: unit.into() }
 }
 
 fn reason<T>(answer: Result<T, Status>) -> String {
@@ -72,7 +72,7 @@ impl Street {
     }
 
     async fn escalations(&self, at: &str, instance: NeedInstance) -> Vec<Need> {
-        let list = ListNeedsRequest { instance: instance.into(), ..ListNeedsRequest::default() };
+        let list = ListEscalationsRequest { instance: instance.into(), ..ListEscalationsRequest::default() };
         NeedServiceClient::new(self.director(at)).list_escalations(list).await.unwrap().into_inner().needs
     }
 
@@ -88,7 +88,7 @@ impl Street {
             request_id: new_request_id(),
             place: self.village.compound.clone(),
             item: "玉米".into(),
-            quantity: quantity(number, unit),
+            quantity: Some(quantity(number, unit)),
             need: need.into(),
             recipient: if need.is_empty() { "staff/worker".into() } else { String::new() },
         };
@@ -123,7 +123,7 @@ async fn a_donation_of_corn_reaches_doors() {
         every_days: 3,
         within_hours: 12,
         item: "玉米".into(),
-        quantity: quantity("5", Unit::Jin),
+        quantity: Some(quantity("5", Unit::Jin)),
     };
     plan.standing[0] = food;
     needs.set_need_plan(SetNeedPlanRequest { request_id: new_request_id(), plan: Some(plan) }).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_donation_of_corn_reaches_doors() {
         request_id: new_request_id(),
         place: village.compound.clone(),
         item: "玉米".into(),
-        quantity: quantity("2000", Unit::Jin),
+        quantity: Some(quantity("2000", Unit::Jin)),
         ..DonateRequest::default()
     };
     let given = stock.donate(corn.clone()).await.unwrap().into_inner();
@@ -142,7 +142,7 @@ async fn a_donation_of_corn_reaches_doors() {
         request_id: new_request_id(),
         place: village.compound.clone(),
         item: "玉米".into(),
-        quantity: quantity("1.5", Unit::Kilogram),
+        quantity: Some(quantity("1.5", Unit::Kilogram)),
         giver: Some(Giver {
             full_name: if may_be_named { "热心的张师傅" } else { GIVER }.into(),
             phone: String::new(),
@@ -263,12 +263,12 @@ async fn what_nobody_takes_goes_up_and_nothing_is_asked_of_who_is_free_again() {
     // Whoever sees the whole subdistrict sees the alarm and not the illness; another neighbourhood sees nothing.
     let officer = street.house.central("staff/officer", Role::Officer, "subdistrict");
     let mut officer = NeedServiceClient::new(officer.at(time("2020-02-12T04:00:00+08:00")));
-    let seen = officer.list_escalations(ListNeedsRequest::default()).await.unwrap().into_inner().needs;
+    let seen = officer.list_escalations(ListEscalationsRequest::default()).await.unwrap().into_inner().needs;
     assert_eq!((seen.len(), seen[0].note.as_str()), (1, ""));
     let there = Village::found(&street.house, "330212002002").await;
     let stranger = street.house.local("staff/stranger", Role::Director, &there.neighbourhood);
     let mut stranger = NeedServiceClient::new(stranger.at(time("2020-02-12T04:00:00+08:00")));
-    assert!(stranger.list_escalations(ListNeedsRequest::default()).await.unwrap().into_inner().needs.is_empty());
+    assert!(stranger.list_escalations(ListEscalationsRequest::default()).await.unwrap().into_inner().needs.is_empty());
     let request_id = new_request_id();
     let claim = ClaimNeedRequest { request_id, need: asked.name.clone(), responsible: String::new(), take_over: false };
     assert_eq!(reason(stranger.claim_need(claim).await), "NOT_FOUND");

@@ -7,8 +7,8 @@ use proto::{
     registry::v1::{
         AddGateRequest, AnswerSwapRequest, AssignDutiesRequest, Assignment, EnrolStaffRequest, GetRosterRequest,
         ListGapsRequest, ListRostersRequest, ListRoundsRequest, OpenRosterRequest, PlanRoundRequest, Post,
-        ProposeSwapRequest, ReportAbsenceRequest, Roster, RoundKind, Shift, StaffKind, TickRoundRequest,
-        registry_service_client::RegistryServiceClient, roster_service_client::RosterServiceClient,
+        ProposeSwapRequest, ReportAbsenceRequest, Roster, RoundKind, Shift, StaffKind, SuggestDutiesRequest,
+        TickRoundRequest, registry_service_client::RegistryServiceClient, roster_service_client::RosterServiceClient,
         round_service_client::RoundServiceClient, swap::State,
     },
 };
@@ -96,7 +96,7 @@ async fn a_week_with_two_absences_has_no_gap_that_nobody_knew_of() {
 
     // A suggestion for the week, twice the same, nights shared.
     let name = roster.name.clone();
-    let ask = || GetRosterRequest { name: name.clone() };
+    let ask = || SuggestDutiesRequest { roster: name.clone() };
     let suggested = rosters.suggest_duties(ask()).await.unwrap().into_inner();
     assert_eq!(rosters.suggest_duties(ask()).await.unwrap().into_inner(), suggested);
     assert!(suggested.unfilled.is_empty(), "{:?}", suggested.unfilled);
@@ -161,7 +161,7 @@ async fn a_week_with_two_absences_has_no_gap_that_nobody_knew_of() {
     let there = Village::found(&house, "330212002002").await;
     let stranger = house.local("staff/stranger", Role::Director, &there.neighbourhood);
     let mut stranger = RosterServiceClient::new(stranger);
-    assert_eq!(reason(stranger.get_roster(ask()).await), "NOT_FOUND");
+    assert_eq!(reason(stranger.suggest_duties(ask()).await), "NOT_FOUND");
     assert!(stranger.list_rosters(ListRostersRequest::default()).await.unwrap().into_inner().rosters.is_empty());
     assert!(stranger.list_gaps(gaps(336)).await.unwrap().into_inner().gaps.is_empty());
 }

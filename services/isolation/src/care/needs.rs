@@ -3,10 +3,10 @@
 use chassis::{Call, Decision, Done, Failure, Fields, Refuse as _, timestamp};
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::isolation::v1::{
-    AskForHelpRequest, ClaimNeedRequest, CompleteNeedRequest, ConfirmNeedRequest, GetNeedPlanRequest, ListNeedsRequest,
-    ListNeedsResponse, ListVolunteerStandingsRequest, ListVolunteerStandingsResponse, Need as Resource, NeedAsker,
-    NeedInstance, NeedKind, NeedNote, NeedPlan, NeedPriority, SetNeedPlanRequest, SuggestVolunteersRequest,
-    SuggestVolunteersResponse,
+    AskForHelpRequest, ClaimNeedRequest, CompleteNeedRequest, ConfirmNeedRequest, GetNeedPlanRequest,
+    ListEscalationsRequest, ListNeedsRequest, ListNeedsResponse, ListVolunteerStandingsRequest,
+    ListVolunteerStandingsResponse, Need as Resource, NeedAsker, NeedInstance, NeedKind, NeedNote, NeedPlan,
+    NeedPriority, SetNeedPlanRequest, SuggestVolunteersRequest, SuggestVolunteersResponse,
     need::State,
     need_event::{Event, Opened},
     need_service_server::NeedService,
@@ -99,7 +99,7 @@ impl NeedService for Care {
     async fn list_needs(&self, request: Request<ListNeedsRequest>) -> Result<Response<ListNeedsResponse>, Status> {
         let call = Call::query(&request)?;
         let asked = Asked::new(request.get_ref().page_size, &request.get_ref().page_token)?;
-        let filter = filter(request.get_ref())?;
+        let filter = filter(&request.get_ref().parent, request.get_ref().state)?;
         let mut db = self.views.read(&call).await?;
         let rows = listed::list(&mut db, &call.principal.scope, &filter, &asked.after, asked.size + 1).await;
         drop(db);
@@ -108,11 +108,11 @@ impl NeedService for Care {
 
     async fn list_escalations(
         &self,
-        request: Request<ListNeedsRequest>,
+        request: Request<ListEscalationsRequest>,
     ) -> Result<Response<ListNeedsResponse>, Status> {
         let call = Call::query(&request)?;
         let asked = Asked::new(request.get_ref().page_size, &request.get_ref().page_token)?;
-        let filter = filter(request.get_ref())?;
+        let filter = filter(&request.get_ref().parent, 0)?;
         let instance = request.get_ref().instance();
         let mut db = self.views.read(&call).await?;
         let page = (call.now.timestamp_micros(), asked.after.as_str(), asked.size + 1);
@@ -304,10 +304,10 @@ fn resource(id: &str, need: &Need, version: u64, now: DateTime<Utc>) -> Resource
     }
 }
 
-fn filter(request: &ListNeedsRequest) -> Result<Filter, Status> {
+/// `state`: 0 for none.
+fn filter(parent: &str, state: i32) -> Result<Filter, Status> {
     let mut fields = Fields::new();
     let mut filter = Filter::default();
-    let parent = &request.parent;
     if parent.starts_with("residents/") {
         filter.resident_id = fields.name("parent", "residents", parent).unwrap_or_default();
     } else if parent.starts_with("compounds/") {
@@ -315,8 +315,8 @@ fn filter(request: &ListNeedsRequest) -> Result<Filter, Status> {
     } else {
         filter.neighbourhood_id = fields.name_if_given("parent", "neighbourhoods", parent).unwrap_or_default();
     }
-    if request.state != 0 {
-        filter.state = fields.one_of("state", request.state);
+    if state != 0 {
+        filter.state = fields.one_of("state", state);
     }
     fields.done()?;
     Ok(filter)

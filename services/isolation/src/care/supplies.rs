@@ -298,7 +298,7 @@ fn recipient(fields: &mut Fields, given: &IssueSuppliesRequest) {
     let named = !given.recipient.is_empty();
     fields.check(
         "recipient",
-        named != !given.need.is_empty(),
+        named == given.need.is_empty(),
         "领取人与需求只填一项：有需求时按需求发放，没有时填写领取人",
         "is needed where no need is named, and only there",
     );

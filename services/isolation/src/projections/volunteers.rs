@@ -246,7 +246,7 @@ async fn volunteered(tables: &mut Tables<'_>, record: &Record) -> anyhow::Result
 }
 
 async fn profile(tables: &mut Tables<'_>, id: String, profile: VolunteerProfile) -> anyhow::Result<()> {
-    let skills = profile.skills.iter().map(|skill| format!(",{skill},")).collect::<String>();
+    let skills = profile.skills.iter().map(|skill| format!(",{skill},")).collect::<Vec<_>>().concat();
     let times = profile.availability.iter().map(|part| {
         let (weekday, from, to) = (part.weekday, part.from_minute, part.to_minute);
         format!("{weekday}:{from}:{to}")

@@ -10,8 +10,8 @@ use proto::{
     registry::v1::{
         AnswerSwapRequest, AssignDutiesRequest, Assignment, Duty, GetRosterRequest, ListGapsRequest, ListGapsResponse,
         ListRostersRequest, ListRostersResponse, Load as LoadResource, OpenRosterRequest, ProposeSwapRequest,
-        ReportAbsenceRequest, Roster as Resource, SuggestDutiesResponse, Swap, roster_event::Event,
-        roster_service_server::RosterService, swap,
+        ReportAbsenceRequest, Roster as Resource, SuggestDutiesRequest, SuggestDutiesResponse, Swap,
+        roster_event::Event, roster_service_server::RosterService, swap,
     },
 };
 use tonic::{Request, Status};
@@ -65,9 +65,9 @@ impl RosterService for Api {
         Ok(ListRostersResponse { rosters: page.rows, next_page_token: page.next }.into())
     }
 
-    async fn suggest_duties(&self, request: Request<GetRosterRequest>) -> Answer<SuggestDutiesResponse> {
+    async fn suggest_duties(&self, request: Request<SuggestDutiesRequest>) -> Answer<SuggestDutiesResponse> {
         let call = Call::query(&request)?;
-        let (id, roster, _) = self.roster(&call, &request.get_ref().name).await?;
+        let (id, roster, _) = self.roster(&call, &request.get_ref().roster).await?;
         let beside = self.beside(&roster).await?;
         let suggestion = roster.suggest(&beside.before, &beside.adjacent);
         let name = |duty: String| format!("rosters/{id}/duties/{duty}");

@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 use proto::isolation::v1::{
-    AskForHelpRequest, ClaimNeedRequest, CompleteNeedRequest, ConfirmNeedRequest, GetNeedPlanRequest, ListNeedsRequest,
-    NeedAsker, NeedInstance, NeedKind, NeedPlan, NeedPriority, Quantity, SetNeedPlanRequest, SuggestVolunteersRequest,
-    need::State, need_service_client::NeedServiceClient,
+    AskForHelpRequest, ClaimNeedRequest, CompleteNeedRequest, ConfirmNeedRequest, GetNeedPlanRequest,
+    ListEscalationsRequest, ListNeedsRequest, NeedAsker, NeedInstance, NeedKind, NeedPlan, NeedPriority, Quantity,
+    SetNeedPlanRequest, SuggestVolunteersRequest, need::State, need_service_client::NeedServiceClient,
 };
 
 use crate::desk::{
@@ -173,7 +173,13 @@ impl Command {
                 };
                 let columns =
                     ["name", "kind", "priority", "state", "due_time", "resident", "responsible", "note", "alarm"];
-                list(false, request, &listing, &ask, &columns).await
+                let mut client = NeedServiceClient::new(ask.connection()?);
+                let all = listing.collect(async |page_size, page_token| {
+                    let request = ListNeedsRequest { page_size, page_token, ..request.clone() };
+                    let page = client.list_needs(request).await?.into_inner();
+                    Ok((page.needs, page.next_page_token))
+                });
+                listing.show(&ask, &all.await?, &columns)
             }
             Self::Claim { need, responsible, take_over, act } => {
                 let claimed = act.send(async |connection, request_id| {
@@ -197,13 +203,19 @@ impl Command {
                 act.show(&confirmed.await?)
             }
             Self::Escalations { of, instance, listing, ask } => {
-                let request = ListNeedsRequest {
+                let request = ListEscalationsRequest {
                     parent: of.parent(),
                     instance: instance.unwrap_or_default().into(),
-                    ..ListNeedsRequest::default()
+                    ..ListEscalationsRequest::default()
                 };
                 let columns = ["name", "kind", "alarm", "alarm_time", "instance", "resident", "responsible"];
-                list(true, request, &listing, &ask, &columns).await
+                let mut client = NeedServiceClient::new(ask.connection()?);
+                let all = listing.collect(async |page_size, page_token| {
+                    let request = ListEscalationsRequest { page_size, page_token, ..request.clone() };
+                    let page = client.list_escalations(request).await?.into_inner();
+                    Ok((page.needs, page.next_page_token))
+                });
+                listing.show(&ask, &all.await?, &columns)
             }
             Self::Suggest { need, ask } => {
                 let mut client = NeedServiceClient::new(ask.connection()?);
@@ -253,21 +265,4 @@ impl AskFor {
         });
         act.show(&opened.await?)
     }
-}
-
-async fn list(
-    alarms: bool,
-    request: ListNeedsRequest,
-    listing: &Listing,
-    ask: &Ask,
-    columns: &[&str],
-) -> anyhow::Result<()> {
-    let mut client = NeedServiceClient::new(ask.connection()?);
-    let all = listing.collect(async |page_size, page_token| {
-        let request = ListNeedsRequest { page_size, page_token, ..request.clone() };
-        let page = if alarms { client.list_escalations(request).await } else { client.list_needs(request).await };
-        let page = page?.into_inner();
-        Ok((page.needs, page.next_page_token))
-    });
-    listing.show(ask, &all.await?, columns)
 }

@@ -2,7 +2,7 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use proto::registry::v1::{
     AnswerSwapRequest, AssignDutiesRequest, Assignment, GetRosterRequest, ListGapsRequest, ListRostersRequest,
-    OpenRosterRequest, Post, ProposeSwapRequest, ReportAbsenceRequest, Roster, Shift, StaffKind,
+    OpenRosterRequest, Post, ProposeSwapRequest, ReportAbsenceRequest, Roster, Shift, StaffKind, SuggestDutiesRequest,
     roster_service_client::RosterServiceClient,
 };
 
@@ -249,7 +249,7 @@ impl Open {
 
 async fn suggest(roster: String, adopt: bool, act: &Act) -> anyhow::Result<()> {
     let mut client = RosterServiceClient::new(act.ask.connection()?);
-    let found = client.suggest_duties(GetRosterRequest { name: roster.clone() }).await?.into_inner();
+    let found = client.suggest_duties(SuggestDutiesRequest { roster: roster.clone() }).await?.into_inner();
     if adopt {
         if found.assignments.is_empty() {
             return print("there is nothing to assign");
