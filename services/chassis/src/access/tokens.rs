@@ -343,7 +343,7 @@ mod tests {
         let tokens = tokens();
         let token = tokens.issue(&person(Role::Guard), TimeDelta::hours(1), now()).unwrap().token;
         assert!(tokens.verify(&token, "pass", now()).is_ok());
-        assert_eq!(tokens.verify(&token, "isolation", now()), Err(TokenProblem::Audience));
+        assert_eq!(tokens.verify(&token, "command", now()), Err(TokenProblem::Audience));
         assert_eq!(tokens.verify(&token, "event", now()), Err(TokenProblem::Audience));
     }
 

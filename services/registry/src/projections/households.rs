@@ -72,7 +72,9 @@ impl Projection for Households {
                     ("door", door.into()),
                     ("version", version(record).into()),
                 ];
-                tables.put("registry_household", row).await
+                tables.put("registry_household", row).await?;
+                // Residents look their door up here.
+                tables.now().await.map(drop)
             }
             Some(Event::LandlordChanged(changed)) => {
                 let landlord = ("landlord", written(changed.landlord.as_ref()).into());

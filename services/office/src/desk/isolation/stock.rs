@@ -16,7 +16,7 @@ use crate::desk::{
 pub enum Command {
     /// Takes a donation into stock
     #[command(
-        after_help = "Example:\n  mifeng stock donate 玉米 2000斤 --at compounds/019c2f\n  mifeng stock donate 消毒液 1瓶 --at \
+        after_help = "Example:\n  mifeng stock donate 玉米 2000斤 --place compounds/019c2f\n  mifeng stock donate 消毒液 1瓶 --place \
                             compounds/019c2f --giver 陈先生 --may-be-named --expires 2021-02-01"
     )]
     Donate(Box<Donate>),
@@ -32,8 +32,8 @@ pub enum Command {
     },
     /// Gives something out, for a need or to somebody
     #[command(
-        after_help = "Example:\n  mifeng stock issue 玉米 5斤 --at compounds/019c2f --need 019c60\n  mifeng stock issue 口罩 \
-                            2件 --at compounds/019c2f --to staff/019c11"
+        after_help = "Example:\n  mifeng stock issue 玉米 5斤 --place compounds/019c2f --need 019c60\n  mifeng stock issue 口罩 \
+                            2件 --place compounds/019c2f --to staff/019c11"
     )]
     Issue(Box<Issue>),
     /// To whom it went, the last first
@@ -77,7 +77,7 @@ pub struct Donate {
     #[arg(value_parser = typed::quantity)]
     quantity: Quantity,
     /// compounds/{id} or neighbourhoods/{id}: where it lies
-    #[arg(long = "at", value_name = "PLACE")]
+    #[arg(long)]
     place: String,
     /// The last day on which it is good
     #[arg(long = "expires", value_parser = typed::date, value_name = "DAY")]
@@ -100,7 +100,7 @@ pub struct Issue {
     #[arg(value_parser = typed::quantity)]
     quantity: Quantity,
     /// compounds/{id} or neighbourhoods/{id}: from where
-    #[arg(long = "at", value_name = "PLACE")]
+    #[arg(long)]
     place: String,
     /// For this need
     #[arg(long, value_parser = typed::name("needs"), conflicts_with = "recipient")]
