@@ -69,11 +69,11 @@ async fn a_neighbourhood_joins_with_one_workbook() {
     let preview = import(&desk, "places-000", village(), true).await;
     assert_eq!((preview.rows, preview.rows_new, preview.committed), (10, 10, false));
     // Made a second later it would be another file.
-    let workbook = village();
-    let taken = import(&desk, "places-001", workbook.clone(), false).await;
+    let sent = village();
+    let taken = import(&desk, "places-001", sent.clone(), false).await;
     assert_eq!((taken.rows_new, taken.refused, taken.committed), (10, 0, true));
     let head = desk.api.ledger.log().head().await.unwrap().position;
-    assert_eq!(import(&desk, "places-001", workbook, false).await, taken);
+    assert_eq!(import(&desk, "places-001", sent, false).await, taken);
     assert_eq!(import(&desk, "places-002", village(), false).await.rows_same, 10);
     assert_eq!(desk.api.ledger.log().head().await.unwrap().position, head);
 
