@@ -83,7 +83,7 @@ impl IsolationService for Api {
             return Err(Refused::AlreadyIsolated.refusal().into());
         }
         let signature = signature(&call);
-        let approved = self.change(&call, &id, |order| order.approve(&signature)).await;
+        let approved = self.change(&call, &id, |order| order.approve(&signature, call.now)).await;
         match approved {
             Err(Failure::Reserved { .. }) => Err(Refused::AlreadyIsolated.refusal().into()),
             approved => Ok(approved?.into_response()),

@@ -260,7 +260,7 @@ impl Reactions {
 impl Reactions {
     async fn order(&self, id: &str, terms: Terms, call: &Call) -> Result<(), Failure> {
         let key = filing::free_key(&self.ledger, &terms, id).await?;
-        self.decide(id, call, key, |order| order.order(terms.clone())).await
+        self.decide(id, call, key, |order| order.order(terms.clone(), call.now)).await
     }
 
     /// Whoever is under an order is observed already.

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use rust_xlsxwriter::{Format, Workbook};
 use serde_json::Value;
 
-use crate::output::{cell, field, heading};
+use crate::output::{cell, field, headings};
 
 /// What Excel takes in one sheet, with the heading.
 const MOST_ROWS: usize = 1_048_576;
@@ -71,9 +71,9 @@ fn workbook(rows: &[Value], columns: &[&str]) -> anyhow::Result<Vec<u8>> {
     let mut workbook = Workbook::new();
     let sheet = workbook.add_worksheet();
     sheet.set_freeze_panes(1, 0)?;
-    for (number, column) in (0_u16..).zip(columns) {
+    for (number, heading) in (0_u16..).zip(headings(columns)) {
         sheet.set_column_format(number, &text)?;
-        sheet.write_string_with_format(0, number, heading(column), &bold)?;
+        sheet.write_string_with_format(0, number, heading, &bold)?;
     }
     for (line, row) in (1_u32..).zip(rows) {
         for (number, column) in (0_u16..).zip(columns) {
@@ -94,7 +94,7 @@ fn workbook(rows: &[Value], columns: &[&str]) -> anyhow::Result<Vec<u8>> {
 fn csv(rows: &[Value], columns: &[&str]) -> anyhow::Result<Vec<u8>> {
     let lines = csv::Terminator::CRLF;
     let mut writer = csv::WriterBuilder::new().terminator(lines).from_writer(BYTE_ORDER_MARK.to_vec());
-    writer.write_record(columns.iter().map(|column| heading(column)))?;
+    writer.write_record(headings(columns))?;
     for row in rows {
         writer.write_record(columns.iter().map(|column| harmless(plain(field(row, column)))))?;
     }

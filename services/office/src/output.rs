@@ -71,7 +71,7 @@ impl Output {
             }
             Format::Table => {
                 let mut table = table();
-                table.set_header(columns.iter().map(|column| heading(column)));
+                table.set_header(headings(columns));
                 for row in &rows {
                     table.add_row(columns.iter().map(|column| field(row, column).map(cell).unwrap_or_default()));
                 }
@@ -104,9 +104,14 @@ pub fn field<'a>(row: &'a serde_json::Value, column: &str) -> Option<&'a serde_j
     column.split('.').try_fold(row, |value, name| value.get(name))
 }
 
-/// What stands above a column: of `door.room`, room.
-pub fn heading(column: &str) -> &str {
-    column.rsplit('.').next().unwrap_or(column)
+/// What stands above each column: of `door.room`, room; door room where there is another room.
+pub fn headings(columns: &[&str]) -> Vec<String> {
+    let short = |column: &str| column.rsplit('.').next().unwrap_or(column).to_owned();
+    let heading = |column: &&str| {
+        let same = columns.iter().filter(|other| short(other) == short(column)).count();
+        if same == 1 { short(column) } else { column.replace('.', " ") }
+    };
+    columns.iter().map(heading).collect()
 }
 
 /// A value of a table: short, without quotes, times as the clocks in Ningbo show them.

@@ -3,11 +3,7 @@
 
 use std::sync::Arc;
 
-use chassis::{
-    Call, Decision, Done, Failure, Fields, Ledger, Refusal, Refuse as _, Remembered, Views, page, reason, timestamp,
-};
-use chrono::{DateTime, Utc};
-use credential::keys::KeySet;
+use chassis::{Call, Decision, Done, Fields, Ledger, Refusal, Refuse as _, Remembered, Views, page, timestamp};
 use proto::pass::v1::{
     self, Access, CheckPassRequest, CheckPassResponse, Crossing, Direction, GetHolderRequest, IssuePassRequest,
     ListCrossingsRequest, ListCrossingsResponse, ListHoldersRequest, ListHoldersResponse, Pass, PassKind, Reason,
@@ -19,26 +15,26 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         access::Limits,
-        device::{self, Device},
         gate::{Passage, judge},
-        gate_day::{self, Passed, Place},
+        gate_day::{self, Passed},
         holder::{Holder, Issue, Refused},
-        keyring::{self, Keyring},
     },
     issuing::{Issuing, Wanted},
-    passage::{self, Found, Lookup},
+    passage,
     projections::{
-        crossings,
-        gates::{self, Gate},
-        holders, method,
+        crossings, holders, method,
         residents::{self, Home},
     },
-    report::{Identified, MOST_CODE, Reported},
+    report::{MOST_CODE, Reported},
     resources::{self, fault},
     roll::Roll,
 };
+pub(crate) use at_gate::{compound_or_gate, no_gate};
+use at_gate::{find_gate, identify, place};
 use taking::{evidence, workers_reason};
 
+/// Whoever stands at a gate.
+mod at_gate;
 /// Keys and compounds taken back.
 pub(crate) mod recalls;
 /// Why a pass is taken, and what proves it.
@@ -261,29 +257,11 @@ impl PassService for Api {
 }
 
 impl Api {
-    /// A device's token lives for weeks: one that was retired is refused all the same.
-    async fn serves(&self, call: &Call) -> Result<(), Status> {
-        let Some(device) = device::id_of(&call.principal.subject) else { return Ok(()) };
-        let retired = if self.remembered.ready() {
-            self.roll.device_is_retired(device)
-        } else {
-            self.ledger.load::<Device>(device).await?.0.retired
-        };
-        if retired { Err(Failure::Refused(device::Refused::Retired.refusal()).into()) } else { Ok(()) }
-    }
-
     /// A resident within the caller's reach.
     async fn home(&self, call: &Call, resident: &str) -> Result<Home, Status> {
         let mut db = self.views.read(call).await?;
         let home = residents::find(&mut db, &call.principal.scope, resident).await.map_err(fault)?;
         home.ok_or_else(|| Refused::NotFound.refusal().into())
-    }
-
-    /// The gate without a question to the views; `None` also while the record is still being read.
-    async fn gate_from_memory(&self, call: &Call, [compound, gate]: &[String; 2]) -> Option<Gate> {
-        self.remembered.caught_up(call).await.ok()?;
-        let found = self.roll.gate(&call.principal.scope, compound, gate)?;
-        Some(Gate::remembered(found, gate))
     }
 
     async fn change(
@@ -325,47 +303,6 @@ impl Api {
             pass.recalled = self.roll.is_recalled(resident);
         }
     }
-
-    /// What codes are verified with.
-    async fn keys(&self) -> Result<Arc<KeySet>, Status> {
-        if let Some(keys) = self.roll.keyring().known() {
-            return Ok(Arc::clone(keys));
-        }
-        let (ring, _) = self.ledger.load::<Keyring>(keyring::STREAM).await?;
-        Ok(ring.known().cloned().ok_or_else(verification::no_key)?)
-    }
-
-    fn lookup<'a>(&'a self, gate: &'a Gate, keys: &'a KeySet, at: DateTime<Utc>) -> Lookup<'a> {
-        Lookup { ledger: &self.ledger, roll: &self.roll, keys, gate, at }
-    }
-}
-
-async fn identify(lookup: &Lookup<'_>, db: &mut sqlx::AnyConnection, identity: &Identified) -> Result<Found, Status> {
-    match identity {
-        Identified::Code(code) => lookup.scan(db, code).await,
-        Identified::Manual { resident, manual } => {
-            let found = lookup.by_hand(db, resident, manual).await?;
-            found.ok_or_else(|| Refused::NotFound.refusal().into())
-        }
-        Identified::Visitor { guarantor, visitor } => lookup.visitor(db, visitor, guarantor.as_deref()).await,
-    }
-}
-
-/// The compound whose list is asked for, and the gate where one is named.
-pub(crate) fn compound_or_gate(parent: &str) -> Result<[String; 2], Status> {
-    let mut fields = Fields::new();
-    let named = if parent.contains("/gates/") {
-        fields.path("parent", ["compounds", "gates"], parent)
-    } else {
-        fields.name("parent", "compounds", parent).map(|compound| [compound, String::new()])
-    };
-    fields.read(named)
-}
-
-/// The gate, if it is the caller's.
-async fn find_gate(db: &mut sqlx::AnyConnection, call: &Call, [compound, gate]: &[String; 2]) -> Result<Gate, Status> {
-    let found = gates::find(db, &call.principal.scope, compound, gate).await.map_err(fault)?;
-    Ok(found.ok_or_else(no_gate)?)
 }
 
 /// The position before which a page of a list begins that shows the newest first.
@@ -374,19 +311,6 @@ pub(crate) fn before(page_token: &str) -> Result<i64, Status> {
         "" => Ok(i64::MAX),
         position => position.parse().map_err(|_| foreign_token()),
     }
-}
-
-pub(crate) fn no_gate() -> Refusal {
-    Refusal::new(
-        chassis::Kind::NotFound,
-        reason(v1::Refusal::NotFound.as_str_name()),
-        "没有这个门岗，或不归您值守：请核对门岗编号",
-        "there is no such gate, or it is not yours: check the gate's name",
-    )
-}
-
-fn place(gate: &Gate) -> Place<'_> {
-    Place { neighbourhood_id: &gate.neighbourhood_id, compound_id: &gate.compound_id, gate_id: &gate.id }
 }
 
 /// A token of another list: the first page in its place would be read for ever.

@@ -1,16 +1,17 @@
 //! When an order comes into force, then its standing needs are open; when it ends, or the person is handed over, then they
-//! end. Their ids derive from the order's, so that an order that is told of twice opens each once.
+//! end; when the person is home again, or another neighbourhood takes the order over, then they begin anew there. Their ids
+//! derive from the order's, so that an order that is told of twice opens each once.
 
-use std::convert::Infallible;
+use std::{collections::HashSet, convert::Infallible};
 
 use chassis::{Call, Failure, Ledger, Record, Refusal, Refuse, instant, timestamp};
 use chrono::TimeDelta;
 use proto::{
     Fact as _,
     isolation::v1::{
-        Kind, Need as Resource, NeedAsker, NeedPriority, StandingNeed,
+        Kind, Need as Resource, NeedAsker, NeedPriority, StandingNeed, Terms,
         need_event::{Event, Opened},
-        order_event::{self, Ordered},
+        order_event::{self, Moved, TransferDecided},
     },
 };
 use uuid::Uuid;
@@ -24,18 +25,33 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x0b6e_47d1_92ac_4f3f_8d1b_6a05_c7e9_3d5
 /// What a record of an order calls for.
 pub(crate) async fn follow(ledger: &Ledger, record: &Record, call: &Call) -> Result<(), Failure> {
     match order_event::Event::from_payload(&record.payload).map_err(|error| Failure::Fault(error.into()))? {
-        order_event::Event::Ordered(ordered) => open(ledger, record, ordered, call).await,
-        order_event::Event::Released(_) | order_event::Event::HandedOver(_) => end(ledger, record, call).await,
+        order_event::Event::Ordered(ordered) => {
+            open(ledger, record, &ordered.terms.unwrap_or_default(), call).await.map(drop)
+        }
+        order_event::Event::Moved(Moved { home_from: Some(_), .. })
+        | order_event::Event::TransferDecided(TransferDecided { accepted: true, .. }) => {
+            let (order, _) = ledger.load::<Order>(&record.stream_id).await?;
+            // What has happened since is told of behind this.
+            if !order.in_force() || order.hand_over.is_some() {
+                return Ok(());
+            }
+            let opened = open(ledger, record, &order.terms, call).await?;
+            end(ledger, record, call, &opened).await
+        }
+        order_event::Event::Released(_) | order_event::Event::HandedOver(_) => {
+            end(ledger, record, call, &HashSet::new()).await
+        }
         _ => Ok(()),
     }
 }
 
-async fn open(ledger: &Ledger, record: &Record, ordered: Ordered, call: &Call) -> Result<(), Failure> {
-    let terms = ordered.terms.unwrap_or_default();
+/// Returns the ids of what is open from here on.
+async fn open(ledger: &Ledger, record: &Record, terms: &Terms, call: &Call) -> Result<HashSet<String>, Failure> {
+    let mut ids = HashSet::new();
     let residence = terms.residence.clone().unwrap_or_default();
     // Who is watched goes out and shops.
     if matches!(terms.kind(), Kind::Watch | Kind::Unspecified) {
-        return Ok(());
+        return Ok(ids);
     }
     let (plan, _) = ledger.load::<Plan>(&residence.neighbourhood_id).await?;
     let plan = plan.content();
@@ -62,18 +78,23 @@ async fn open(ledger: &Ledger, record: &Record, ordered: Ordered, call: &Call) -
         };
         let id = need_of(&record.stream_id, standing);
         decide(ledger, &id, &call.derive(&id), |need| need.open(&opened)).await?;
+        ids.insert(id);
     }
-    Ok(())
+    Ok(ids)
 }
 
-/// Those that this order opened, whatever the plan says by now.
-async fn end(ledger: &Ledger, record: &Record, call: &Call) -> Result<(), Failure> {
+/// Those that this order opened, wherever it was and whatever the plans there say by now; except these.
+async fn end(ledger: &Ledger, record: &Record, call: &Call, except: &HashSet<String>) -> Result<(), Failure> {
     let (order, _) = ledger.load::<Order>(&record.stream_id).await?;
-    let residence = order.terms.residence.clone().unwrap_or_default();
-    let (plan, _) = ledger.load::<Plan>(&residence.neighbourhood_id).await?;
-    for standing in plan.ever() {
-        let id = need_of(&record.stream_id, &standing);
-        decide(ledger, &id, &call.derive(&id), Need::end).await?;
+    let mut ended = except.clone();
+    for neighbourhood in order.neighbourhoods() {
+        let (plan, _) = ledger.load::<Plan>(neighbourhood).await?;
+        for standing in plan.ever() {
+            let id = need_of(&record.stream_id, &standing);
+            if ended.insert(id.clone()) {
+                decide(ledger, &id, &call.derive(&id), Need::end).await?;
+            }
+        }
     }
     Ok(())
 }

@@ -107,9 +107,12 @@ mod words;
 // ---- Decisions ----
 
 impl Need {
-    /// Nothing where it is open already.
+    /// Nothing where it was opened for this cause already. A standing one begins anew for a later cause: the person is home
+    /// again, or lives in another neighbourhood.
     pub fn open(&self, opened: &Opened) -> Vec<Event> {
-        if self.opened.is_some() { Vec::new() } else { vec![Event::Opened(opened.clone())] }
+        let begins = |opened: &Opened| opened.begin_time.as_ref().and_then(instant);
+        let later = |known: &Opened| !opened.order_id.is_empty() && begins(known) < begins(opened);
+        if self.opened.as_ref().is_none_or(later) { vec![Event::Opened(opened.clone())] } else { Vec::new() }
     }
 
     /// `take_over`: from whoever has it.
@@ -193,6 +196,7 @@ impl Aggregate for Need {
         match event {
             Event::Opened(opened) => {
                 (self.begins, self.due) = (time(&opened.begin_time), time(&opened.due_time));
+                self.standing = Standing::Open;
                 self.opened = Some(opened.clone());
             }
             Event::Claimed(claimed) => self.standing = Standing::Claimed(claimed.responsible.clone()),

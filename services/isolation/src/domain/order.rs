@@ -53,6 +53,8 @@ pub struct Order {
     pub pending: Option<Pending>,
     /// The neighbourhood that is asked to take it over.
     pub transfer: Option<String>,
+    /// Neighbourhoods that have handed it on.
+    left: Vec<String>,
     /// Fevers, symptoms and breaches of which nobody has taken notice yet.
     pub unacknowledged: BTreeSet<String>,
     acknowledged: BTreeSet<String>,
@@ -62,7 +64,9 @@ pub struct Order {
     /// When the health team observed.
     away: Vec<Away>,
     codes: Vec<watching::Code>,
-    /// The terms as they were when it came into force, and what was decided about each change.
+    /// When it came into force.
+    pub began: DateTime<Utc>,
+    /// The terms as they were then, and what was decided about each change.
     begun: Terms,
     decided: BTreeMap<String, changing::Decided>,
     /// The last day that two people have signed for, beyond what the rules ask.
@@ -115,6 +119,12 @@ pub const SYMPTOM_FREE_DAYS: u64 = 3;
 impl Order {
     pub fn in_force(&self) -> bool {
         matches!(self.standing, Standing::InForce { .. })
+    }
+
+    /// Each that has looked after it: the present one, and those before.
+    pub fn neighbourhoods(&self) -> impl Iterator<Item = &str> {
+        let present = self.terms.residence.iter().map(|residence| residence.neighbourhood_id.as_str());
+        present.chain(self.left.iter().map(String::as_str))
     }
 
     /// The last day of observation: of the period, or of the days without symptoms that must follow the last reading with.
@@ -286,7 +296,7 @@ impl Order {
     }
 
     /// The second signature (R23).
-    pub fn approve(&self, signature: &Signature) -> Result<Vec<Event>, Refused> {
+    pub fn approve(&self, signature: &Signature, now: DateTime<Utc>) -> Result<Vec<Event>, Refused> {
         match &self.standing {
             Standing::Unwritten => Err(Refused::NotFound),
             Standing::Proposed(first) if first.by == signature.by => Err(Refused::SamePerson),
@@ -295,6 +305,7 @@ impl Order {
                 terms: Some(self.terms.clone()),
                 approved_by: signature.by.clone(),
                 approved_unit: signature.unit.clone(),
+                time: Some(chassis::timestamp(now)),
             })]),
             Standing::InForce { approved_by } if *approved_by == signature.by => Ok(Vec::new()),
             Standing::InForce { .. } | Standing::Released(_) => Err(Refused::NotProposed),
@@ -302,10 +313,11 @@ impl Order {
     }
 
     /// What a verdict or a fever at the gate causes. Nothing where this order was already written.
-    pub fn order(&self, terms: Terms) -> Vec<Event> {
+    pub fn order(&self, terms: Terms, now: DateTime<Utc>) -> Vec<Event> {
         match self.standing {
             Standing::Unwritten => {
-                vec![Event::Ordered(Ordered { terms: Some(terms), ..Ordered::default() })]
+                let time = Some(chassis::timestamp(now));
+                vec![Event::Ordered(Ordered { terms: Some(terms), time, ..Ordered::default() })]
             }
             _ => Vec::new(),
         }

@@ -12,6 +12,8 @@ pub struct Schedule {
     /// O'clock in Asia/Shanghai by which the morning's reading is taken.
     pub morning_until: u32,
     pub evening_until: u32,
+    /// But nobody owes one sooner than this after their order began.
+    pub first_within: TimeDelta,
     /// After that hour a missed reading is the neighbourhood's, and then the subdistrict's.
     pub neighbourhood_after: TimeDelta,
     pub subdistrict_after: TimeDelta,
@@ -26,11 +28,12 @@ pub struct Schedule {
 }
 
 /// What is shipped. At ten the daily report is due (R22), so the morning is known by then; body temperature is highest until
-/// twenty o'clock. Two hours are a second walk to the door; four more, and the subdistrict sends somebody before the next
+/// twenty o'clock. Two hours are the way to a door, and a second walk to it; four more, and the subdistrict sends somebody before the next
 /// reading is due. Seven equal readings come by chance less than once in ten thousand people. A code outlives one night.
 pub const SHIPPED: Schedule = Schedule {
     morning_until: 10,
     evening_until: 20,
+    first_within: TimeDelta::hours(2),
     neighbourhood_after: TimeDelta::hours(2),
     subdistrict_after: TimeDelta::hours(6),
     same_values: 7,
@@ -40,17 +43,18 @@ pub const SHIPPED: Schedule = Schedule {
 };
 
 impl Schedule {
-    pub fn due(&self, slot: Slot) -> DateTime<Utc> {
+    /// By when a reading of an order is taken that began then.
+    pub fn due(&self, slot: Slot, began: DateTime<Utc>) -> DateTime<Utc> {
         let until = match slot.part {
             Part::Morning => self.morning_until,
             Part::Evening => self.evening_until,
         };
-        at(slot.date, until)
+        at(slot.date, until).max(began + self.first_within)
     }
 
     /// Whose a reading is by now that nobody took; `None` while there is time.
-    pub fn level(&self, slot: Slot, now: DateTime<Utc>) -> Option<Level> {
-        let late = now - self.due(slot);
+    pub fn level(&self, slot: Slot, began: DateTime<Utc>, now: DateTime<Utc>) -> Option<Level> {
+        let late = now - self.due(slot, began);
         if late < TimeDelta::zero() {
             None
         } else if late < self.neighbourhood_after {
@@ -63,11 +67,12 @@ impl Schedule {
     }
 
     /// When a reading that stands at this level goes up; `None` at the top.
-    pub fn next_step(&self, slot: Slot, level: Option<Level>) -> Option<DateTime<Utc>> {
+    pub fn next_step(&self, slot: Slot, began: DateTime<Utc>, level: Option<Level>) -> Option<DateTime<Utc>> {
+        let due = self.due(slot, began);
         match level {
-            None | Some(Level::Unspecified) => Some(self.due(slot)),
-            Some(Level::Grid) => Some(self.due(slot) + self.neighbourhood_after),
-            Some(Level::Neighbourhood) => Some(self.due(slot) + self.subdistrict_after),
+            None | Some(Level::Unspecified) => Some(due),
+            Some(Level::Grid) => Some(due + self.neighbourhood_after),
+            Some(Level::Neighbourhood) => Some(due + self.subdistrict_after),
             Some(Level::Subdistrict) => None,
         }
     }
@@ -109,7 +114,7 @@ mod tests {
     #[test]
     fn a_missed_reading_goes_up_from_the_grid_to_the_subdistrict() {
         let evening = slot("2020-02-29", Part::Evening);
-        let level = |time: &str| SHIPPED.level(evening, moment(time));
+        let level = |time: &str| SHIPPED.level(evening, DateTime::default(), moment(time));
         assert_eq!(level("2020-02-29T19:59"), None);
         assert_eq!(level("2020-02-29T20:00"), Some(Level::Grid));
         assert_eq!(level("2020-02-29T22:00"), Some(Level::Neighbourhood));
@@ -122,13 +127,21 @@ mod tests {
     fn each_step_is_taken_when_the_next_level_begins() {
         let morning = slot("2020-02-12", Part::Morning);
         let (mut level, mut steps) = (None, Vec::new());
-        while let Some(step) = SHIPPED.next_step(morning, level) {
-            level = SHIPPED.level(morning, step);
+        while let Some(step) = SHIPPED.next_step(morning, DateTime::default(), level) {
+            level = SHIPPED.level(morning, DateTime::default(), step);
             steps.push((step, level));
         }
         let times = ["2020-02-12T10:00", "2020-02-12T12:00", "2020-02-12T16:00"].map(moment);
         let levels = [Level::Grid, Level::Neighbourhood, Level::Subdistrict].map(Some);
         assert_eq!(steps, times.into_iter().zip(levels).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_order_of_the_afternoon_is_late_with_nothing_when_it_begins() {
+        let (morning, began) = (slot("2020-02-11", Part::Morning), moment("2020-02-11T15:23"));
+        let level = |time: &str| SHIPPED.level(morning, began, moment(time));
+        assert_eq!((level("2020-02-11T17:22"), level("2020-02-11T17:23")), (None, Some(Level::Grid)));
+        assert_eq!(SHIPPED.due(slot("2020-02-11", Part::Evening), began), moment("2020-02-11T20:00"));
     }
 
     #[test]

@@ -216,7 +216,11 @@ async fn open(db: &mut AnyConnection, id: &str, opened: &Opened) -> anyhow::Resu
         "INSERT INTO need (need_id, resident_id, compound_id, neighbourhood_id, state, waiting, urgency, queue, begins, due,
            every, claim, confirm, escalation, alarm_at, alarm_key, item, measure, amount)
          VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-         ON CONFLICT (need_id) DO UPDATE SET urgency = excluded.urgency",
+         ON CONFLICT (need_id) DO UPDATE SET compound_id = excluded.compound_id, neighbourhood_id = excluded.neighbourhood_id,
+           state = excluded.state, waiting = excluded.waiting, urgency = excluded.urgency, queue = excluded.queue,
+           begins = excluded.begins, due = excluded.due, every = excluded.every, claim = excluded.claim,
+           confirm = excluded.confirm, escalation = excluded.escalation, alarm_at = excluded.alarm_at,
+           alarm_key = excluded.alarm_key, item = excluded.item, measure = excluded.measure, amount = excluded.amount",
     )
     .bind(id.to_owned())
     .bind(opened.resident_id.clone())

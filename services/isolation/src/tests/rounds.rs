@@ -71,10 +71,10 @@ async fn a_reading_is_a_task_until_it_is_taken_and_goes_up_when_it_is_late() {
     let readings = |list: &mut ListTasksRequest| list.kind = TaskKind::Reading.into();
     let open = world.tasks(director(), "2020-02-11T20:31", readings).await;
     assert_eq!((open.len(), open[0].order.as_str(), open[0].date.as_str()), (1, order.as_str(), "2020-02-11"));
-    assert_eq!((open[0].late, open[0].level()), (true, Level::Grid));
-    world.clock_strikes("2020-02-11T22:00").await;
-    world.clock_strikes("2020-02-11T22:00").await;
-    let late = world.tasks(director(), "2020-02-11T22:01", |list| list.late = true).await;
+    assert_eq!((open[0].late, open[0].level()), (false, Level::Grid), "its clock begins with the order");
+    world.clock_strikes("2020-02-12T00:30").await;
+    world.clock_strikes("2020-02-12T00:30").await;
+    let late = world.tasks(director(), "2020-02-12T00:31", |list| list.late = true).await;
     assert_eq!((late.len(), late[0].level()), (1, Level::Neighbourhood));
     let next = world.tasks(director(), "2020-02-12T06:00", readings).await;
     assert_eq!((next.len(), next[1].day_part(), next[1].late), (2, DayPart::Morning, false));
@@ -107,8 +107,8 @@ async fn everybody_sees_what_falls_to_them_and_nobody_what_is_anothers() {
     assert_eq!(world.tasks(worker, at, mine).await.len(), 2);
     let officer = staff(3, Role::Officer, None);
     assert!(world.tasks(officer.clone(), at, mine).await.is_empty());
-    world.clock_strikes("2020-02-12T02:00").await;
-    assert_eq!(kinds(&world.tasks(officer, "2020-02-12T02:01", mine).await), [TaskKind::Reading]);
+    world.clock_strikes("2020-02-12T04:30").await;
+    assert_eq!(kinds(&world.tasks(officer, "2020-02-12T04:31", mine).await), [TaskKind::Reading]);
     assert!(world.tasks(stranger(), at, |_| {}).await.is_empty());
     assert!(world.tasks(stranger(), at, |list| list.parent = order.clone()).await.is_empty());
 }

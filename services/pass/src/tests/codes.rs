@@ -10,7 +10,7 @@ use proto::{
     screening::v1::{Measure, Outcome},
 };
 
-use super::world::{World, home};
+use super::world::{World, home, once};
 use crate::{desk::Desk, domain::compound_code::CompoundCode};
 
 /// Two ids from which the same number derives: among some hundred there are always two.
@@ -26,17 +26,11 @@ fn alike(desk: &Desk) -> [String; 2] {
 }
 
 async fn numbered(ledger: &Ledger, compound: &str) -> u16 {
-    for _ in 0..600 {
-        if let Some(code) = ledger.load::<CompoundCode>(compound).await.unwrap().0.code {
-            return code;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("{compound} gets no number")
+    once("the compound gets no number", async || ledger.load::<CompoundCode>(compound).await.unwrap().0.code).await
 }
 
 #[tokio::test]
-async fn no_two_compounds_have_one_number_and_a_recall_of_the_one_leaves_the_other_alone() {
+async fn no_two_compounds_have_one_number_and_each_pass_and_gate_says_its_own() {
     let mut world = World::with_gates().await;
     let desk = std::sync::Arc::clone(&world.api.issuing.timekeeper.desk);
     let ledger = world.host.ledger("pass").await.unwrap();

@@ -5,7 +5,7 @@ use chassis::Aggregate as _;
 use futures::{StreamExt as _, stream};
 use proto::{Fact as _, isolation::v1::Kind, pass::v1::holder_event::Event, screening::v1::Outcome};
 
-use super::world::{World, home};
+use super::world::{World, home, once};
 use crate::domain::holder::{Holder, Standing};
 
 /// Commands under way at once.
@@ -49,15 +49,8 @@ async fn who_is_isolated_while_a_pass_is_issued_holds_an_active_one_at_no_positi
     let (mut overlaps, mut suspended) = (0, 0);
     for number in 0..pairs {
         let resident = format!("r{number}");
-        let mut barred = false;
-        for _ in 0..1_200 {
-            barred = ledger.load::<Holder>(&resident).await.unwrap().0.isolated();
-            if barred {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-        }
-        assert!(barred, "the order never reached {resident}");
+        let barred = async || ledger.load::<Holder>(&resident).await.unwrap().0.isolated().then_some(());
+        once("an order never reached its holder", barred).await;
         let mut holder = Holder::default();
         for record in ledger.log().read_stream(Event::CATEGORY, &resident, 0).await.unwrap() {
             holder.evolve(&Event::from_payload(&record.payload).unwrap());

@@ -300,6 +300,17 @@ async fn open(dir: &Path) -> (Host, Api) {
     (host, api)
 }
 
+/// Waits for what comes by itself.
+pub(super) async fn once<T>(otherwise: &str, mut there: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..3_000 {
+        if let Some(found) = there().await {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{otherwise}")
+}
+
 pub(super) fn home(neighbourhood: &str, compound: &str) -> Residence {
     Residence {
         neighbourhood_id: neighbourhood.to_owned(),

@@ -307,6 +307,7 @@ impl Order {
     pub(super) fn change_hands(&mut self, decided: &TransferDecided) {
         self.transfer = None;
         if decided.accepted {
+            self.left.extend(self.terms.residence.as_ref().map(|residence| residence.neighbourhood_id.clone()));
             self.terms.residence.clone_from(&decided.residence);
             // Who looked after it is of another neighbourhood.
             self.responsible.clear();

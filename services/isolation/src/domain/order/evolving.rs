@@ -25,8 +25,9 @@ impl Aggregate for Order {
                 self.adopt(terms.as_ref());
                 self.standing = Standing::Proposed(Signature { by: by.clone(), unit: unit.clone() });
             }
-            Event::Ordered(Ordered { terms, approved_by, approved_unit: _ }) => {
+            Event::Ordered(Ordered { terms, approved_by, approved_unit: _, time }) => {
                 self.adopt(terms.as_ref());
+                self.began = time.as_ref().and_then(chassis::instant).unwrap_or_default();
                 self.standing = Standing::InForce { approved_by: approved_by.clone() };
             }
             Event::Observed(observed) => self.take_reading(observed),

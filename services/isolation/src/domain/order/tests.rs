@@ -61,7 +61,7 @@ fn terms(kind: Kind, zero: &str, first: Slot) -> Terms {
 /// In force from the evening of 11 February, after a verdict; the area was left on the 8th.
 fn in_force(kind: Kind) -> Order {
     let terms = terms(kind, "2020-02-08", slot("2020-02-11", Part::Evening));
-    then(&Order::default(), |order| Ok::<_, Refused>(order.order(terms.clone())))
+    then(&Order::default(), |order| Ok::<_, Refused>(order.order(terms.clone(), moment("2020-02-11T17:00"))))
 }
 
 fn sealed(number: u8) -> Sealed {
@@ -103,7 +103,7 @@ fn a_proposed_order_is_in_force_with_the_second_signature_of_another_unit() {
     let terms = terms(Kind::Home, "2020-02-10", slot("2020-02-10", Part::Morning));
     let proposed = then(&Order::default(), |order| order.propose(terms.clone(), &director()));
     assert!(!proposed.in_force());
-    let ordered = then(&proposed, |order| order.approve(&health()));
+    let ordered = then(&proposed, |order| order.approve(&health(), moment("2020-02-11T17:00")));
     assert_eq!(ordered.standing, Standing::InForce { approved_by: "staff/9".into() });
     assert_eq!(ordered.terms, terms);
 }
@@ -113,15 +113,21 @@ fn nobody_signs_twice_and_no_unit_signs_twice() {
     let terms = terms(Kind::Home, "2020-02-10", slot("2020-02-10", Part::Morning));
     let proposed = then(&Order::default(), |order| order.propose(terms.clone(), &director()));
     let by = |by: &str, unit: &str| Signature { by: by.into(), unit: unit.into() };
-    assert_eq!(proposed.approve(&director()).unwrap_err(), Refused::SamePerson);
-    assert_eq!(proposed.approve(&by("staff/1", "health")).unwrap_err(), Refused::SamePerson);
-    assert_eq!(proposed.approve(&by("staff/2", "jinjiacao")).unwrap_err(), Refused::SameUnit);
+    assert_eq!(proposed.approve(&director(), moment("2020-02-11T17:00")).unwrap_err(), Refused::SamePerson);
+    assert_eq!(
+        proposed.approve(&by("staff/1", "health"), moment("2020-02-11T17:00")).unwrap_err(),
+        Refused::SamePerson
+    );
+    assert_eq!(
+        proposed.approve(&by("staff/2", "jinjiacao"), moment("2020-02-11T17:00")).unwrap_err(),
+        Refused::SameUnit
+    );
 }
 
 #[test]
 fn only_a_proposal_takes_a_second_signature() {
-    assert_eq!(Order::default().approve(&health()).unwrap_err(), Refused::NotFound);
-    assert_eq!(in_force(Kind::Home).approve(&health()).unwrap_err(), Refused::NotProposed);
+    assert_eq!(Order::default().approve(&health(), moment("2020-02-11T17:00")).unwrap_err(), Refused::NotFound);
+    assert_eq!(in_force(Kind::Home).approve(&health(), moment("2020-02-11T17:00")).unwrap_err(), Refused::NotProposed);
 }
 
 #[test]
@@ -205,7 +211,8 @@ fn release_is_possible_on_the_last_day_with_every_reading_that_is_due() {
 #[test]
 fn a_period_over_the_leap_day_ends_on_the_first_of_march() {
     let terms = terms(Kind::Home, "2020-02-16", slot("2020-02-16", Part::Morning));
-    let order = then(&Order::default(), |order| Ok::<_, Refused>(order.order(terms.clone())));
+    let order =
+        then(&Order::default(), |order| Ok::<_, Refused>(order.order(terms.clone(), moment("2020-02-11T17:00"))));
     let order = observed_but(order, &[slot("2020-02-29", Part::Evening)]);
     let early = order.release("staff/1", moment("2020-02-29T23:00")).unwrap_err();
     assert_eq!(early, Refused::PeriodNotComplete { last_day: day("2020-03-01") });
@@ -256,7 +263,7 @@ fn a_changed_verdict_releases_at_once_with_the_counts_as_they_are() {
     assert_eq!((released.observations, released.observations_due), (1, 3));
     assert_eq!(released.reason(), ReleaseReason::VerdictChanged);
     let terms = withdrawn.terms.clone();
-    assert_eq!(withdrawn.order(terms), [], "a released order comes back to life");
+    assert_eq!(withdrawn.order(terms, moment("2020-02-12T18:00")), [], "a released order comes back to life");
 }
 
 // ---- Hand-over ----

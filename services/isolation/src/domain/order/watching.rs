@@ -105,7 +105,8 @@ impl Order {
         let mut events = Vec::new();
         for level in [Level::Grid, Level::Neighbourhood, Level::Subdistrict] {
             let rises = |slot: &&Slot| {
-                schedule.level(**slot, now) == Some(level) && self.level(**slot).is_none_or(|known| known < level)
+                schedule.level(**slot, self.began, now) == Some(level)
+                    && self.level(**slot).is_none_or(|known| known < level)
             };
             let slots: Vec<v1::Slot> = missing.iter().filter(rises).map(|slot| (*slot).into()).collect();
             if !slots.is_empty() {

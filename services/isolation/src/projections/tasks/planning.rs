@@ -81,14 +81,14 @@ pub(super) fn planned(order_id: &str, order: &Order) -> BTreeMap<String, Row> {
 fn reading(order_id: &str, order: &Order, slot: Slot) -> Row {
     let row = Row::new(order_id, order, TaskKind::Reading, &slot.to_string().replace(' ', "-"));
     let level = order.level(slot);
-    let step_at = SHIPPED.next_step(slot, level).map_or(NEVER, |step| step.timestamp_micros());
+    let step_at = SHIPPED.next_step(slot, order.began, level).map_or(NEVER, |step| step.timestamp_micros());
     Row {
         day: slot.date.to_string(),
         part: slot.part.day_part().into(),
         level: level.unwrap_or(Level::Grid) as i64,
         step_at,
         matter: String::new(),
-        ..row.between(opens(slot), SHIPPED.due(slot))
+        ..row.between(opens(slot), SHIPPED.due(slot, order.began))
     }
 }
 
