@@ -298,5 +298,11 @@ pub const TABLE: &[Rpc] = &[
     query("/isolation.v1.StockService/ListThanks", &[W, D, O, H, G, U, A, Role::Resident]),
     query("/command.v1.CommandService/GetOverview", &[W, D, O, H, U]).rate(Rate::Figures),
     query("/command.v1.CommandService/WatchOverview", &[W, D, O, H, U]).rate(Rate::Figures).within(86_400),
+    query("/command.v1.CommandService/CompareOverviews", &[W, D, O, H, U]).rate(Rate::Figures),
+    query("/command.v1.CommandService/GetSeries", &[W, D, O, H, U]).rate(Rate::Figures),
+    query("/command.v1.CommandService/ListFigures", &[W, D, O, H, U]).rate(Rate::Figures),
+    query("/command.v1.CommandService/ListCounted", STAFF).rate(Rate::Figures),
+    query("/command.v1.CommandService/ListSupply", STAFF).rate(Rate::Figures),
     query("/command.v1.CommandService/Recount", &[O, U]).rate(Rate::Figures).within(600),
+    command("/command.v1.CommandService/Rebuild", &[O, A]).rate(Rate::Figures).within(3_600),
 ];

@@ -115,7 +115,7 @@ pub(crate) async fn settled(offices: &Offices) {
 
 /// The command centre's figures, folded again.
 pub(crate) async fn recounted(offices: &Offices) {
-    let recount = offices.command().recount(RecountRequest {}).await.unwrap().into_inner();
+    let recount = offices.command().recount(RecountRequest::default()).await.unwrap().into_inner();
     assert!(recount.equal, "{:#?}", recount.differences);
 }
 

@@ -46,7 +46,7 @@ async fn an_erased_person_is_gone_everywhere_and_still_counted() {
     assert!(verdict.reasons.is_none(), "where the person was is gone with the key");
 
     let mut command = CommandServiceClient::new(house.central("staff/o", Role::Officer, "subdistrict"));
-    let figures = command.get_overview(GetOverviewRequest {}).await.unwrap().into_inner().subdistrict.unwrap();
+    let figures = command.get_overview(GetOverviewRequest::default()).await.unwrap().into_inner().subdistrict.unwrap();
     assert_eq!((figures.residents, figures.screened), (1, 1));
-    assert!(command.recount(RecountRequest {}).await.unwrap().into_inner().equal);
+    assert!(command.recount(RecountRequest::default()).await.unwrap().into_inner().equal);
 }

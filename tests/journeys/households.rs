@@ -228,7 +228,7 @@ async fn a_fortnight_in_which_everything_goes_wrong_ends_with_a_signed_release_a
     assert_eq!(breaches.len(), 2);
     home.house.settled().await;
     let mut command = CommandServiceClient::new(home.central(Role::Officer, "02-13T10:02"));
-    let overview = command.get_overview(GetOverviewRequest {}).await.unwrap().into_inner();
+    let overview = command.get_overview(GetOverviewRequest::default()).await.unwrap().into_inner();
     assert_eq!(overview.subdistrict.unwrap().breaches, 2, "the command centre knows");
     for breach in &breaches {
         home.acknowledge(home.worker("02-13T11:00"), &breach.matter).await;

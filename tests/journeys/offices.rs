@@ -64,7 +64,7 @@ async fn foreign_and_missing_answer_alike_in_every_service() {
     assert!(all.orders.is_empty(), "ListOrders of all");
 
     let mut command = CommandServiceClient::new(me);
-    let overview = command.get_overview(GetOverviewRequest {}).await.unwrap().into_inner();
+    let overview = command.get_overview(GetOverviewRequest::default()).await.unwrap().into_inner();
     let names: Vec<&str> = overview.neighbourhoods.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(names, [here.neighbourhood.as_str()], "the overview shows the own neighbourhood alone");
     assert_eq!(overview.subdistrict.unwrap().residents, 0, "and sums no more than that");

@@ -53,7 +53,7 @@ async fn what_was_written_is_read_at_once_and_again_after_a_rebuild() {
     let request = ListNeighbourhoodsRequest { page_size: 100, page_token: String::new() };
     assert_eq!(officer.list_neighbourhoods(request).await.unwrap().into_inner().neighbourhoods.len(), 31);
     let mut command = CommandServiceClient::new(house.central("staff/officer", Role::Officer, "subdistrict"));
-    let overview = command.get_overview(GetOverviewRequest {}).await.unwrap().into_inner();
+    let overview = command.get_overview(GetOverviewRequest::default()).await.unwrap().into_inner();
     assert_eq!(overview.neighbourhoods.len(), 31);
     let house = house.restarted().await;
     let mut officer = RegistryServiceClient::new(house.central("staff/officer", Role::Officer, "subdistrict"));

@@ -232,7 +232,7 @@ impl Desk {
     /// Invariant 3: built again from the logs, every table of every service is what it was.
     async fn every_view_is_its_fold(&self) {
         let recount = async |by, request| CommandServiceClient::new(by).recount(request).await;
-        let recounted = self.ask("command", Who::Officer, AFTERWARDS, RecountRequest {}, recount).await;
+        let recounted = self.ask("command", Who::Officer, AFTERWARDS, RecountRequest::default(), recount).await;
         if !recounted.equal {
             self.office.complain(format!("the figures are not those of the logs: {:?}", recounted.differences));
         }

@@ -93,6 +93,12 @@ pub fn day_of(time: DateTime<Utc>) -> NaiveDate {
     time.with_timezone(&CALENDAR).date_naive()
 }
 
+/// When a day begins there; the calendar's end where there is no such time.
+pub fn midnight(date: NaiveDate) -> DateTime<Utc> {
+    let local = date.and_hms_opt(0, 0, 0).and_then(|time| time.and_local_timezone(CALENDAR).single());
+    local.map_or(DateTime::<Utc>::MAX_UTC, |time| time.to_utc())
+}
+
 pub fn timestamp(time: DateTime<Utc>) -> prost_types::Timestamp {
     let nanos = i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0);
     prost_types::Timestamp { seconds: time.timestamp(), nanos }

@@ -59,7 +59,7 @@ pub mod client;
 pub mod host;
 
 pub use call::{Call, Principal, Scope};
-pub use clock::{CALENDAR, Clock, day_of, instant, timestamp};
+pub use clock::{CALENDAR, Clock, day_of, instant, midnight, timestamp};
 pub use event_log::Record;
 pub use feed::Feed;
 pub use host::Host;

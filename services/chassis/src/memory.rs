@@ -1,10 +1,12 @@
 //! What every replica of a service remembers of the logs, folded from their first records at each start and followed from then
 //! on: for answers that may wait for no database. It decides nothing. Invariants: each record is taken once and in the order of
-//! its log, and `ready` comes only after the heads that the logs had at the start.
+//! its log, and `ready` comes only after the heads that the logs had at the start. While it is made, the logs go in side by
+//! side by the times of their records; afterwards a source that is away holds nobody back.
 
 use std::{
+    collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,7 +14,7 @@ use std::{
 
 use anyhow::Context as _;
 use proto::event::v1::consumer::State;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
@@ -26,9 +28,13 @@ pub trait Memory: Send + Sync + 'static {
     /// The logs that it listens to.
     fn sources(&self) -> &'static [&'static str];
     /// Takes in one record. One that it cannot read must leave it as it was: it is tried again.
-    fn take(&self, record: &Record) -> anyhow::Result<()>;
-    /// The log was restored or made anew: nothing counts that was taken from it.
-    fn forget(&self, source: &str);
+    fn take(&self, record: &Arc<Record>) -> anyhow::Result<()>;
+    /// A log was restored or made anew: nothing counts that was taken in, and all of them come again from their beginnings.
+    fn forget(&self);
+    /// Records of a source that it passed over because they cannot be read.
+    fn laid_aside(&self, _source: &str) -> u64 {
+        0
+    }
 }
 
 /// How far the memory of a service is.
@@ -67,13 +73,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) fn start(setup: Setup) -> Remembered {
     let Setup { service, memory, sources, ledger, consumers, tracker, stop } = setup;
     let consumer = format!("{service}/memory");
+    let lanes = Lanes::new(memory, sources.len());
     let mut followed = Vec::new();
-    for source in sources {
+    for (number, source) in sources.into_iter().enumerate() {
         let progress = consumers.enter(&consumer, source.source(), 0);
         let begun = Followed { progress, known: Arc::default() };
         followed.push(begun.clone());
-        let (memory, log_id) = (Arc::clone(&memory), String::new());
-        let follower = Follower { memory, source, followed: begun, log_id, position: 0 };
+        let follower = Follower { source, followed: begun, number, lanes: Arc::clone(&lanes), log_id: String::new() };
         let stop = stop.clone();
         tracker.spawn(async move {
             stop.run_until_cancelled(follower.run()).await;
@@ -123,12 +129,15 @@ impl Remembered {
 
 /// Moves the memory along one source.
 struct Follower {
-    memory: Arc<dyn Memory>,
     source: Arc<dyn Feed>,
     followed: Followed,
+    number: usize,
+    lanes: Arc<Lanes>,
     log_id: String,
-    position: u64,
 }
+
+/// How often a lane that waits for the others looks again: one of them may have stopped answering.
+const LOOK: Duration = Duration::from_millis(50);
 
 impl Follower {
     async fn run(mut self) {
@@ -140,17 +149,13 @@ impl Follower {
                 Ok(0) => {
                     failures = 0;
                     self.followed.known.store(true, Ordering::Release);
-                    self.followed.progress.reached(self.position, 0);
                     // A wake-up may be lost: polling is the truth.
                     tokio::select! {
                         _ = wake.changed() => {}
                         () = tokio::time::sleep(Duration::from_secs(1)) => {}
                     }
                 }
-                Ok(_) => {
-                    failures = 0;
-                    self.followed.progress.reached(self.position, 0);
-                }
+                Ok(_) => failures = 0,
                 Err(error) => {
                     failures += 1;
                     let (error, consumer) = (format!("{error:#}"), &self.followed.progress.consumer);
@@ -164,32 +169,164 @@ impl Follower {
 
     /// Takes the next batch in; 0 where there is none.
     async fn step(&mut self) -> anyhow::Result<usize> {
-        let records = self.source.read(self.position, BATCH).await.context("reading the source")?;
+        let name = self.source.source();
+        let (epoch, position) = self.lanes.reading(self.number);
+        let records = self.source.read(position, BATCH).await.context("reading the source")?;
         let log_id = match records.first() {
             Some(first) => first.log_id.clone(),
             None => self.source.head().await.context("asking for the source's head")?.log_id,
         };
         if self.log_id != log_id {
-            if !self.log_id.is_empty() {
-                self.memory.forget(self.source.source());
-                self.position = 0;
-                self.log_id = log_id;
+            let before = std::mem::replace(&mut self.log_id, log_id);
+            if !before.is_empty() {
+                self.lanes.forget(epoch);
                 return Ok(1);
             }
-            self.log_id = log_id;
         }
-        for record in &records {
-            let (position, name) = (record.position, self.source.source());
-            anyhow::ensure!(
-                position == self.position + 1,
-                "the log {name} has a hole: {position} follows {}",
-                self.position
-            );
-            self.memory.take(record).with_context(|| format!("taking in position {position} of the log {name}"))?;
-            self.position = position;
+        let read = records.len();
+        self.lanes.offer(self.number, epoch, records);
+        loop {
+            let consumed = self.lanes.consumed.notified();
+            let standing = self.lanes.merge(self.number, name)?;
+            self.followed.progress.reached(standing.position, self.lanes.memory.laid_aside(name));
+            if standing.waiting == 0 {
+                return Ok(read);
+            }
+            drop(tokio::time::timeout(LOOK, consumed).await);
         }
-        Ok(records.len())
     }
+}
+
+/// The sources side by side. While a memory is being made, what they say goes in by its time, as it did when it happened;
+/// from then on each goes in as it comes.
+struct Lanes {
+    memory: Arc<dyn Memory>,
+    state: Mutex<Sides>,
+    /// Something went in.
+    consumed: Notify,
+}
+
+#[derive(Default)]
+struct Sides {
+    /// Changes when everything begins anew.
+    epoch: u64,
+    lanes: Vec<Lane>,
+}
+
+#[derive(Default)]
+struct Lane {
+    read: VecDeque<Arc<Record>>,
+    /// The last record that went in.
+    position: u64,
+    /// It was at its head once, and nobody waits for it any more.
+    known: bool,
+    /// Since when its next records are being read.
+    reading: Option<Instant>,
+}
+
+/// How far a lane is, and how many of its records wait.
+struct Standing {
+    position: u64,
+    waiting: usize,
+}
+
+/// So long the others wait for a lane that is read.
+const HOLD: Duration = Duration::from_secs(2);
+
+impl Lanes {
+    fn new(memory: Arc<dyn Memory>, sources: usize) -> Arc<Self> {
+        let lanes = (0..sources).map(|_| Lane::default()).collect();
+        Arc::new(Self { memory, state: Mutex::new(Sides { epoch: 0, lanes }), consumed: Notify::new() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, Sides> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From where the lane reads on.
+    fn reading(&self, number: usize) -> (u64, u64) {
+        let mut state = self.state();
+        let epoch = state.epoch;
+        let lane = &mut state.lanes[number];
+        // A source that fails is being read since its first try.
+        lane.reading.get_or_insert_with(Instant::now);
+        (epoch, lane.position)
+    }
+
+    fn offer(&self, number: usize, epoch: u64, records: Vec<Arc<Record>>) {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return;
+        }
+        let lane = &mut state.lanes[number];
+        lane.reading = None;
+        lane.known |= records.is_empty();
+        lane.read.extend(records);
+    }
+
+    /// A log was restored or made anew: everything begins again.
+    fn forget(&self, epoch: u64) {
+        let mut state = self.state();
+        if state.epoch == epoch {
+            self.memory.forget();
+            state.epoch += 1;
+            state.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
+        }
+    }
+
+    /// Lets in whatever is next. Fails where a record of this lane cannot be taken; those of the others are left to them.
+    fn merge(&self, number: usize, name: &str) -> anyhow::Result<Standing> {
+        let mut state = self.state();
+        let mut refused = vec![false; state.lanes.len()];
+        let mut failure = None;
+        while let Some(next) = next(&state.lanes, &refused) {
+            let lane = &mut state.lanes[next];
+            let Some(record) = lane.read.front() else { break };
+            let (position, expected) = (record.position, lane.position + 1);
+            let taken = if position == expected { self.memory.take(record) } else { Err(hole(position, expected)) };
+            match taken {
+                Ok(()) => {
+                    lane.position = position;
+                    lane.read.pop_front();
+                }
+                Err(error) => {
+                    refused[next] = true;
+                    if next == number {
+                        failure = Some(error.context(format!("taking in position {position} of the log {name}")));
+                    }
+                }
+            }
+        }
+        let lane = &mut state.lanes[number];
+        let standing = Standing { position: lane.position, waiting: lane.read.len() };
+        if failure.is_some() {
+            // It is read again from there.
+            lane.read.clear();
+        }
+        drop(state);
+        self.consumed.notify_waiters();
+        failure.map_or(Ok(standing), Err)
+    }
+}
+
+/// The lane whose next record is the oldest; `None` while one is being read that may hold an older one.
+fn next(lanes: &[Lane], refused: &[bool]) -> Option<usize> {
+    let held =
+        |lane: &Lane| !lane.known && lane.read.is_empty() && lane.reading.is_none_or(|since| since.elapsed() < HOLD);
+    if lanes.iter().any(held) {
+        return None;
+    }
+    let waiting = lanes.iter().enumerate().filter(|(number, _)| !refused[*number]);
+    let first = waiting.filter_map(|(number, lane)| Some((number, since(lane.read.front()?))));
+    first.min_by_key(|(_, since)| *since).map(|(number, _)| number)
+}
+
+fn since(record: &Record) -> (i64, i32) {
+    record.recorded_at.as_ref().map(|time| (time.seconds, time.nanos)).unwrap_or_default()
+}
+
+fn hole(position: u64, expected: u64) -> anyhow::Error {
+    anyhow::anyhow!("the log has a hole: {position} stands where {expected} is expected")
 }
 
 fn behind(service: &str) -> Status {
@@ -205,8 +342,6 @@ fn behind(service: &str) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use proto::{Fact as _, registry::v1::compound_event::Event};
 
     use super::*;
@@ -227,7 +362,7 @@ mod tests {
             &["registry"]
         }
 
-        fn take(&self, record: &Record) -> anyhow::Result<()> {
+        fn take(&self, record: &Arc<Record>) -> anyhow::Result<()> {
             anyhow::ensure!(!self.sick.load(Ordering::Relaxed), "it cannot read");
             if let Event::GateAdded(added) = Event::from_payload(&record.payload)? {
                 self.came.lock().unwrap().push(added.gate_id);
@@ -235,7 +370,7 @@ mod tests {
             Ok(())
         }
 
-        fn forget(&self, _: &str) {
+        fn forget(&self) {
             self.came.lock().unwrap().clear();
         }
     }

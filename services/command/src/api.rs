@@ -1,4 +1,4 @@
-//! The overview as it is, as it changes, and the proof that it is right.
+//! The overview as it is, as it was and as it changes; what its figures mean and whom they count; and the proof that it is right.
 
 use std::{
     collections::BTreeMap,
@@ -7,42 +7,48 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
-use chassis::{Call, Failure, Feed, Scope, Views};
-use chrono::{DateTime, Utc};
+use chassis::{Call, Failure, Feed, Fields, Kind, Refusal, Remembered, instant, page, timestamp};
+use chrono::{DateTime, TimeDelta, Utc};
 use proto::command::v1::{
-    GetOverviewRequest, NeighbourhoodFigures, Overview, RecountRequest, RecountResponse, WatchOverviewRequest,
+    CompareOverviewsRequest, CompareOverviewsResponse, GetOverviewRequest, GetSeriesRequest, ListCountedRequest,
+    ListCountedResponse, ListFiguresRequest, ListFiguresResponse, ListSupplyRequest, ListSupplyResponse, Overview,
+    Point, RebuildRequest, RebuildResponse, RecountRequest, RecountResponse, Series, Supply, WatchOverviewRequest,
     command_service_server::CommandService,
 };
-use sqlx::{AnyConnection, Connection as _, Row as _};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    figures::{self, ByNeighbourhood},
-    recount::Recount,
+    book::Minute,
+    figures::{self, ALL, WHICH, Which},
+    hiding, overview,
+    picture::{Picture, Shown},
+    proof,
 };
 
 pub struct Api {
-    pub views: Views,
+    pub picture: Arc<Picture>,
+    pub remembered: Remembered,
     pub feeds: Vec<Arc<dyn Feed>>,
     pub stop: CancellationToken,
+    /// One rebuild at a time.
+    pub rebuilding: tokio::sync::Mutex<()>,
 }
 
 /// At most twice a second.
 const WATCH: Duration = Duration::from_millis(500);
-/// Records per read of a recount.
-const BATCH: usize = 2_000;
+/// Points of one series.
+const POINTS: i64 = 1_500;
+const LISTED: i64 = 1_000;
 
 #[tonic::async_trait]
 impl CommandService for Api {
     async fn get_overview(&self, request: Request<GetOverviewRequest>) -> Result<Response<Overview>, Status> {
-        let call = Call::query(&request)?;
-        let mut connection = self.views.read(&call).await?;
-        let picture = picture(&mut connection, call.now).await.map_err(Failure::Fault)?;
-        Ok(Response::new(picture.overview(&call.principal.scope, call.now)))
+        let call = self.query(&request).await?;
+        let shown = self.shown(&call, "time", request.get_ref().time.as_ref())?;
+        Ok(Response::new(overview::of(&shown, &call.principal)))
     }
 
     type WatchOverviewStream = Pin<Box<dyn Stream<Item = Result<Overview, Status>> + Send>>;
@@ -51,246 +57,263 @@ impl CommandService for Api {
         &self,
         request: Request<WatchOverviewRequest>,
     ) -> Result<Response<Self::WatchOverviewStream>, Status> {
-        let call = Call::query(&request)?;
+        let call = self.query(&request).await?;
         let (sender, receiver) = mpsc::channel(1);
-        let (views, stop) = (self.views.clone(), self.stop.clone());
+        let (picture, stop) = (Arc::clone(&self.picture), self.stop.clone());
+        let seen = request.into_inner().positions.into_iter().collect();
         tokio::spawn(async move {
-            let watched = watch(&views, &call, &sender);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = sender.closed() => {}
-                Err(status) = watched => { sender.send(Err(status)).await.ok(); }
+                () = watch(&picture, &call, seen, &sender) => {}
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
-    async fn recount(&self, request: Request<RecountRequest>) -> Result<Response<RecountResponse>, Status> {
+    async fn compare_overviews(
+        &self,
+        request: Request<CompareOverviewsRequest>,
+    ) -> Result<Response<CompareOverviewsResponse>, Status> {
+        let call = self.query(&request).await?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        fields.check("time", request.time.is_some(), "必须给出要比较的时间", "must be the time to compare from");
+        fields.done()?;
+        let before = overview::of(&self.shown(&call, "time", request.time.as_ref())?, &call.principal);
+        let after = overview::of(&self.shown(&call, "other_time", request.other_time.as_ref())?, &call.principal);
+        let changes = overview::changes(&before, &after);
+        Ok(Response::new(CompareOverviewsResponse { overview: Some(before), other: Some(after), changes }))
+    }
+
+    async fn get_series(&self, request: Request<GetSeriesRequest>) -> Result<Response<Series>, Status> {
+        let call = self.query(&request).await?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        let figure = figure(&mut fields, &request.figure);
+        let neighbourhood = fields.name_if_given("neighbourhood", "neighbourhoods", &request.neighbourhood);
+        let times = times(&mut fields, &request, self.now(&call));
+        let ((figure, which), times) = fields.read(figure.zip(times))?;
+        let place = self.within_reach(&call, neighbourhood)?;
+        let values = self.picture.series(figure, which, place.as_deref(), &times);
+        let sees = hiding::sees_people(&call.principal);
+        let points = times.iter().zip(values).map(|(time, value)| {
+            let hidden = !sees && hiding::small(figure, value);
+            Point { time: Some(timestamp(*time)), value: if hidden { 0 } else { value }, hidden }
+        });
+        Ok(Response::new(Series {
+            figure: request.figure,
+            neighbourhood: request.neighbourhood,
+            points: points.collect(),
+        }))
+    }
+
+    async fn list_figures(
+        &self,
+        request: Request<ListFiguresRequest>,
+    ) -> Result<Response<ListFiguresResponse>, Status> {
         let call = Call::query(&request)?;
-        let mut connection = self.views.read(&call).await?;
-        let picture = picture(&mut connection, call.now).await.map_err(Failure::Fault)?;
-        drop(connection);
-        let recount = self.fold(&picture.positions).await.map_err(Failure::Fault)?;
-        let differences = figures::differences(&picture.figures, &recount.figures(call.now));
+        let listed = |which| self.picture.counted(which, "", call.now).is_some();
+        let figures = ALL.iter().zip(WHICH).map(|(figure, which)| figure.message(listed(*which))).collect();
+        Ok(Response::new(ListFiguresResponse { figures }))
+    }
+
+    async fn list_counted(
+        &self,
+        request: Request<ListCountedRequest>,
+    ) -> Result<Response<ListCountedResponse>, Status> {
+        let call = self.query(&request).await?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        let figure = figure(&mut fields, &request.figure);
+        let neighbourhood = fields.name("neighbourhood", "neighbourhoods", &request.neighbourhood);
+        let ((figure, which), neighbourhood) = fields.read(figure.zip(neighbourhood))?;
+        let size = usize::try_from(page::size(request.page_size).min(LISTED)).unwrap_or(1);
+        let after = page::after(&request.page_token)?;
+        let place = self.within_reach(&call, Some(neighbourhood))?.unwrap_or_default();
+        let counted = self.picture.counted(which, &place, call.now).ok_or_else(|| not_listed(figure.name))?;
+        let mut names: Vec<String> = counted.into_iter().filter(|name| *name > after).take(size + 1).collect();
+        let mut next_page_token = String::new();
+        if names.len() > size {
+            names.truncate(size);
+            next_page_token = names.last().map(|last| page::token_after(last)).unwrap_or_default();
+        }
+        Ok(Response::new(ListCountedResponse { names, next_page_token }))
+    }
+
+    async fn list_supply(&self, request: Request<ListSupplyRequest>) -> Result<Response<ListSupplyResponse>, Status> {
+        let call = self.query(&request).await?;
+        let mut fields = Fields::new();
+        let wanted = fields.name_if_given("neighbourhood", "neighbourhoods", &request.get_ref().neighbourhood);
+        fields.done()?;
+        let place = self.within_reach(&call, wanted)?;
+        let supplies = self
+            .picture
+            .supplies()
+            .into_iter()
+            .filter(|(id, ..)| call.principal.scope.allows(id) && place.as_ref().is_none_or(|place| place == id));
+        let supplies = supplies.map(|(id, item, unit, stock, needed)| Supply {
+            neighbourhood: format!("neighbourhoods/{id}"),
+            item,
+            unit,
+            stock,
+            needed,
+        });
+        Ok(Response::new(ListSupplyResponse { supplies: supplies.collect() }))
+    }
+
+    async fn recount(&self, request: Request<RecountRequest>) -> Result<Response<RecountResponse>, Status> {
+        let call = self.query(&request).await?;
+        let asked = request.get_ref().time.as_ref();
+        let shown = self.shown(&call, "time", asked)?;
+        let until = if asked.is_some() { Minute::within(shown.time) } else { Minute::NEVER };
+        let recount = proof::recount(&self.feeds, &shown.positions, until).await.map_err(Failure::Fault)?;
+        let moment = if asked.is_some() { Minute::within(shown.time) } else { Minute::from(shown.time) };
+        let differences = figures::differences(&shown.figures, &recount.figures(shown.time, moment));
         Ok(Response::new(RecountResponse {
             equal: differences.is_empty(),
             records: recount.records,
             differences,
-            positions: picture.positions.into_iter().collect(),
+            positions: shown.positions.into_iter().collect(),
+        }))
+    }
+
+    async fn rebuild(&self, request: Request<RebuildRequest>) -> Result<Response<RebuildResponse>, Status> {
+        let call = Call::command(&request, &request.get_ref().request_id)?;
+        self.remembered.caught_up(&call).await?;
+        let _one = self.rebuilding.lock().await;
+        let before = self.picture.live(call.now);
+        let began = Instant::now();
+        let records = proof::rebuild(&self.feeds, &self.picture).await.map_err(Failure::Fault)?;
+        let records = records.ok_or_else(begun_anew)?;
+        let after = self.picture.live(call.now);
+        Ok(Response::new(RebuildResponse {
+            records,
+            milliseconds: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+            // What came meanwhile is no difference.
+            differences: if before.positions == after.positions {
+                figures::differences(&before.figures, &after.figures)
+            } else {
+                Vec::new()
+            },
         }))
     }
 }
 
 impl Api {
-    /// Folds every log up to the position that the picture shows.
-    async fn fold(&self, positions: &BTreeMap<String, u64>) -> anyhow::Result<Recount> {
-        let mut recount = Recount::default();
-        for feed in &self.feeds {
-            let end = positions.get(feed.source()).copied().unwrap_or(0);
-            let mut position = 0;
-            while position < end {
-                let records = feed.read(position, BATCH).await.context("reading a log")?;
-                anyhow::ensure!(!records.is_empty(), "the log {} ends before position {end}", feed.source());
-                for record in records.iter().take_while(|record| record.position <= end) {
-                    recount.take(record).with_context(|| {
-                        format!("folding {} at position {} of {}", record.r#type, record.position, record.log)
-                    })?;
-                    position = record.position;
-                }
+    /// A question that is answered once the picture knows what its caller has seen.
+    async fn query<T>(&self, request: &Request<T>) -> Result<Call, Status> {
+        let call = Call::query(request)?;
+        self.remembered.caught_up(&call).await?;
+        Ok(call)
+    }
+
+    fn now(&self, call: &Call) -> DateTime<Utc> {
+        self.picture.latest().max(call.now)
+    }
+
+    fn shown(&self, call: &Call, field: &str, time: Option<&prost_types::Timestamp>) -> Result<Shown, Status> {
+        let Some(time) = time else { return Ok(self.picture.live(call.now)) };
+        let (time, mut fields) = (instant(time), Fields::new());
+        let past = time.filter(|time| *time <= self.now(call));
+        fields.check(field, past.is_some(), "应为过去的时间", "must be a time that is past");
+        Ok(self.picture.as_of(fields.read(past)?))
+    }
+
+    /// A neighbourhood that the caller may see; everywhere where none is named, or the caller's own.
+    fn within_reach(&self, call: &Call, neighbourhood: Option<String>) -> Result<Option<String>, Status> {
+        let scope = &call.principal.scope;
+        match neighbourhood {
+            None => Ok(scope.neighbourhood().map(str::to_owned)),
+            Some(id) if scope.allows(&id) && self.picture.knows(&id) => Ok(Some(id)),
+            Some(_) => {
+                Err(Refusal::new(Kind::NotFound, "NOT_FOUND", "没有这个社区", "there is no such neighbourhood").into())
             }
         }
-        Ok(recount)
     }
 }
 
-async fn watch(views: &Views, call: &Call, sender: &mpsc::Sender<Result<Overview, Status>>) -> Result<(), Status> {
-    let mut shown = BTreeMap::new();
+async fn watch(
+    picture: &Picture,
+    call: &Call,
+    mut seen: BTreeMap<String, u64>,
+    sender: &mpsc::Sender<Result<Overview, Status>>,
+) {
     // A day may end while somebody watches: time goes on from when the request was made.
     let began = Instant::now();
+    let mut minute = None;
+    let mut figures = None;
     loop {
-        let now: BTreeMap<String, u64> =
-            views.progress().iter().map(|p| (p.source.clone(), p.standing().position)).collect();
-        if now != shown {
-            let mut connection = views.connection().await?;
-            let time = call.now + began.elapsed();
-            let picture = picture(&mut connection, time).await.map_err(Failure::Fault)?;
-            shown.clone_from(&picture.positions);
-            if sender.send(Ok(picture.overview(&call.principal.scope, time))).await.is_err() {
-                return Ok(());
+        let now = call.now + began.elapsed();
+        let positions = picture.positions();
+        // A pass may end without a record.
+        if positions != seen || minute.is_some_and(|minute| minute != Minute::from(now)) {
+            let shown = picture.live(now);
+            if positions != seen || figures.as_ref() != Some(&shown.figures) {
+                seen.clone_from(&shown.positions);
+                if sender.send(Ok(overview::of(&shown, &call.principal))).await.is_err() {
+                    return;
+                }
             }
+            figures = Some(shown.figures);
         }
+        minute = Some(Minute::from(now));
         tokio::time::sleep(WATCH).await;
     }
 }
 
-/// Everything that is shown, at one position of each log.
-struct Picture {
-    figures: ByNeighbourhood,
-    names: BTreeMap<String, String>,
-    positions: BTreeMap<String, u64>,
-    method: String,
+fn figure(fields: &mut Fields, name: &str) -> Option<(&'static figures::Figure, Which)> {
+    let found = ALL.iter().zip(WHICH).find(|(figure, _)| figure.name == name);
+    fields.check(
+        "figure",
+        found.is_some(),
+        "没有这项指标：`mifeng command figures` 列出全部名称",
+        "is no figure: `mifeng command figures` lists their names",
+    );
+    found.map(|(figure, which)| (figure, *which))
 }
 
-impl Picture {
-    /// What somebody may see of it: all, or the own neighbourhood.
-    fn overview(&self, scope: &Scope, now: DateTime<Utc>) -> Overview {
-        let visible = self.figures.iter().filter(|(id, _)| scope.allows(id));
-        let neighbourhoods: Vec<NeighbourhoodFigures> = visible
-            .map(|(id, figures)| NeighbourhoodFigures {
-                name: format!("neighbourhoods/{id}"),
-                display_name: self.names.get(id).cloned().unwrap_or_default(),
-                figures: Some(*figures),
-            })
-            .collect();
-        let total = figures::total(neighbourhoods.iter().filter_map(|neighbourhood| neighbourhood.figures.as_ref()));
-        Overview {
-            subdistrict: Some(total),
-            neighbourhoods,
-            positions: self.positions.clone().into_iter().collect(),
-            method: if self.method.is_empty() { String::new() } else { format!("methods/{}", self.method) },
-            time: Some(chassis::timestamp(now)),
-        }
-    }
-}
-
-/// Reads figures and positions in one transaction, so that they belong together.
-async fn picture(connection: &mut AnyConnection, now: DateTime<Utc>) -> anyhow::Result<Picture> {
-    let mut db = connection.begin().await.context("beginning to read")?;
-    let mut figures = ByNeighbourhood::new();
-    let mut names = BTreeMap::new();
-    for row in sqlx::query("SELECT neighbourhood_id, display_name FROM neighbourhood").fetch_all(&mut *db).await? {
-        names.insert(row.get::<String, _>(0), row.get::<String, _>(1));
-        figures.entry(row.get(0)).or_default();
-    }
-    for counting in COUNTS {
-        let query = sqlx::query(counting.sql);
-        let query = match counting.at {
-            At::Any => query,
-            At::Now => query.bind(now.timestamp_micros()),
-            At::Today => query.bind(chassis::day_of(now).to_string()),
-        };
-        let rows = query.fetch_all(&mut *db).await.with_context(|| format!("counting {:?}", counting.into))?;
-        for row in rows {
-            let of = figures.entry(row.get(0)).or_default();
-            for (column, name) in counting.into.iter().enumerate() {
-                let figure = figures::ALL.iter().find(|figure| figure.name == *name).context("a figure by name")?;
-                *(figure.of)(of) = row.get(column + 1);
-            }
-        }
-    }
-    let mut positions = BTreeMap::new();
-    for row in sqlx::query("SELECT source, position FROM checkpoint").fetch_all(&mut *db).await? {
-        positions.insert(row.get(0), u64::try_from(row.get::<i64, _>(1)).unwrap_or(0));
-    }
-    let method = sqlx::query_scalar(
-        "SELECT version FROM method WHERE in_force_from <= $1 ORDER BY in_force_from DESC, position DESC LIMIT 1",
-    )
-    .bind(now.timestamp_micros())
-    .fetch_optional(&mut *db)
-    .await?
-    .unwrap_or_default();
-    db.rollback().await.context("ending to read")?;
-    Ok(Picture { figures, names, positions, method })
-}
-
-/// One query: a neighbourhood's id first, then the figures named in `into`.
-struct Counting {
-    into: &'static [&'static str],
-    at: At,
-    sql: &'static str,
-}
-
-/// What the query's parameter is.
-enum At {
-    Any,
-    Now,
-    Today,
-}
-
-/// Numbers in the SQL are those of the contract's enums: outcomes, kinds and states of orders; a test holds them together.
-const COUNTS: &[Counting] = &[
-    Counting {
-        into: &["households", "rented"],
-        at: At::Any,
-        sql: "SELECT neighbourhood_id, COUNT(*), CAST(SUM(rented) AS BIGINT) FROM household GROUP BY neighbourhood_id",
-    },
-    Counting {
-        into: &["residents"],
-        at: At::Any,
-        sql: "SELECT neighbourhood_id, COUNT(*) FROM resident WHERE present = 1 GROUP BY neighbourhood_id",
-    },
-    Counting {
-        into: &[
-            "screened",
-            "clear",
-            "declared_key_area",
-            "concealed",
-            "undeclared",
-            "to_ask",
-            "overridden",
-            "disputed",
-        ],
-        at: At::Any,
-        sql: "SELECT r.neighbourhood_id,
-                CAST(SUM(CASE WHEN c.outcome > 0 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN c.outcome = 1 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN c.outcome = 2 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN c.outcome = 3 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN c.outcome = 4 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN c.outcome BETWEEN 5 AND 8 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN c.outcome = 9 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(c.disputed) AS BIGINT)
-              FROM latest_case c JOIN resident r ON r.resident_id = c.resident_id
-              WHERE r.present = 1 GROUP BY r.neighbourhood_id",
-    },
-    Counting {
-        into: &["passes", "households_with_pass"],
-        at: At::Now,
-        sql: "SELECT neighbourhood_id, COUNT(*), COUNT(DISTINCT household_id) FROM pass
-              WHERE suspended = 0 AND revoked = 0 AND expires > $1 GROUP BY neighbourhood_id",
-    },
-    Counting {
-        into: &["crossings", "refused", "fevers"],
-        at: At::Today,
-        sql: "SELECT neighbourhood_id, crossings, refused, fevers FROM gate_day WHERE day = $1",
-    },
-    Counting {
-        into: &["central_isolation_persons", "home_isolation_persons", "watched_persons", "handed_over", "breaches"],
-        at: At::Any,
-        sql: "SELECT neighbourhood_id,
-                CAST(SUM(CASE WHEN kind = 1 AND state = 2 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN kind = 2 AND state = 2 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(CASE WHEN kind = 3 AND state = 2 THEN 1 ELSE 0 END) AS BIGINT),
-                CAST(SUM(handed_over) AS BIGINT), CAST(SUM(breaches) AS BIGINT)
-              FROM isolation_order GROUP BY neighbourhood_id",
-    },
-    Counting {
-        into: &["home_isolation_households"],
-        at: At::Any,
-        sql: "SELECT neighbourhood_id, COUNT(DISTINCT household_id) FROM isolation_order
-              WHERE kind = 2 AND state = 2 GROUP BY neighbourhood_id",
-    },
-    Counting {
-        into: &["released_persons", "released_households"],
-        at: At::Any,
-        sql: "SELECT neighbourhood_id, COUNT(*), COUNT(DISTINCT household_id) FROM isolation_order
-              WHERE kind IN (1, 2) AND state = 3 AND completed = 1 GROUP BY neighbourhood_id",
-    },
-];
-
-#[cfg(test)]
-mod tests {
-    use proto::{
-        isolation::v1::{Kind, order::State},
-        screening::v1::Outcome,
+/// The moments of a series, from its beginning on.
+fn times(fields: &mut Fields, request: &GetSeriesRequest, now: DateTime<Utc>) -> Option<Vec<DateTime<Utc>>> {
+    let step = match request.step_minutes {
+        0 => 60,
+        asked => fields.number("step_minutes", asked, 1..=1_440)?.into(),
     };
+    let start = request.start_time.as_ref().and_then(instant);
+    let end = request.end_time.as_ref().map_or(Some(now), instant).map(|end| end.min(now));
+    let (Some(start), Some(end)) = (start, end) else {
+        fields.refuse("start_time", "必须给出开始时间", "must be the time to begin at");
+        return None;
+    };
+    let points = (end - start).num_minutes() / step + 1;
+    fields.check("start_time", start <= end, "应早于结束时间", "must not be after the end");
+    fields.check(
+        "step_minutes",
+        points <= POINTS,
+        format!("一次最多 {POINTS} 个点：请加大间隔或缩短时间"),
+        format!("would give more than {POINTS} points: take longer steps or a shorter time"),
+    );
+    (start <= end && points <= POINTS)
+        .then(|| (0..points).map(|point| start + TimeDelta::minutes(point * step)).collect())
+}
 
-    #[test]
-    fn the_numbers_in_the_queries_are_those_of_the_contract() {
-        let outcomes =
-            [Outcome::Clear, Outcome::DeclaredKeyArea, Outcome::ConcealedKeyArea, Outcome::UndeclaredElsewhere];
-        assert_eq!(outcomes.map(|outcome| outcome as i32), [1, 2, 3, 4]);
-        assert_eq!([Kind::Central, Kind::Home, Kind::Watch].map(|kind| kind as i32), [1, 2, 3]);
-        assert_eq!([State::InForce, State::Released].map(|state| state as i32), [2, 3]);
-    }
+fn not_listed(figure: &str) -> Status {
+    Refusal::new(
+        Kind::Invalid,
+        "NOT_LISTED",
+        "这项指标没有名单：`mifeng command figures` 标出有名单的指标",
+        "no list stands behind this figure: `mifeng command figures` marks those that have one",
+    )
+    .about("figure", figure)
+    .into()
+}
+
+fn begun_anew() -> Status {
+    Refusal::new(
+        Kind::Unavailable,
+        "MEMORY_BEHIND",
+        "有日志刚刚重建，全部指标正在重新计算：请稍候查看",
+        "a log was made anew and all figures are being folded from it: look again in a moment",
+    )
+    .into()
 }

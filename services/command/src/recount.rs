@@ -14,7 +14,10 @@ use proto::{
     screening::v1::{Outcome, case_event},
 };
 
-use crate::figures::ByNeighbourhood;
+use crate::{book::Minute, figures::ByNeighbourhood};
+
+/// So many figures are counted naively.
+const NAIVE: usize = 24;
 
 /// What the records say so far.
 #[derive(Default)]
@@ -25,6 +28,10 @@ pub struct Recount {
     cases: HashMap<String, String>,
     orders: HashMap<String, Order>,
     crossings: Vec<Crossing>,
+    /// What the naive count does not know yet is folded.
+    rest: crate::fold::Fold,
+    until: Minute,
+    heard: HashMap<String, DateTime<Utc>>,
     pub records: u64,
 }
 
@@ -81,9 +88,26 @@ struct Crossing {
 }
 
 impl Recount {
+    /// Of what was known until this minute.
+    pub fn until(until: Minute) -> Self {
+        Self { until, ..Self::default() }
+    }
+
+    /// Whether it was known until then.
+    fn known(&mut self, record: &Record) -> bool {
+        let time = |stamp: &Option<_>| stamp.as_ref().and_then(chassis::instant).unwrap_or_default();
+        let heard = self.heard.entry(record.log.clone()).or_default();
+        *heard = time(&record.recorded_at).max(time(&record.occurred_at)).max(*heard);
+        Minute::from(*heard) <= self.until
+    }
+
     /// Takes one record of any of the four logs; those of one log in order, the logs in any.
     pub fn take(&mut self, record: &Record) -> Result<(), UnreadableFact> {
         self.records += 1;
+        if !self.known(record) {
+            return Ok(());
+        }
+        self.rest.take(record)?;
         let payload = &*record.payload;
         match record.category.as_str() {
             neighbourhood_event::Event::CATEGORY => {
@@ -214,8 +238,22 @@ impl Recount {
         }
     }
 
-    /// The figures of the moment: passes that are valid at `now`, crossings of its calendar day.
-    pub fn figures(&self, now: DateTime<Utc>) -> ByNeighbourhood {
+    /// The figures of a moment: passes that are valid at this minute, crossings of this day.
+    pub fn figures(&self, time: DateTime<Utc>, minute: Minute) -> ByNeighbourhood {
+        let counted = self.counted(time, minute);
+        let folded = crate::picture::figures(&self.rest, time, minute);
+        let mut all = ByNeighbourhood::new();
+        for (id, mut figures) in folded {
+            let naive = counted.get(&id).copied().unwrap_or_default();
+            for figure in crate::figures::ALL.iter().take(NAIVE) {
+                *figure.of(&mut figures) = figure.value(&naive);
+            }
+            all.insert(id, figures);
+        }
+        all
+    }
+
+    fn counted(&self, now: DateTime<Utc>, minute: Minute) -> ByNeighbourhood {
         let mut all: ByNeighbourhood = self.neighbourhoods.iter().map(|id| (id.clone(), Figures::default())).collect();
         for household in self.households.values() {
             let figures = all.entry(household.neighbourhood.clone()).or_default();
@@ -227,7 +265,9 @@ impl Recount {
             if resident.present {
                 count_resident(resident, all.entry(resident.neighbourhood.clone()).or_default());
             }
-            if let Some(pass) = resident.pass.as_ref().filter(|p| !p.suspended && !p.revoked && p.expires > now) {
+            if let Some(pass) =
+                resident.pass.as_ref().filter(|p| !p.suspended && !p.revoked && Minute::from(p.expires) > minute)
+            {
                 all.entry(pass.neighbourhood.clone()).or_default().passes += 1;
                 with_pass.insert((&pass.neighbourhood, &pass.household));
             }

@@ -65,8 +65,9 @@ pub async fn play(playbill: Playbill) -> anyhow::Result<serde_json::Value> {
     story.settled().await?;
     let officer = stage.officer.at(at(day(2, 11), 23, 55));
     let mut command = CommandServiceClient::new(officer);
-    let overview = command.get_overview(GetOverviewRequest {}).await.context("asking the command centre")?.into_inner();
-    let recount = command.recount(RecountRequest {}).await.context("recounting the logs")?.into_inner();
+    let overview =
+        command.get_overview(GetOverviewRequest::default()).await.context("asking the command centre")?.into_inner();
+    let recount = command.recount(RecountRequest::default()).await.context("recounting the logs")?.into_inner();
     let figures = overview.subdistrict.context("an overview has the subdistrict's figures")?;
     teller.chapter("指挥中心 / the command centre, 2020-02-11 23:55");
     teller.say(table(&overview, &figures));
@@ -93,7 +94,7 @@ impl Story {
         };
         let officer = self.casting.cast(&principal.subject, principal.role(), &principal.unit, "", "").await?;
         let overview = CommandServiceClient::new(officer.at(time))
-            .get_overview(GetOverviewRequest {})
+            .get_overview(GetOverviewRequest::default())
             .await
             .context("asking for the overview")?
             .into_inner();

@@ -202,7 +202,7 @@ impl Memory for Roll {
         &["pass", "registry"]
     }
 
-    fn take(&self, record: &Record) -> anyhow::Result<()> {
+    fn take(&self, record: &Arc<Record>) -> anyhow::Result<()> {
         let changes = if let Some(event) = foreign::<compound_event::Event>(record)? {
             self.write().of_compound(&record.stream_id, event);
             None
@@ -239,14 +239,8 @@ impl Memory for Roll {
         Ok(())
     }
 
-    fn forget(&self, source: &str) {
-        let mut known = self.write();
-        if source == "registry" {
-            known.compounds.clear();
-        } else {
-            let compounds = std::mem::take(&mut known.compounds);
-            *known = Remembered { compounds, ..Remembered::default() };
-        }
+    fn forget(&self) {
+        *self.write() = Remembered::default();
     }
 }
 

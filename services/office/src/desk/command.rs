@@ -41,11 +41,11 @@ impl Command {
         match centre {
             Centre::Overview(ask) => {
                 let mut client = CommandServiceClient::new(ask.connect.connection()?);
-                show(ask.output, &client.get_overview(GetOverviewRequest {}).await?.into_inner())
+                show(ask.output, &client.get_overview(GetOverviewRequest::default()).await?.into_inner())
             }
             Centre::Watch(ask) => {
                 let mut client = CommandServiceClient::new(ask.connect.connection()?);
-                let mut overviews = client.watch_overview(WatchOverviewRequest {}).await?.into_inner();
+                let mut overviews = client.watch_overview(WatchOverviewRequest::default()).await?.into_inner();
                 while let Some(overview) = overviews.message().await? {
                     show(ask.output, &overview)?;
                 }
@@ -53,7 +53,7 @@ impl Command {
             }
             Centre::Recount(ask) => {
                 let mut client = CommandServiceClient::new(ask.connect.connection()?);
-                let recount = client.recount(RecountRequest {}).await?.into_inner();
+                let recount = client.recount(RecountRequest::default()).await?.into_inner();
                 ask.output.show(&recount)?;
                 anyhow::ensure!(recount.equal, "{} figures differ from the logs", recount.differences.len());
                 Ok(())
