@@ -4,6 +4,8 @@
 
 use clap::{Parser, Subcommand};
 
+/// The command centre's picture: folded, followed, asked.
+mod command;
 /// From the commit in one service to the read model of another.
 mod feed;
 /// Open tasks, and the readings of a round.
@@ -39,6 +41,8 @@ enum What {
     Log(log::Options),
     /// Durable commands through gRPC against the bare echo of the same server.
     Rpc(rpc::Options),
+    /// The command centre: folding, lag, overview.
+    Command(command::Options),
     /// How long a commit takes to another service's read model, over NATS.
     Feed(feed::Options),
     /// The pass: characters, bytes, verifications on one thread, beside a certificate like the EU's; checks through gRPC.
@@ -59,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
     let results = match what {
         What::Log(options) => log::measure(options).await?,
         What::Rpc(options) => rpc::measure(options).await?,
+        What::Command(options) => command::measure(&options).await?,
         What::Feed(options) => feed::measure(options).await?,
         What::Pass(options) => pass::measure(&options).await?,
         What::Rebuild(options) => rebuild::measure(options).await?,

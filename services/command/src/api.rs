@@ -48,7 +48,7 @@ impl CommandService for Api {
     async fn get_overview(&self, request: Request<GetOverviewRequest>) -> Result<Response<Overview>, Status> {
         let call = self.query(&request).await?;
         let shown = self.shown(&call, "time", request.get_ref().time.as_ref())?;
-        Ok(Response::new(overview::of(&shown, &call.principal)))
+        Ok(Response::new(overview::of(&shown, &call)))
     }
 
     type WatchOverviewStream = Pin<Box<dyn Stream<Item = Result<Overview, Status>> + Send>>;
@@ -80,8 +80,8 @@ impl CommandService for Api {
         let mut fields = Fields::new();
         fields.check("time", request.time.is_some(), "必须给出要比较的时间", "must be the time to compare from");
         fields.done()?;
-        let before = overview::of(&self.shown(&call, "time", request.time.as_ref())?, &call.principal);
-        let after = overview::of(&self.shown(&call, "other_time", request.other_time.as_ref())?, &call.principal);
+        let before = overview::of(&self.shown(&call, "time", request.time.as_ref())?, &call);
+        let after = overview::of(&self.shown(&call, "other_time", request.other_time.as_ref())?, &call);
         let changes = overview::changes(&before, &after);
         Ok(Response::new(CompareOverviewsResponse { overview: Some(before), other: Some(after), changes }))
     }
@@ -251,7 +251,7 @@ async fn watch(
             let shown = picture.live(now);
             if positions != seen || figures.as_ref() != Some(&shown.figures) {
                 seen.clone_from(&shown.positions);
-                if sender.send(Ok(overview::of(&shown, &call.principal))).await.is_err() {
+                if sender.send(Ok(overview::of(&shown, &call))).await.is_err() {
                     return;
                 }
             }

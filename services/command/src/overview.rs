@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chassis::{Principal, timestamp};
+use chassis::{Call, timestamp};
 use proto::command::v1::{Change, Figures, NeighbourhoodFigures, Overview};
 
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// The overview for this person.
-pub fn of(shown: &Shown, principal: &Principal) -> Overview {
+pub fn of(shown: &Shown, call: &Call) -> Overview {
+    let principal = &call.principal;
     let visible = |id: &str| principal.scope.allows(id);
     let figures: ByNeighbourhood =
         shown.figures.iter().filter(|(id, _)| visible(id)).map(|(id, figures)| (id.clone(), *figures)).collect();
@@ -47,6 +48,7 @@ pub fn of(shown: &Shown, principal: &Principal) -> Overview {
         positions: shown.positions.clone().into_iter().collect(),
         method: if shown.method.is_empty() { String::new() } else { format!("methods/{}", shown.method) },
         time: Some(timestamp(shown.time)),
+        request_time: Some(timestamp(call.now)),
         hidden: words(&hidden.sums),
         units: shown
             .units

@@ -98,7 +98,7 @@ impl Story {
             .await
             .context("asking for the overview")?
             .into_inner();
-        let shown = overview.time.as_ref().and_then(chassis::instant);
+        let shown = overview.request_time.as_ref().and_then(chassis::instant);
         ensure!(
             shown.is_some_and(|shown| shown == time),
             "the server at {} does not run as a demonstration: start one with `mifeng up --demo`",

@@ -1,14 +1,14 @@
-//! The command centre's desk: the overview, as it changes, and the proof that it is right.
+//! The command centre's desk: what all the neighbourhoods look like together, now, at a past minute and over time, and the proof
+//! that it is right.
 
-use clap::{Args, Subcommand};
-use proto::command::v1::{
-    GetOverviewRequest, Overview, RecountRequest, WatchOverviewRequest, command_service_client::CommandServiceClient,
-};
+/// One overview on a screen.
+mod board;
+/// What one figure was over time, what it means, and whom it counts.
+mod figures;
+/// Now, then, as it changes, and proved.
+mod overview;
 
-use crate::{
-    connect::Connect,
-    output::{Output, json, print, table},
-};
+use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -19,67 +19,50 @@ pub enum Command {
 
 #[derive(Subcommand)]
 pub enum Centre {
-    /// All neighbourhoods as they are now
-    Overview(Ask),
+    /// All neighbourhoods as they are now, or as they were known at a past minute
+    #[command(
+        after_help = "Examples:\n  mifeng command overview\n  mifeng command overview --as-of 2020-02-11T03:12\n  mifeng command \
+                            overview --neighbourhood neighbourhoods/0190..."
+    )]
+    Overview(overview::Show),
     /// The overview again whenever it changes
-    Watch(Ask),
+    #[command(
+        after_help = "Example:\n  mifeng command watch --after registry=1729,screening=4000,pass=900,isolation=12 -o json"
+    )]
+    Watch(overview::Watch),
+    /// Two moments side by side
+    #[command(after_help = "Example:\n  mifeng command compare 2020-02-10T20:00 2020-02-11T20:00")]
+    Compare(overview::Compare),
+    /// One figure over time
+    #[command(after_help = "Example:\n  mifeng command series crossings --from 2020-02-11T00:00 --every 60")]
+    Series(figures::Over),
+    /// What every figure means, and what it is a part of
+    Figures(figures::List),
+    /// Who or what a figure of a neighbourhood counts now
+    #[command(after_help = "Example:\n  mifeng command counted needs_late --neighbourhood neighbourhoods/0190...")]
+    Counted(figures::Counted),
+    /// What lies in stock and what open needs ask for
+    Supply(figures::Supplies),
     /// Folds the logs afresh and compares every figure
-    Recount(Ask),
-}
-
-#[derive(Args)]
-pub struct Ask {
-    #[command(flatten)]
-    connect: Connect,
-    #[command(flatten)]
-    output: Output,
+    #[command(after_help = "Examples:\n  mifeng command recount\n  mifeng command recount --as-of 2020-02-11T03:12")]
+    Recount(overview::Recount),
+    /// Folds the logs afresh and shows what comes of it; until then the old figures are answered with
+    Rebuild(overview::Rebuild),
 }
 
 impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Command(centre) = self;
         match centre {
-            Centre::Overview(ask) => {
-                let mut client = CommandServiceClient::new(ask.connect.connection()?);
-                show(ask.output, &client.get_overview(GetOverviewRequest::default()).await?.into_inner())
-            }
-            Centre::Watch(ask) => {
-                let mut client = CommandServiceClient::new(ask.connect.connection()?);
-                let mut overviews = client.watch_overview(WatchOverviewRequest::default()).await?.into_inner();
-                while let Some(overview) = overviews.message().await? {
-                    show(ask.output, &overview)?;
-                }
-                Ok(())
-            }
-            Centre::Recount(ask) => {
-                let mut client = CommandServiceClient::new(ask.connect.connection()?);
-                let recount = client.recount(RecountRequest::default()).await?.into_inner();
-                ask.output.show(&recount)?;
-                anyhow::ensure!(recount.equal, "{} figures differ from the logs", recount.differences.len());
-                Ok(())
-            }
+            Centre::Overview(show) => show.run().await,
+            Centre::Watch(watch) => watch.run().await,
+            Centre::Compare(compare) => compare.run().await,
+            Centre::Series(over) => over.run().await,
+            Centre::Figures(list) => list.run().await,
+            Centre::Counted(counted) => counted.run().await,
+            Centre::Supply(supplies) => supplies.run().await,
+            Centre::Recount(recount) => recount.run().await,
+            Centre::Rebuild(rebuild) => rebuild.run().await,
         }
     }
-}
-
-/// A row for each figure, a column for each neighbourhood and one for their sum.
-fn show(output: Output, overview: &Overview) -> anyhow::Result<()> {
-    if output.is_json() {
-        return output.show(overview);
-    }
-    let mut columns = vec![json(&overview.subdistrict.unwrap_or_default())?];
-    let mut header = vec![String::new(), "all".to_owned()];
-    for neighbourhood in &overview.neighbourhoods {
-        header.push(neighbourhood.display_name.clone());
-        columns.push(json(&neighbourhood.figures.unwrap_or_default())?);
-    }
-    let mut table = table();
-    table.set_header(header);
-    let names: Vec<String> = columns[0].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
-    for name in names {
-        let values = columns.iter().map(|column| column[&name].as_str().unwrap_or("0").to_owned());
-        table.add_row(std::iter::once(name.replace('_', " ")).chain(values));
-    }
-    print(&table.to_string())?;
-    print(&format!("by {}", if overview.method.is_empty() { "no method yet" } else { &overview.method }))
 }

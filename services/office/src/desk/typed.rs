@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, ensure};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use prost::{Message, Name};
 use prost_reflect::DynamicMessage;
@@ -111,6 +111,19 @@ pub fn minute(typed: &str) -> Result<i32, String> {
 /// A calendar day, as 2020-02-11.
 pub fn date(typed: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(typed, "%Y-%m-%d").map_err(|_| format!("{typed:?} is no day: write it as 2020-02-11"))
+}
+
+/// A moment: 2020-02-11T03:12 by the clocks in Ningbo, or with an offset of its own.
+pub fn time(typed: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(typed) {
+        return Ok(time.to_utc());
+    }
+    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"];
+    let local = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(typed, form).ok());
+    local
+        .and_then(|time| time.and_local_timezone(chassis::CALENDAR).single())
+        .map(|time| time.to_utc())
+        .ok_or_else(|| format!("{typed:?} is no time: write it as 2020-02-11T03:12"))
 }
 
 /// Two days with a colon between, both included.
