@@ -79,7 +79,7 @@ pub(crate) async fn list(
     // A compound or an order names its rows; otherwise the neighbourhood, or the time alone.
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {COLUMNS} FROM isolation_task
-         WHERE opens_at <= $1 AND due_at <= $2 AND due_at >= $3 AND (due_at > $3 OR (due_at = $3 AND task_key > $4))
+         WHERE opens_at <= $1 AND due_at <= $2 AND (due_at, task_key) > ($3, $4)
            AND ($5 = '' OR neighbourhood_id = $5) AND ($6 = '' OR neighbourhood_id = $6)
            AND ($7 = '' OR compound_id = $7) AND ($8 = '' OR order_id = $8) AND ($9 = 0 OR kind = $9)
            AND ($10 = 0 OR due_at <= $1)
