@@ -42,7 +42,7 @@ pub struct Decision<E> {
     subject: String,
     reserve: Vec<(String, Vec<u8>)>,
     release: Vec<(String, Vec<u8>)>,
-    /// For streams that only collect.
+    /// For streams that only collect, or that begin with it.
     besides: Vec<Write>,
 }
 
@@ -56,6 +56,13 @@ impl<E> Decision<E> {
     pub fn besides<F: Fact>(mut self, stream_id: &str, collected: Decision<F>) -> Self {
         self.besides.push(write_of(stream_id, Expected::Any, &collected));
         self.besides.extend(collected.besides);
+        self
+    }
+
+    /// Another stream that begins in the same commit. Nothing is done where it has events already: whoever decides so must know
+    /// another way then.
+    pub fn beginning<F: Fact>(mut self, stream_id: &str, first: &Decision<F>) -> Self {
+        self.besides.push(write_of(stream_id, Expected::Version(0), first));
         self
     }
 

@@ -47,18 +47,17 @@ pub(crate) async fn follow(ledger: &Ledger, record: &Record, call: &Call) -> Res
 
 /// Returns the ids of what is open from here on.
 async fn open(ledger: &Ledger, record: &Record, terms: &Terms, call: &Call) -> Result<HashSet<String>, Failure> {
-    let mut ids = HashSet::new();
     let residence = terms.residence.clone().unwrap_or_default();
     // Who is watched goes out and shops.
     if matches!(terms.kind(), Kind::Watch | Kind::Unspecified) {
-        return Ok(ids);
+        return Ok(HashSet::new());
     }
     let (plan, _) = ledger.load::<Plan>(&residence.neighbourhood_id).await?;
     let plan = plan.content();
     let begins = record.occurred_at.as_ref().and_then(instant).unwrap_or(call.now);
-    for standing in &plan.standing {
+    let opening = |standing: &StandingNeed| {
         let takes = standing.quantity.as_ref().and_then(Amount::read);
-        let opened = Opened {
+        Opened {
             resident_id: terms.resident_id.clone(),
             residence: Some(residence.clone()),
             kind: standing.kind,
@@ -75,12 +74,36 @@ async fn open(ledger: &Ledger, record: &Record, terms: &Terms, call: &Call) -> R
             item: standing.item.clone(),
             measure: takes.map(|amount| amount.measure.into()).unwrap_or_default(),
             amount: takes.map(|amount| amount.number).unwrap_or_default(),
-        };
-        let id = need_of(&record.stream_id, standing);
-        decide(ledger, &id, &call.derive(&id), |need| need.open(&opened)).await?;
-        ids.insert(id);
+        }
+    };
+    let needs: Vec<(String, Opened)> =
+        plan.standing.iter().map(|standing| (need_of(&record.stream_id, standing), opening(standing))).collect();
+    // Of a new order none is there yet; where one is, each is looked at by itself.
+    let new = matches!(order_event::Event::from_payload(&record.payload), Ok(order_event::Event::Ordered(_)));
+    if !new || !begin_together(ledger, &needs, call).await? {
+        for (id, opened) in &needs {
+            decide(ledger, id, &call.derive(id), |need| need.open(opened)).await?;
+        }
     }
-    Ok(ids)
+    Ok(needs.into_iter().map(|(id, _)| id).collect())
+}
+
+/// Opens needs in one commit; `false` where one of them was there before.
+async fn begin_together(ledger: &Ledger, needs: &[(String, Opened)], call: &Call) -> Result<bool, Failure> {
+    let Some(((first, opened), others)) = needs.split_first() else { return Ok(true) };
+    let decide = |need: &Need, _| {
+        let events = need.open(opened);
+        let mut decision = file(opened, events);
+        for (id, opened) in others {
+            decision = decision.beginning(id, &file(opened, vec![Event::Opened(opened.clone())]));
+        }
+        Ok::<_, Never>(decision)
+    };
+    match ledger.begin::<_, Resource, _, _, _>(&call.derive("needs"), first, decide, answer(first, call.now)).await {
+        Ok(_) => Ok(true),
+        Err(Failure::Contended) => Ok(false),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Those that this order opened, wherever it was and whatever the plans there say by now; except these.
