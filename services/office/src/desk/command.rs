@@ -1,4 +1,6 @@
-//! The command centre's desk: the overview, as it changes, and the proof that it is right.
+//! The command centre's desk: the overview, as it changes, and the proof that it is right; alarms.
+
+mod alarms;
 
 use clap::{Args, Subcommand};
 use proto::command::v1::{
@@ -25,6 +27,12 @@ pub enum Centre {
     Watch(Ask),
     /// Folds the logs afresh and compares every figure
     Recount(Ask),
+    /// What somebody must look at, the newest first
+    #[command(after_help = "Example:\n  mifeng command alarms\n  mifeng command alarms --all --export alarms.xlsx")]
+    Alarms(Box<alarms::List>),
+    /// One alarm: shown, acknowledged, assigned, closed; and the rules of all
+    #[command(subcommand)]
+    Alarm(alarms::Command),
 }
 
 #[derive(Args)]
@@ -39,6 +47,8 @@ impl Command {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Command(centre) = self;
         match centre {
+            Centre::Alarms(list) => list.run().await,
+            Centre::Alarm(command) => command.run().await,
             Centre::Overview(ask) => {
                 let mut client = CommandServiceClient::new(ask.connect.connection()?);
                 show(ask.output, &client.get_overview(GetOverviewRequest {}).await?.into_inner())

@@ -1,0 +1,45 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context as _;
+use chassis::{Clock, Memory, Record};
+use chrono::{DateTime, Utc};
+use proto::command::v1::AlarmRules;
+
+use super::conditions::Conditions;
+use crate::{LOGS, domain::alarm::Condition};
+
+/// The conditions as the logs have them now.
+#[derive(Debug, Default)]
+pub struct Watch(Mutex<Conditions>);
+
+impl Watch {
+    /// The latest time at which anything happened, or that the clock shows: on a demonstration server requests say when they
+    /// happen, elsewhere the clock is never behind.
+    pub fn now(&self, clock: &Clock) -> DateTime<Utc> {
+        clock.now().max(self.known().latest())
+    }
+
+    /// All that calls for an alarm at this time, by rules that are in force since then.
+    pub fn check(&self, rules: &AlarmRules, since: DateTime<Utc>, now: DateTime<Utc>) -> Vec<Condition> {
+        self.known().check(rules, since, now)
+    }
+
+    /// Nothing is left half done by a panic: records are taken whole.
+    fn known(&self) -> MutexGuard<'_, Conditions> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory for Watch {
+    fn sources(&self) -> &'static [&'static str] {
+        &LOGS
+    }
+
+    fn take(&self, record: &Record) -> anyhow::Result<()> {
+        self.known().take(record).with_context(|| format!("reading a {}", record.r#type))
+    }
+
+    fn forget(&self, source: &str) {
+        self.known().forget(source);
+    }
+}
