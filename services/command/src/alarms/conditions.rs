@@ -25,6 +25,9 @@ mod lying;
 #[cfg(test)]
 mod tests;
 
+/// Names of what makes up a condition, so many at most.
+const MOST_MATTERS: usize = 20;
+
 #[derive(Debug, Default)]
 pub struct Conditions {
     batches: batches::Batches,
@@ -43,9 +46,11 @@ impl Conditions {
     /// Takes one record of any of the four logs; those of one log in order, the logs in any.
     ///
     /// # Errors
-    /// A record that says nothing that this version can read. Nothing of it is taken then.
+    /// A record that this version cannot read. That it came is a sign of life nevertheless; nothing else of it is taken.
     pub fn take(&mut self, record: &Record) -> Result<(), UnreadableFact> {
         let at = record.occurred_at.as_ref().and_then(chassis::instant).unwrap_or_default();
+        self.offices.heard(record, at);
+        self.latest = self.latest.max(at);
         let payload = &*record.payload;
         // By the whole type: most records are crossings and visits, and none of those is opened.
         match record.r#type.as_str() {
@@ -53,11 +58,11 @@ impl Conditions {
                 match case_event::Event::from_payload(payload)? {
                     case_event::Event::Assessed(verdict) => self.batches.take(record, &verdict, at),
                     case_event::Event::DisputeEscalated(up) => self.lying.escalated(record, &up, at),
-                    case_event::Event::DisputeResolved(_) => self.lying.resolved(&record.stream_id),
+                    case_event::Event::DisputeResolved(_) => self.lying.resolved(&record.stream_id, at),
                     _ => {}
                 }
             }
-            "compound.opened" | "compound.regime_set" => {
+            "compound.regime_set" => {
                 self.gates.compound(&record.stream_id, compound_event::Event::from_payload(payload)?);
             }
             "device.opened" | "device.enrolled" | "device.reported" | "device.retired" => {
@@ -66,12 +71,10 @@ impl Conditions {
             "order.missed" | "order.observed" | "order.assigned" | "order.handed_over" | "order.moved"
             | "order.released" => self.lying.order(record, &order_event::Event::from_payload(payload)?, at),
             kind if kind.starts_with("need.") => {
-                self.lying.need(record, need_event::Event::from_payload(payload)?);
+                self.lying.need(record, need_event::Event::from_payload(payload)?, at);
             }
             _ => {}
         }
-        self.offices.heard(record, at);
-        self.latest = self.latest.max(at);
         Ok(())
     }
 
@@ -80,14 +83,11 @@ impl Conditions {
         match log {
             "screening" => {
                 self.batches = batches::Batches::default();
-                self.lying.disputes.clear();
+                self.lying.forget(log);
             }
             "registry" => self.gates.compounds.clear(),
             "pass" => self.gates.devices.clear(),
-            "isolation" => {
-                self.lying.orders.clear();
-                self.lying.needs.clear();
-            }
+            "isolation" => self.lying.forget(log),
             _ => {}
         }
     }

@@ -70,19 +70,18 @@ fn text(raised: &Raised, count: i32) -> AlarmText {
                 "nothing has arrived of this gate's device for {count} minutes and the compound is guarded: look at the device and its line; what waits in its queue is not lost"
             ),
         ),
-        AlarmKind::Late => {
-            let (zh, en) = match raised.subject.split_once('/').map(|(collection, _)| collection) {
-                Some("cases") => ("申诉", "a dispute"),
-                Some("orders") => ("无人测量的体温", "a reading that nobody took"),
-                _ => ("需求", "a need"),
-            };
-            (
-                format!("{zh}已上报到街道 {count} 小时，仍无人受理：请指定负责人"),
-                format!(
-                    "{en} has been with the subdistrict for {count} hours and nobody took it: name somebody who answers for it"
-                ),
-            )
-        }
+        AlarmKind::LateDisputes => (
+            format!("{count} 件申诉已上报到街道，超过时限仍无人答复：请指定负责人"),
+            format!("{count} disputes lie at the subdistrict and nobody answers them: name somebody who does"),
+        ),
+        AlarmKind::LateReadings => (
+            format!("{count} 份告知书的体温无人测量，已上报到街道，超过时限仍无人处理：请指定负责人"),
+            format!("readings of {count} orders lie at the subdistrict and nobody takes them: name somebody who does"),
+        ),
+        AlarmKind::LateNeeds => (
+            format!("{count} 项需求已上报到街道，超过时限仍无人认领：请指定负责人"),
+            format!("{count} needs lie at the subdistrict and nobody claims them: name somebody who does"),
+        ),
         AlarmKind::Unspecified => (String::new(), String::new()),
     };
     AlarmText { zh, en }

@@ -1,6 +1,5 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Context as _;
 use chassis::{Clock, Memory, Record};
 use chrono::{DateTime, Utc};
 use proto::command::v1::AlarmRules;
@@ -35,8 +34,12 @@ impl Memory for Watch {
         &LOGS
     }
 
+    /// One record that says nothing to this version must not silence all alarms.
     fn take(&self, record: &Record) -> anyhow::Result<()> {
-        self.known().take(record).with_context(|| format!("reading a {}", record.r#type))
+        let Err(error) = self.known().take(record) else { return Ok(()) };
+        let Record { log, position, r#type, .. } = record;
+        tracing::warn!(%error, log, position, r#type, "a record is left out of the alarms");
+        Ok(())
     }
 
     fn forget(&self, source: &str) {

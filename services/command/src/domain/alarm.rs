@@ -7,7 +7,7 @@ use chassis::{Aggregate, Refuse, Scope, instant, timestamp};
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::command::v1::{
     AlarmKind, AlarmLevel, AlarmStep,
-    alarm_event::{Acknowledged, Assigned, Closed, Grew, Over, Raised, WentUp},
+    alarm_event::{Acknowledged, Assigned, Closed, Grew, Over, Raised, Returned, WentUp},
     alarm_step::Deed,
 };
 use uuid::Uuid;
@@ -73,8 +73,17 @@ impl Condition {
     fn level(&self) -> AlarmLevel {
         match self.kind {
             AlarmKind::SilentOffice | AlarmKind::SilentGate => AlarmLevel::Neighbourhood,
-            AlarmKind::VerdictBatch | AlarmKind::Late | AlarmKind::Unspecified => AlarmLevel::Subdistrict,
+            AlarmKind::VerdictBatch
+            | AlarmKind::LateDisputes
+            | AlarmKind::LateReadings
+            | AlarmKind::LateNeeds
+            | AlarmKind::Unspecified => AlarmLevel::Subdistrict,
         }
+    }
+
+    /// Whether it counts things, that may become more. A silence only lasts.
+    fn grows(kind: AlarmKind) -> bool {
+        !matches!(kind, AlarmKind::SilentOffice | AlarmKind::SilentGate)
     }
 
     /// Whether it ends without anybody: a batch stays what it was until somebody has looked into it.
@@ -130,8 +139,8 @@ impl Alarm {
         matches!(self.standing, Standing::Open | Standing::Acknowledged)
     }
 
-    /// What is new about the condition. A batch tells when it has doubled, also behind a closed alarm: whoever closed it had seen
-    /// fewer.
+    /// What is new about the condition. What counts things tells when they have doubled, also behind a closed alarm: whoever
+    /// closed it had seen fewer.
     pub fn raise(&self, found: &Condition, acknowledge_hours: i32, now: DateTime<Utc>) -> Vec<Event> {
         let Some(raised) = &self.raised else {
             return vec![Event::Raised(Raised {
@@ -149,10 +158,13 @@ impl Alarm {
                 due_time: Some(timestamp(now + TimeDelta::hours(acknowledge_hours.into()))),
             })];
         };
-        if Condition::passes(raised.kind()) || found.count < self.count.saturating_mul(2) {
+        let due = (self.level != AlarmLevel::Health).then(|| timestamp(now + self.step()));
+        if self.standing == Standing::Over {
+            return vec![Event::Returned(Returned { time: Some(timestamp(now)), due_time: due })];
+        }
+        if !Condition::grows(raised.kind()) || found.count < self.count.saturating_mul(2) {
             return Vec::new();
         }
-        let due = (self.level != AlarmLevel::Health).then(|| timestamp(now + self.step()));
         vec![Event::Grew(Grew {
             count: found.count,
             signers: found.signers.difference(&self.signers).cloned().collect(),
@@ -294,6 +306,10 @@ impl Aggregate for Alarm {
             Event::Over(Over { time: at }) => {
                 (self.standing, self.due, self.ended) = (Standing::Over, None, time(at));
                 done(Deed::Over, *at, "", "")
+            }
+            Event::Returned(Returned { time: at, due_time }) => {
+                (self.standing, self.due, self.ended) = (Standing::Open, time(due_time), None);
+                done(Deed::Returned, *at, "", "")
             }
             Event::Closed(Closed { note, by, unit, time: at }) => {
                 (self.standing, self.due) = (Standing::Closed, None);

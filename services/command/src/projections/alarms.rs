@@ -142,6 +142,7 @@ impl Projection for Alarms {
             Event::Acknowledged(_) => (1, STAYS),
             Event::WentUp(went_up) => (1, micros(went_up.due_time.as_ref())),
             Event::Grew(grew) => (1, micros(grew.due_time.as_ref())),
+            Event::Returned(returned) => (1, micros(returned.due_time.as_ref())),
             Event::Over(_) | Event::Closed(_) => (0, STAYS),
         };
         tables.set("alarm", [("alarm_id", id.into())], [("open", open.into()), ("goes_up", goes_up.into())]).await

@@ -11,6 +11,7 @@ use proto::{
     screening::v1::{Measure, Outcome, case_event::Assessed},
 };
 
+use super::MOST_MATTERS;
 use crate::domain::alarm::{Condition, bare};
 
 /// By unit: `neighbourhoods/{neighbourhood}` or `units/{unit}`.
@@ -33,8 +34,7 @@ struct Verdict {
 const LOOKED_FOR: TimeDelta = TimeDelta::days(7);
 const KEPT: TimeDelta = TimeDelta::days(9);
 
-/// Names of cases that an alarm shows, and signers that it keeps from closing it.
-const MOST_MATTERS: usize = 20;
+/// Signers that an alarm keeps from closing it, at most.
 const MOST_SIGNERS: usize = 50;
 
 impl Batches {

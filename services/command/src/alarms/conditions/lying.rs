@@ -9,24 +9,28 @@ use proto::{
     screening::v1::{Instance, case_event::DisputeEscalated},
 };
 
+use super::MOST_MATTERS;
 use crate::domain::alarm::Condition;
 
-/// What has gone up to the subdistrict and was taken by nobody: disputes (R24), readings that nobody took (R11), and needs.
+/// What has gone up to the subdistrict and was taken by nobody: disputes (R24), readings that nobody took (R11), and needs. One
+/// alarm for a neighbourhood and a kind, however many they are: nobody reads a thousand alarms. It lasts as long as any of them
+/// is late.
 #[derive(Debug, Default)]
 pub(super) struct Lying {
-    pub(super) disputes: BTreeMap<String, Reached>,
-    pub(super) orders: BTreeMap<String, Reached>,
-    pub(super) needs: BTreeMap<String, Need>,
+    disputes: BTreeMap<String, Reached>,
+    orders: BTreeMap<String, Reached>,
+    needs: BTreeMap<String, Need>,
+    taken: Vec<Taken>,
 }
 
 #[derive(Debug)]
-pub(super) struct Reached {
+struct Reached {
     neighbourhood_id: String,
     at: DateTime<Utc>,
 }
 
 #[derive(Debug)]
-pub(super) struct Need {
+struct Need {
     neighbourhood_id: String,
     begins: DateTime<Utc>,
     due: DateTime<Utc>,
@@ -36,6 +40,18 @@ pub(super) struct Need {
     open: bool,
 }
 
+/// Somebody took it at last: an alarm that it was part of began with it.
+#[derive(Debug)]
+struct Taken {
+    kind: AlarmKind,
+    neighbourhood_id: String,
+    reached: DateTime<Utc>,
+    at: DateTime<Utc>,
+}
+
+/// An alarm that lasts longer begins anew.
+const REMEMBERED: TimeDelta = TimeDelta::days(7);
+
 impl Lying {
     pub(super) fn escalated(&mut self, record: &Record, up: &DisputeEscalated, at: DateTime<Utc>) {
         // Where it went on to the health team, the subdistrict had not taken it.
@@ -44,8 +60,10 @@ impl Lying {
         }
     }
 
-    pub(super) fn resolved(&mut self, case_id: &str) {
-        self.disputes.remove(case_id);
+    pub(super) fn resolved(&mut self, case_id: &str, at: DateTime<Utc>) {
+        if let Some(reached) = self.disputes.remove(case_id) {
+            self.take(AlarmKind::LateDisputes, reached, at);
+        }
     }
 
     /// Somebody who takes another reading, or is made responsible, is there again; elsewhere they are observed by others.
@@ -56,14 +74,21 @@ impl Lying {
             }
             order_event::Event::Missed(_) => {}
             _ => {
-                self.orders.remove(&record.stream_id);
+                if let Some(reached) = self.orders.remove(&record.stream_id) {
+                    self.take(AlarmKind::LateReadings, reached, at);
+                }
             }
         }
     }
 
-    pub(super) fn need(&mut self, record: &Record, event: need_event::Event) {
+    pub(super) fn need(&mut self, record: &Record, event: need_event::Event, at: DateTime<Utc>) {
         let time = |stamp: Option<prost_types::Timestamp>| stamp.as_ref().and_then(instant).unwrap_or_default();
         let id = &record.stream_id;
+        let before = self
+            .needs
+            .get(id)
+            .filter(|need| need.open)
+            .map(|need| Reached { neighbourhood_id: need.neighbourhood_id.clone(), at: need.reached() });
         match (event, self.needs.get_mut(id)) {
             (need_event::Event::Opened(opened), _) => {
                 let need = Need {
@@ -89,26 +114,69 @@ impl Lying {
             (need_event::Event::Ended(_), _) => {
                 self.needs.remove(id);
             }
-            _ => {}
+            _ => return,
+        }
+        if let Some(reached) = before {
+            self.take(AlarmKind::LateNeeds, reached, at);
+        }
+    }
+
+    /// The log was made anew.
+    pub(super) fn forget(&mut self, log: &str) {
+        if log == "screening" {
+            self.disputes.clear();
+            self.taken.retain(|taken| taken.kind != AlarmKind::LateDisputes);
+        } else {
+            self.orders.clear();
+            self.needs.clear();
+            self.taken.retain(|taken| taken.kind == AlarmKind::LateDisputes);
         }
     }
 
     pub(super) fn check(&self, rules: &AlarmRules, now: DateTime<Utc>) -> Vec<Condition> {
         let hours = TimeDelta::hours(rules.late_hours.into());
-        let named = |collection: &'static str, all: &BTreeMap<String, Reached>| {
-            let late = all.iter().filter(|(_, reached)| reached.at + hours <= now);
-            late.map(|(id, reached)| late_one(collection, id, &reached.neighbourhood_id, reached.at, now))
-                .collect::<Vec<_>>()
+        let mut late: BTreeMap<(AlarmKind, &str), Condition> = BTreeMap::new();
+        let mut note = |kind, collection: &str, id: &str, neighbourhood_id, reached: DateTime<Utc>| {
+            let since = reached + hours;
+            if since <= now {
+                let one =
+                    late.entry((kind, neighbourhood_id)).or_insert_with(|| condition(kind, neighbourhood_id, since));
+                one.since = one.since.min(since);
+                one.count = one.count.saturating_add(1);
+                if one.matters.len() < MOST_MATTERS {
+                    one.matters.push(format!("{collection}/{id}"));
+                }
+            }
         };
-        let mut found = named("cases", &self.disputes);
-        found.extend(named("orders", &self.orders));
+        for (id, reached) in &self.disputes {
+            note(AlarmKind::LateDisputes, "cases", id, reached.neighbourhood_id.as_str(), reached.at);
+        }
+        for (id, reached) in &self.orders {
+            note(AlarmKind::LateReadings, "orders", id, reached.neighbourhood_id.as_str(), reached.at);
+        }
         for (id, need) in self.needs.iter().filter(|(_, need)| need.open) {
-            let reached = need.reached();
-            if reached + hours <= now {
-                found.push(late_one("needs", id, &need.neighbourhood_id, reached, now));
+            note(AlarmKind::LateNeeds, "needs", id, need.neighbourhood_id.as_str(), need.reached());
+        }
+        // It began with the first of those that were late without a break up to now.
+        let mut taken: Vec<&Taken> = self.taken.iter().collect();
+        taken.sort_by_key(|taken| std::cmp::Reverse(taken.at));
+        for Taken { kind, neighbourhood_id, reached, at } in taken {
+            if let Some(one) = late.get_mut(&(*kind, neighbourhood_id.as_str()))
+                && *at >= one.since
+            {
+                one.since = one.since.min(*reached + hours);
             }
         }
-        found
+        late.into_values().collect()
+    }
+
+    /// After it had reached the subdistrict, and not before.
+    fn take(&mut self, kind: AlarmKind, reached: Reached, at: DateTime<Utc>) {
+        let Reached { neighbourhood_id, at: reached } = reached;
+        if reached < at {
+            self.taken.retain(|taken| taken.at > at - REMEMBERED);
+            self.taken.push(Taken { kind, neighbourhood_id, reached, at });
+        }
     }
 }
 
@@ -126,14 +194,14 @@ fn reach(all: &mut BTreeMap<String, Reached>, record: &Record, at: DateTime<Utc>
     all.entry(record.stream_id.clone()).or_insert_with(reached);
 }
 
-fn late_one(collection: &str, id: &str, neighbourhood_id: &str, since: DateTime<Utc>, now: DateTime<Utc>) -> Condition {
+fn condition(kind: AlarmKind, neighbourhood_id: &str, since: DateTime<Utc>) -> Condition {
     Condition {
-        kind: AlarmKind::Late,
-        subject: format!("{collection}/{id}"),
+        kind,
+        subject: format!("neighbourhoods/{neighbourhood_id}"),
         neighbourhood_id: neighbourhood_id.to_owned(),
         gate: String::new(),
         since,
-        count: i32::try_from((now - since).num_hours()).unwrap_or(i32::MAX),
+        count: 0,
         matters: Vec::new(),
         signers: BTreeSet::new(),
     }

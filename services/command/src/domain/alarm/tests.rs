@@ -119,7 +119,7 @@ fn nobody_closes_an_alarm_about_their_own_conduct() {
 
 #[test]
 fn what_an_office_let_go_up_to_the_subdistrict_is_not_its_own_to_close() {
-    let late = Condition { kind: AlarmKind::Late, subject: "cases/1".into(), ..gate() };
+    let late = Condition { kind: AlarmKind::LateDisputes, subject: "neighbourhoods/n1".into(), ..gate() };
     let alarm = after(&[&raise(late)]);
     assert_eq!(alarm.close("已经处理完毕", &director(), 1), Err(Refused::NotYours));
     // It was the office's, and may still be mended by it.
@@ -147,6 +147,15 @@ fn a_silence_is_over_by_itself_and_may_still_be_explained() {
     assert_eq!((over.standing, over.ended), (Standing::Closed, Some(at("11:00"))));
     let batch = after(&[&raise(batch(5))]);
     assert_eq!(batch.end(at("11:00")), [], "a batch stays until somebody has looked into it");
+}
+
+#[test]
+fn what_holds_again_after_it_was_over_waits_for_somebody_again_unless_it_was_closed() {
+    let over = after(&[&raise(gate()), &|alarm| Ok(alarm.end(at("11:00")))]);
+    let again = after(&[&raise(gate()), &|alarm| Ok(alarm.end(at("11:00"))), &raise(gate())]);
+    assert_eq!((over.is_open(), again.is_open(), again.ended), (false, true, None));
+    let closed = after(&[&raise(gate()), &|alarm| alarm.close("已经处理完毕", &director(), 1)]);
+    assert_eq!(closed.raise(&gate(), 4, at("12:00")), []);
 }
 
 #[test]
