@@ -306,8 +306,9 @@ fn a_dispute_that_lies_at_the_subdistrict_is_late_until_it_is_answered() {
     logs.tell("reaction/screening", "c1", at("02-11T12:00"), &up(Instance::Subdistrict));
     assert_eq!(logs.kinds(at("02-11T13:59")), []);
     logs.tell("reaction/screening", "c1", at("02-11T13:59"), &up(Instance::Health));
-    let [late] = &logs.check(at("02-11T14:00"))[..] else { panic!("one dispute") };
-    assert_eq!((late.kind, late.subject.as_str(), late.since), (AlarmKind::Late, "cases/c1", at("02-11T12:00")));
+    let [late] = &logs.check(at("02-11T14:00"))[..] else { panic!("one alarm") };
+    assert_eq!((late.kind, late.subject.as_str()), (AlarmKind::LateDisputes, "neighbourhoods/n1"));
+    assert_eq!((late.since, late.count, &late.matters[..]), (at("02-11T14:00"), 1, &["cases/c1".to_owned()][..]));
     logs.tell("staff/officer", "c1", at("02-11T14:10"), &resolved());
     assert_eq!(logs.kinds(at("02-11T14:10")), []);
 }
@@ -321,7 +322,8 @@ fn readings_that_lie_at_the_subdistrict_are_late_until_somebody_is_there_again()
     logs.tell("reaction/isolation", "o1", at("02-11T12:00"), &missed(Level::Subdistrict));
     logs.tell("reaction/isolation", "o1", at("02-11T13:00"), &missed(Level::Grid));
     assert_eq!(logs.kinds(at("02-11T13:59")), []);
-    assert_eq!(logs.check(at("02-11T14:00"))[0].subject, "orders/o1");
+    let [late] = &logs.check(at("02-11T14:00"))[..] else { panic!("one alarm") };
+    assert_eq!((late.kind, late.matters[0].as_str()), (AlarmKind::LateReadings, "orders/o1"));
     logs.tell("staff/worker", "o1", at("02-11T14:10"), &order_event::Event::Observed(Observed::default()));
     assert_eq!(logs.kinds(at("02-11T14:10")), []);
 }
@@ -341,11 +343,8 @@ fn a_need_that_nobody_claims_is_late_when_it_has_lain_at_the_subdistrict() {
     logs.tell("staff/worker", "w1", at("02-11T08:00"), &need_event::Event::Opened(opened));
     // Nobody answers for it from twelve on; the subdistrict's two hours later, and late after two more.
     assert_eq!(logs.kinds(at("02-11T15:59")), []);
-    let [late] = &logs.check(at("02-11T16:00"))[..] else { panic!("one need") };
-    assert_eq!(
-        (late.subject.as_str(), late.since, late.neighbourhood_id.as_str()),
-        ("needs/w1", at("02-11T14:00"), "n1")
-    );
+    let [late] = &logs.check(at("02-11T16:00"))[..] else { panic!("one alarm") };
+    assert_eq!((late.kind, late.matters[0].as_str()), (AlarmKind::LateNeeds, "needs/w1"));
     let claimed = Claimed { responsible: "staff/7".into() };
     logs.tell("staff/worker", "w1", at("02-11T16:10"), &need_event::Event::Claimed(claimed));
     assert_eq!(logs.kinds(at("02-13T16:10")), []);
@@ -356,7 +355,7 @@ fn a_need_that_nobody_claims_is_late_when_it_has_lain_at_the_subdistrict() {
     };
     logs.tell("staff/worker", "w1", at("02-13T16:20"), &need_event::Event::Confirmed(confirmed));
     assert_eq!(logs.kinds(at("02-14T15:59")), [], "its next turn has a clock of its own");
-    assert_eq!(logs.kinds(at("02-14T16:00")), [AlarmKind::Late]);
+    assert_eq!(logs.kinds(at("02-14T16:00")), [AlarmKind::LateNeeds]);
     let ended = need_event::Event::Ended(need_event::Ended {});
     logs.tell("staff/worker", "w1", at("02-14T16:10"), &ended);
     assert_eq!(logs.kinds(at("02-14T16:10")), []);
@@ -368,9 +367,28 @@ fn a_log_that_is_made_anew_is_forgotten_alone() {
     told(&mut logs, i64::from(SHIPPED.manual_verdicts), &by_hand("n1"));
     let missed = order_event::Event::Missed(Missed { slots: Vec::new(), level: Level::Subdistrict.into() });
     logs.tell("reaction/isolation", "o1", at("02-11T10:00"), &missed);
-    assert_eq!(logs.kinds(at("02-11T13:00")), [AlarmKind::VerdictBatch, AlarmKind::Late]);
+    assert_eq!(logs.kinds(at("02-11T13:00")), [AlarmKind::VerdictBatch, AlarmKind::LateReadings]);
     logs.0.forget("screening");
-    assert_eq!(logs.kinds(at("02-11T13:00")), [AlarmKind::Late]);
+    assert_eq!(logs.kinds(at("02-11T13:00")), [AlarmKind::LateReadings]);
     logs.0.forget("isolation");
     assert_eq!(logs.kinds(at("02-11T13:00")), []);
+}
+
+#[test]
+fn an_alarm_lasts_as_long_as_any_of_them_is_late_and_a_later_one_is_another() {
+    let mut logs = Logs::default();
+    let missed = order_event::Event::Missed(Missed { slots: Vec::new(), level: Level::Subdistrict.into() });
+    let observed = order_event::Event::Observed(Observed::default());
+    logs.tell("reaction/isolation", "o1", at("02-11T08:00"), &missed);
+    logs.tell("reaction/isolation", "o2", at("02-11T09:00"), &missed);
+    let first = logs.check(at("02-11T10:00")).remove(0);
+    assert_eq!((first.count, logs.check(at("02-11T11:00"))[0].count), (1, 2));
+    logs.tell("staff/worker", "o1", at("02-11T11:30"), &observed);
+    let still = logs.check(at("02-11T11:30")).remove(0);
+    assert_eq!((still.alarm_id(), still.count), (first.alarm_id(), 1), "the other one is late since then");
+    logs.tell("staff/worker", "o2", at("02-11T11:40"), &observed);
+    assert_eq!(logs.kinds(at("02-11T11:40")), []);
+    logs.tell("reaction/isolation", "o1", at("02-11T11:45"), &missed);
+    let later = logs.check(at("02-11T13:45")).remove(0);
+    assert_ne!(later.alarm_id(), first.alarm_id());
 }
