@@ -1,6 +1,8 @@
 //! Alarms of the command centre: a batch of verdicts by hand, which its own office cannot close, and a gate of which nothing
 //! arrives. Each is raised once, seen, answered for and closed on record.
 
+mod apart;
+
 use chassis::{
     client::{Connection, new_request_id},
     refusal::Spoken,

@@ -92,7 +92,7 @@ impl AlarmService for AlarmApi {
     async fn acknowledge_alarm(&self, request: Request<AcknowledgeAlarmRequest>) -> Result<Response<Resource>, Status> {
         let call = Call::command(&request, &request.get_ref().request_id)?;
         let AcknowledgeAlarmRequest { name, etag, .. } = request.get_ref();
-        self.change(&call, Fields::new(), name, etag, |alarm, hand, version| alarm.acknowledge(hand, version)).await
+        self.change(&call, Fields::new(), name, etag, Alarm::acknowledge).await
     }
 
     async fn assign_alarm(&self, request: Request<AssignAlarmRequest>) -> Result<Response<Resource>, Status> {
