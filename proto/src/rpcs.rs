@@ -305,4 +305,11 @@ pub const TABLE: &[Rpc] = &[
     query("/command.v1.CommandService/ListSupply", STAFF).rate(Rate::Figures),
     query("/command.v1.CommandService/Recount", &[O, U]).rate(Rate::Figures).within(600),
     command("/command.v1.CommandService/Rebuild", &[O, A]).rate(Rate::Figures).within(3_600),
+    query("/command.v1.AlarmService/ListAlarms", &[D, O, H, U]),
+    query("/command.v1.AlarmService/GetAlarm", &[D, O, H, U]),
+    command("/command.v1.AlarmService/AcknowledgeAlarm", SIGNERS),
+    command("/command.v1.AlarmService/AssignAlarm", SIGNERS),
+    command("/command.v1.AlarmService/CloseAlarm", SIGNERS),
+    query("/command.v1.AlarmService/GetAlarmRules", &[D, O, H, U]),
+    command("/command.v1.AlarmService/SetAlarmRules", &[O, H]),
 ];

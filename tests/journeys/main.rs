@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a journey that cannot go on has failed")]
 
 mod abroad;
+mod alarms;
 mod apart;
 mod carriers;
 mod co_presence;

@@ -24,7 +24,7 @@ use crate::{
     wire::{self, Inbox},
 };
 
-/// Those with a log.
+/// Those whose log others follow.
 pub(crate) const LOGS: [&str; 4] = command::LOGS;
 /// All of them.
 pub(crate) const SERVICES: [&str; 5] = ["registry", "screening", "pass", "isolation", "command"];
@@ -54,7 +54,7 @@ impl World {
     pub(crate) fn new(folder: PathBuf, clock: Clock, weather: Arc<Weather>, flaw: Flaw) -> Self {
         let secrets = Secrets::open_or_create(&folder).unwrap();
         let tokens = Tokens::new(&secrets);
-        let memories = LOGS.map(|log| (log, Memory::with_fate(weather.fate(log)))).into();
+        let memories = SERVICES.map(|log| (log, Memory::with_fate(weather.fate(log)))).into();
         Self { secrets, tokens, clock, weather, flaw, folder, memories }
     }
 
@@ -95,8 +95,10 @@ pub(crate) async fn live(world: Arc<World>, service: &'static str) -> turmoil::R
     if let Some(memory) = world.memories.get(service) {
         let log: Arc<dyn chassis::event_log::EventLog> = Arc::new(MemoryLog::open(memory, service, clock.clone()));
         host = host.with_log(Arc::clone(&log)).await;
-        let listeners = SERVICES.into_iter().filter(|other| *other != service).collect();
-        tokio::spawn(wire::relay(log, listeners, Arc::clone(&world.weather)));
+        if LOGS.contains(&service) {
+            let listeners = SERVICES.into_iter().filter(|other| *other != service).collect();
+            tokio::spawn(wire::relay(log, listeners, Arc::clone(&world.weather)));
+        }
     }
     let subject = format!("service/{service}");
     let person = Principal { subject, role: Role::Service.into(), ..Principal::default() };

@@ -1,5 +1,6 @@
 //! The command centre: what all the neighbourhoods look like together, from the four logs alone. Its figures are folded in the
-//! memory of each replica, so that they can be asked for now and for any past minute.
+//! memory of each replica, so that they can be asked for now and for any past minute. What people decide about what they see
+//! here stands in a log of its own, and no figure is made from that.
 
 /// Which figures there are, and how they add up.
 pub mod figures;
@@ -17,12 +18,27 @@ pub mod overview;
 pub mod recount;
 /// The proof, and everything made anew.
 pub mod proof;
-/// The RPCs.
+/// What people decide here: pure decisions and facts.
+pub mod domain {
+    /// The aggregate: something that somebody must look at.
+    pub mod alarm;
+    /// The aggregate: from when on something is an alarm.
+    pub mod alarm_rules;
+}
+/// Views of the service's own log, one question each.
+pub mod projections {
+    pub mod alarms;
+}
+/// What somebody must look at.
+pub mod alarms;
+/// What is remembered of the four logs.
+pub mod memory;
+/// The RPCs of the overview.
 pub mod api;
 
 use std::sync::Arc;
 
-use chassis::Memory;
+use chassis::{Memory, Projection};
 use proto::command::v1::command_service_server::CommandServiceServer;
 
 /// The service's own log, of what people decide here.
@@ -33,13 +49,18 @@ pub const LOGS: [&str; 4] = ["registry", "screening", "pass", "isolation"];
 
 /// Starts following the logs and answers on `routes`.
 pub async fn start(host: &chassis::Host, routes: &mut tonic::service::RoutesBuilder) -> anyhow::Result<()> {
-    let picture = Arc::new(picture::Picture::default());
-    let remembered = host.remember(LOG, Arc::clone(&picture) as Arc<dyn Memory>).await?;
+    let ledger = host.ledger(LOG).await?;
+    let known = Arc::new(memory::Known::default());
+    let remembered = host.remember(LOG, Arc::clone(&known) as Arc<dyn Memory>).await?;
+    let projections: Vec<Box<dyn Projection>> = vec![Box::new(projections::alarms::Alarms)];
+    let views = host.views(LOG, projections).await?;
+    let watch = Arc::clone(&known.watch);
+    alarms::start(host, alarms::Setup { ledger, views, watch, remembered: remembered.clone() }, routes);
     let mut feeds = Vec::new();
     for log in LOGS {
         feeds.push(host.feed_for(LOG, log).await?);
     }
-    let stop = host.stop().clone();
+    let (picture, stop) = (Arc::clone(&known.picture), host.stop().clone());
     let rebuilding = tokio::sync::Mutex::default();
     routes.add_service(CommandServiceServer::new(api::Api { picture, remembered, feeds, stop, rebuilding }));
     Ok(())

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use chassis::{Feed, Memory as _, Record};
+use chassis::{Feed, Record};
 
 use crate::{book::Minute, picture::Picture, recount::Recount};
 
@@ -83,6 +83,10 @@ pub async fn recount(
 pub async fn rebuild(feeds: &[Arc<dyn Feed>], picture: &Picture) -> anyhow::Result<Option<u64>> {
     let positions = picture.begin_rebuilding();
     let other = Picture::default();
-    let taken = each(feeds, &positions, |record| other.take(record)).await?;
+    let taken = each(feeds, &positions, |record| {
+        other.take(record);
+        Ok(())
+    })
+    .await?;
     Ok(picture.replace_by(&other).then_some(taken))
 }

@@ -72,7 +72,7 @@ pub enum Log {
     Head(Ask),
     /// Records of a log, without personal data
     Show {
-        /// registry, screening, pass or isolation
+        /// registry, screening, pass, isolation or command
         log: String,
         /// Records with greater positions
         #[arg(long, default_value_t = 0)]
@@ -136,7 +136,7 @@ pub enum Token {
     Show(Ask),
 }
 
-const LOGS: [&str; 4] = ["registry", "screening", "pass", "isolation"];
+const LOGS: [&str; 5] = ["registry", "screening", "pass", "isolation", "command"];
 
 impl Command {
     pub async fn run(self) -> anyhow::Result<()> {

@@ -1,6 +1,8 @@
 //! The command centre's desk: what all the neighbourhoods look like together, now, at a past minute and over time, and the proof
 //! that it is right.
 
+/// Alarms, and who looks after them.
+mod alarms;
 /// One overview on a screen.
 mod board;
 /// What one figure was over time, what it means, and whom it counts.
@@ -43,6 +45,12 @@ pub enum Centre {
     Counted(figures::Counted),
     /// What lies in stock and what open needs ask for
     Supply(figures::Supplies),
+    /// What somebody must look at, the newest first
+    #[command(after_help = "Example:\n  mifeng command alarms\n  mifeng command alarms --all --export alarms.xlsx")]
+    Alarms(Box<alarms::List>),
+    /// One alarm: shown, acknowledged, assigned, closed; and the rules of all
+    #[command(subcommand)]
+    Alarm(alarms::Command),
     /// Folds the logs afresh and compares every figure
     #[command(after_help = "Examples:\n  mifeng command recount\n  mifeng command recount --as-of 2020-02-11T03:12")]
     Recount(overview::Recount),
@@ -61,6 +69,8 @@ impl Command {
             Centre::Figures(list) => list.run().await,
             Centre::Counted(counted) => counted.run().await,
             Centre::Supply(supplies) => supplies.run().await,
+            Centre::Alarms(list) => list.run().await,
+            Centre::Alarm(command) => command.run().await,
             Centre::Recount(recount) => recount.run().await,
             Centre::Rebuild(rebuild) => rebuild.run().await,
         }
