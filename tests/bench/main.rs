@@ -4,6 +4,8 @@
 
 use clap::{Parser, Subcommand};
 
+/// A closed day of the subdistrict, absorbed.
+mod command_day;
 /// From the commit in one service to the read model of another.
 mod feed;
 /// Open tasks, and the readings of a round.
@@ -39,6 +41,8 @@ enum What {
     Log(log::Options),
     /// Durable commands through gRPC against the bare echo of the same server.
     Rpc(rpc::Options),
+    /// How long a simulated closed day of the subdistrict takes until the command centre has it.
+    Command(command_day::Options),
     /// How long a commit takes to another service's read model, over NATS.
     Feed(feed::Options),
     /// The pass: characters, bytes, verifications on one thread, beside a certificate like the EU's; checks through gRPC.
@@ -59,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
     let results = match what {
         What::Log(options) => log::measure(options).await?,
         What::Rpc(options) => rpc::measure(options).await?,
+        What::Command(options) => command_day::measure(&options).await?,
         What::Feed(options) => feed::measure(options).await?,
         What::Pass(options) => pass::measure(&options).await?,
         What::Rebuild(options) => rebuild::measure(options).await?,
