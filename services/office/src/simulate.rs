@@ -279,7 +279,7 @@ impl Simulation {
         run::first_wave(&run, &mut agenda, playbill.pace, &telling).await?;
         run.settled().await?;
         // What comes is measured, not what was set up.
-        run.meter.clear();
+        run.meter.clear()?;
         Ok(Self { run, agenda, streets: Streets::default(), telling, pace: playbill.pace, lived: 0 })
     }
 

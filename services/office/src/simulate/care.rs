@@ -19,7 +19,7 @@ use tonic::Status;
 
 use super::{
     day::{Gift, Need},
-    deeds::{Deed, Follows},
+    deeds::{Deed, Follows, patiently},
     dice::dice,
     files::Part,
     run::Run,
@@ -207,7 +207,7 @@ impl Run {
         let staff = members[date.to_epoch_days().unsigned_abs() as usize % members.len().max(1)].clone();
         let request_id = self.ids.of(format_args!("absent:{compound}:{date}"));
         let request = ReportAbsenceRequest { request_id, roster: roster.clone(), staff, date: date.to_string() };
-        let mut client = RosterServiceClient::new(office.worker.at(time));
+        let mut client = RosterServiceClient::new(office.director.at(time));
         self.meter.call("ReportAbsence", client.report_absence(request)).await?;
         Ok(Vec::new())
     }
@@ -236,10 +236,12 @@ impl Run {
                     resident: self.known[person as usize].resident.clone(),
                     profile: Some(profile),
                 };
-                let mut client = VolunteerServiceClient::new(self.worker(person, time));
-                let Ok(enrolled) = self.meter.call("EnrolVolunteer", client.enrol_volunteer(request)).await else {
-                    continue;
+                let enrolled = || {
+                    let mut client = VolunteerServiceClient::new(self.worker(person, time));
+                    let request = request.clone();
+                    async move { self.meter.call("EnrolVolunteer", client.enrol_volunteer(request)).await }
                 };
+                let Ok(enrolled) = patiently(&self.meter, enrolled).await else { continue };
                 let mut volunteers = self.volunteers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 volunteers[neighbourhood].push(enrolled.name);
             }

@@ -1,15 +1,19 @@
 //! Everything that somebody does in the simulation, each with what it leads to.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use tonic::Status;
 
 use super::{
     day::{Gift, Need, Passage},
     files::Part,
+    meter::{Meter, passing},
     run::Run,
 };
 
 /// One thing that is done at a time.
+#[derive(Clone)]
 pub(super) enum Deed {
     /// Somebody declares, is scanned, and hears a verdict.
     Screen {
@@ -76,9 +80,15 @@ pub(super) enum Deed {
 pub(super) type Follows = Vec<(DateTime<Utc>, Deed)>;
 
 impl Deed {
-    /// Does it. What was refused or failed is on record with its reason, and leads to nothing.
+    /// Does it, and again where the server was busy: under the same ids nothing is done twice. What was refused is on record with
+    /// its reason, and leads to nothing.
     pub(super) async fn done(self, run: &Run, time: DateTime<Utc>) -> Follows {
-        let done: Result<Follows, Status> = match self {
+        let done = patiently(&run.meter, || self.clone().attempt(run, time)).await;
+        done.unwrap_or_default()
+    }
+
+    async fn attempt(self, run: &Run, time: DateTime<Utc>) -> Result<Follows, Status> {
+        match self {
             Self::Screen { person } => run.screen(person, time).await,
             Self::Dispute { person } => run.dispute(person, time).await,
             Self::Answer { person } => run.answer(person, time).await,
@@ -93,7 +103,25 @@ impl Deed {
             Self::HandOver { person } => run.hand_over(person, time).await,
             Self::Release { person } => run.release(person, time).await,
             Self::Cross { gate, passages, first, day } => run.cross(gate, passages, (first, day), time).await,
-        };
-        done.unwrap_or_default()
+        }
     }
+}
+
+/// Ten times at most, with longer and longer pauses.
+pub(super) async fn patiently<T, F>(meter: &Meter, deed: impl Fn() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    const TRIES: u32 = 10;
+    for tried in 1..TRIES {
+        match deed().await {
+            Err(status) if passing(&status) => tokio::time::sleep(Duration::from_millis(50) * tried * tried).await,
+            done => return done,
+        }
+    }
+    let done = deed().await;
+    if done.is_err() {
+        meter.fault("given up", "TEN_TIMES_BUSY");
+    }
+    done
 }

@@ -80,6 +80,8 @@ impl Part {
 impl File {
     pub(super) fn told(&mut self, time: DateTime<Utc>, case: &Case) -> Option<Outcome> {
         let verdict = case.verdict.as_ref()?;
+        // Said again, it is the same one.
+        self.verdicts.retain(|told| told.time != time);
         self.verdicts.push(Told { time, outcome: verdict.outcome(), measure: verdict.measure() });
         Some(verdict.outcome())
     }
@@ -95,7 +97,8 @@ impl File {
         let (today, present) = (chassis::day_of(now), Part::of(now));
         let begun = self.verdicts.last().map(|told| told.time).filter(|time| chassis::day_of(*time) == order.from);
         let first = (order.from, begun.map_or(Part::Morning, Part::of));
-        let days = order.from.iter_days().take_while(|day| *day <= today);
+        let end = today.min(order.last_day);
+        let days = order.from.iter_days().take_while(|day| *day <= end);
         let slots = days.flat_map(|day| [(day, Part::Morning), (day, Part::Evening)]);
         let due: Vec<_> = slots.filter(|slot| first <= *slot && *slot <= (today, present)).collect();
         due.into_iter().filter(|slot| !forget(slot.0, slot.1) && self.read.insert(*slot)).collect()
@@ -189,7 +192,9 @@ mod tests {
         assert_eq!(file.unread(at(day(12), 17, 0), forgets), []);
         let last = file.unread(at(day(13), 9, 0), |_, _| false);
         assert_eq!(last, [(day(12), Part::Evening), (day(13), Part::Morning)]);
-        file.upheld = Some(at(day(13), 10, 0));
-        assert_eq!(file.unread(at(day(13), 17, 0), |_, _| false), []);
+        let after = file.unread(at(day(14), 9, 0), |_, _| false);
+        assert_eq!(after, [(day(13), Part::Evening)], "nothing is due behind the last day");
+        file.upheld = Some(at(day(14), 10, 0));
+        assert_eq!(file.unread(at(day(14), 17, 0), |_, _| false), []);
     }
 }

@@ -8,7 +8,12 @@ use proto::pass::v1::{
 };
 use tonic::Status;
 
-use super::{day::Passage, deeds::Follows, files::Pass, run::Run};
+use super::{
+    day::Passage,
+    deeds::{Follows, patiently},
+    files::Pass,
+    run::Run,
+};
 
 /// How often a computer hands over.
 const HAND_OVER: TimeDelta = TimeDelta::minutes(15);
@@ -26,8 +31,9 @@ impl Run {
     ) -> Result<Follows, Status> {
         if !self.world.has_computer(gate) {
             for (number, passage) in (first..).zip(&passages) {
-                // One that fails is counted; the next person stands there already.
-                self.shown_by_phone(gate, passage, (number, day)).await.ok();
+                // One that is refused is counted; the next person stands there already.
+                let shown = || self.shown_by_phone(gate, passage, (number, day));
+                patiently(&self.meter, shown).await.ok();
             }
             return Ok(Vec::new());
         }
@@ -48,6 +54,11 @@ impl Run {
         let waiting = {
             let mut queues = self.queues.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let queue = queues.entry(gate).or_default();
+            // Said again, it is there once.
+            let new = |one: &GateCrossing| {
+                !queue.iter().any(|other| (&other.boot, other.sequence) == (&one.boot, one.sequence))
+            };
+            let fresh: Vec<GateCrossing> = fresh.into_iter().filter(new).collect();
             queue.extend(fresh);
             queue.clone()
         };
@@ -60,8 +71,12 @@ impl Run {
                 monotonic_ms: since_midnight(now, day, self.world.first_day),
                 crossings: batch.to_vec(),
             };
-            let mut client = GateServiceClient::new(self.stage.posts[gate].hand.at(now));
-            let answer = self.meter.call("RecordCrossings", client.record_crossings(request)).await?;
+            let handed = || {
+                let mut client = GateServiceClient::new(self.stage.posts[gate].hand.at(now));
+                let request = request.clone();
+                async move { self.meter.call("RecordCrossings", client.record_crossings(request)).await }
+            };
+            let answer = patiently(&self.meter, handed).await?;
             for _ in &answer.unfiled {
                 self.meter.fault("RecordCrossings", "UNFILED");
             }

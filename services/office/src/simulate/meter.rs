@@ -9,7 +9,7 @@ use std::{
 use chassis::refusal::Spoken;
 use serde::Serialize;
 use tokio::time::Instant;
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 #[derive(Default)]
 pub(super) struct Meter {
@@ -20,6 +20,7 @@ pub(super) struct Meter {
 struct Kind {
     /// Microseconds of each call that was answered.
     waits: Vec<u32>,
+    repeated: u64,
     errors: BTreeMap<String, u64>,
 }
 
@@ -31,12 +32,14 @@ pub struct Row {
     pub p50_ms: f64,
     pub p99_ms: f64,
     pub max_ms: f64,
+    /// How often it had to be said again, since nobody knew whether it was done.
+    pub repeated: u64,
     /// How often it was refused or failed, by reason; besides `calls`.
     pub errors: BTreeMap<String, u64>,
 }
 
 impl Meter {
-    /// The answer, with its time on record. An error is on record with its reason.
+    /// The answer, with its time on record. A refusal is on record with its reason; what may be said again is counted apart.
     pub(super) async fn call<T>(
         &self,
         kind: &'static str,
@@ -49,6 +52,7 @@ impl Meter {
         let row = kinds.entry(kind).or_default();
         match &answer {
             Ok(_) => row.waits.push(wait),
+            Err(status) if passing(status) => row.repeated += 1,
             Err(status) => *row.errors.entry(reason(status)).or_default() += 1,
         }
         drop(kinds);
@@ -69,8 +73,17 @@ impl Meter {
     }
 
     /// Begins anew.
-    pub(super) fn clear(&self) {
-        self.locked().clear();
+    ///
+    /// # Errors
+    /// What was refused or failed before.
+    pub(super) fn clear(&self) -> anyhow::Result<()> {
+        let kinds = std::mem::take(&mut *self.locked());
+        for (call, kind) in kinds {
+            let wrong = kind.errors.into_iter().map(|(reason, count)| format!("{reason} {count} times"));
+            let wrong: Vec<String> = wrong.collect();
+            anyhow::ensure!(wrong.is_empty(), "setting up the subdistrict, {call} was answered {}", wrong.join(", "));
+        }
+        Ok(())
     }
 
     pub(super) fn rows(&self) -> Vec<Row> {
@@ -83,6 +96,7 @@ impl Meter {
                 p50_ms: percentile(&kind.waits, 50),
                 p99_ms: percentile(&kind.waits, 99),
                 max_ms: percentile(&kind.waits, 100),
+                repeated: kind.repeated,
                 errors: kind.errors.clone(),
             }
         };
@@ -92,6 +106,15 @@ impl Meter {
     fn locked(&self) -> MutexGuard<'_, BTreeMap<&'static str, Kind>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the same may be said again under the same id: the server was busy, or nobody knows.
+pub(super) fn passing(status: &Status) -> bool {
+    let code = status.code();
+    matches!(
+        code,
+        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Aborted | Code::Cancelled
+    )
 }
 
 fn reason(status: &Status) -> String {
@@ -122,8 +145,12 @@ mod tests {
         let meter = Meter::default();
         assert!(meter.call("Declare", async { Ok(Response::new(())) }).await.is_ok());
         assert!(meter.call("Declare", async { Err::<Response<()>, _>(Status::unavailable("gone")) }).await.is_err());
+        assert_eq!((meter.calls(), meter.errors()), (1, 0), "it may be said again");
+        assert!(meter.call("Declare", async { Err::<Response<()>, _>(Status::not_found("who?")) }).await.is_err());
         let rows = meter.rows();
-        assert_eq!((rows[0].calls, rows[0].errors.values().sum::<u64>()), (1, 1));
+        assert_eq!((rows[0].calls, rows[0].repeated, rows[0].errors.values().sum::<u64>()), (1, 1, 1));
         assert_eq!((meter.calls(), meter.errors()), (1, 1));
+        assert!(meter.clear().unwrap_err().to_string().contains("Declare was answered"));
+        assert_eq!(meter.calls(), 0);
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn show(outcome: &Outcome) -> anyhow::Result<()> {
 
 fn load(outcome: &Outcome) -> Table {
     let mut table = table();
-    table.set_header(["call", "calls", "p50 ms", "p99 ms", "max ms", "refused or failed"]);
+    table.set_header(["call", "calls", "p50 ms", "p99 ms", "max ms", "said again", "refused or failed"]);
     for row in &outcome.load {
         let errors: Vec<String> = row.errors.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         let number = |wait: f64| format!("{wait:.1}");
@@ -31,6 +31,7 @@ fn load(outcome: &Outcome) -> Table {
             number(row.p50_ms),
             number(row.p99_ms),
             number(row.max_ms),
+            row.repeated.to_string(),
             errors.join("\n"),
         ]);
     }
