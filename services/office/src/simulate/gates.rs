@@ -91,12 +91,19 @@ impl Run {
 
     /// What a computer makes of somebody before it.
     fn recorded(&self, gate: usize, passage: &Passage, (sequence, day): (u64, u32)) -> GateCrossing {
-        let pass = passage.person.and_then(|person| self.pass_of(person));
-        let mut findings = vec![if pass.is_some() { Finding::Valid } else { Finding::Visitor }];
+        let file = passage.person.and_then(|person| self.files().get(&person).cloned());
+        let kept_in = file.as_ref().is_some_and(|file| file.kept_in);
+        let pass = file.and_then(|file| file.pass);
+        let mut findings = vec![match &pass {
+            // The list of suspended passes says so.
+            Some(_) if kept_in => Finding::Suspended,
+            Some(_) => Finding::Valid,
+            None => Finding::Visitor,
+        }];
         if passage.temperature >= FEVER {
             findings.push(Finding::Fever);
         }
-        let decision = if pass.is_some() { Decision::Allowed } else { Decision::Refused };
+        let decision = if findings[0] == Finding::Valid { Decision::Allowed } else { Decision::Refused };
         let identity = match &pass {
             Some(pass) => gate_crossing::Identity::Shown(ShownPass { pass_number: pass.number.clone(), typed: false }),
             None => gate_crossing::Identity::Visitor(nobody()),

@@ -93,8 +93,9 @@ pub(super) async fn column(run: &Run, time: DateTime<Utc>, listed: Option<&Verdi
         }
     }
     hours.sort_unstable();
-    let hour =
-        |minutes: Option<&i64>| minutes.map_or(0.0, |minutes| f64::from(u32::try_from(*minutes).unwrap_or(0)) / 60.0);
+    let hour = |minutes: Option<&i64>| {
+        minutes.map_or(0.0, |minutes| (f64::from(u32::try_from(*minutes).unwrap_or(0)) / 6.0).round() / 10.0)
+    };
     column.wronged.hours_median = hour(hours.get(hours.len().saturating_sub(1) / 2));
     column.wronged.hours_longest = hour(hours.last());
     Ok(column)

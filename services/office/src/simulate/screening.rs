@@ -1,8 +1,10 @@
 //! People come back, declare, are scanned; whom a carrier has wronged disputes it and is heard.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use proto::{
-    pass::v1::{IssuePassRequest, pass_service_client::PassServiceClient},
+    pass::v1::{GetHolderRequest, IssuePassRequest, pass_service_client::PassServiceClient},
     screening::v1::{
         Case, Declaration, DeclareRequest, DeclaredStay, DisputeCaseRequest, Itinerary, Outcome, Proof, ProofKind,
         RecordItineraryRequest, ResolveDisputeRequest, Source, StatementAuthor, Visit,
@@ -88,9 +90,24 @@ impl Run {
             file.told(time, &case)
         };
         if outcome == Some(Outcome::Clear) {
+            self.free(person, time + TimeDelta::minutes(4)).await?;
             self.issue(person, "pass", time + TimeDelta::minutes(5)).await?;
         }
         Ok(Vec::new())
+    }
+
+    /// Waits until no order bars the person any more: its end comes to the gates by way of two services.
+    async fn free(&self, person: u32, time: DateTime<Utc>) -> Result<(), Status> {
+        const LOOK: Duration = Duration::from_millis(50);
+        for _ in 0..200 {
+            let request = GetHolderRequest { name: self.known[person as usize].resident.clone() };
+            let mut passes = PassServiceClient::new(self.worker(person, time));
+            if passes.get_holder(request).await?.into_inner().bars.is_empty() {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Hands out a pass.

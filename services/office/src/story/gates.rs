@@ -13,10 +13,10 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use super::{
     Story,
     founding::{Stage, side_by_side},
-    plan::{BY_HOUR, GATES, Part, day},
+    plan::{GATES, Part, day},
     screening::{Handed, Known, bare},
 };
-use crate::cast::at;
+use crate::{cast::at, simulate::day::BY_HOUR};
 
 /// One person through one gate.
 struct Passage {
