@@ -86,6 +86,11 @@ impl File {
         Some(verdict.outcome())
     }
 
+    /// By an answer, or since another method came into force.
+    fn calls_for_isolation(&self) -> bool {
+        self.kept_in || self.verdicts.iter().any(|told| matches!(told.measure, Measure::Home | Measure::Central))
+    }
+
     /// Isolated, as far as the answers say.
     pub(super) fn isolated(&self) -> bool {
         self.order.is_some() && self.upheld.is_none() && self.released.is_none()
@@ -123,7 +128,8 @@ impl Run {
             if !matches!(order.kind(), Kind::Home | Kind::Central) || from > today {
                 continue;
             }
-            let file = files.entry(*person).or_default();
+            // Told again, the server shows orders of verdicts that are still to come.
+            let Some(file) = files.get_mut(person).filter(|file| file.calls_for_isolation()) else { continue };
             // Of several orders of one case the newest counts.
             if file.order.as_ref().is_none_or(|known| known.from <= from) {
                 file.order =

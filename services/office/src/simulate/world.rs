@@ -172,12 +172,17 @@ impl World {
                 let end = people * sum / all.max(1);
                 let rented = happens(&mut dice, self.numbers.rented);
                 let landlord = rented.then(|| (name(&mut dice), register.phone()));
-                let mut seen = HashSet::new();
+                let (mut seen, mut names) = (HashSet::new(), HashSet::new());
                 for _ in begin..end {
                     let document = register.document(&mut dice, &mut seen);
                     let second = happens(&mut dice, self.numbers.second_numbers);
                     let phones = (0..=usize::from(second)).map(|_| register.phone()).collect();
-                    self.people.push(Someone { home, name: name(&mut dice), document, phones });
+                    // Two of one name in one room are taken for one person.
+                    let mut called = name(&mut dice);
+                    while !names.insert(called.clone()) {
+                        called = name(&mut dice);
+                    }
+                    self.people.push(Someone { home, name: called, document, phones });
                 }
                 self.homes.push(Home {
                     compound,

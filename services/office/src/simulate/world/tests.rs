@@ -25,6 +25,8 @@ fn everybody_has_a_home_a_document_and_numbers_of_their_own() {
         let shown: HashSet<_> =
             world.people[home.people.clone()].iter().map(|one| super::shown(&one.document)).collect();
         assert_eq!(shown.len(), home.people.len());
+        let names: HashSet<_> = world.people[home.people.clone()].iter().map(|one| &one.name).collect();
+        assert_eq!(names.len(), home.people.len(), "two of one name in one room");
         assert!(world.people[home.people.clone()].iter().all(|one| one.home == index));
     }
     let rooms: HashSet<_> = world.homes.iter().map(|h| (h.compound, h.building, h.unit, h.room)).collect();
