@@ -97,6 +97,9 @@ pub struct Simulate {
     output: Output,
 }
 
+/// People of a household at the most: in one room each has a name of their own.
+const CROWD: u32 = 20;
+
 /// `None`: as fast as it goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Speed(Option<f64>);
@@ -206,8 +209,8 @@ impl Simulate {
             numbers.neighbourhoods
         );
         ensure!(
-            numbers.households <= numbers.people,
-            "--households {}: there are {} people for them",
+            (1..=CROWD).contains(&numbers.people.div_ceil(numbers.households)) && numbers.households <= numbers.people,
+            "--households {}: with {} people that is no household of 1 to {CROWD}",
             numbers.households,
             numbers.people
         );
