@@ -7,11 +7,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use proto::{
     access::v1::Role,
     registry::v1::{
-        AssignDutiesRequest, GetRosterRequest, ImportHouseholdsRequest, ImportHouseholdsResponse, ImportPlacesRequest,
-        ListCompoundsRequest, ListNeighbourhoodsRequest, OpenRosterRequest, PlanRoundRequest, Post as Stand, RoundKind,
-        Shift, StaffKind, SuggestDutiesRequest, import_service_client::ImportServiceClient,
-        registry_service_client::RegistryServiceClient, roster_service_client::RosterServiceClient,
-        round_service_client::RoundServiceClient,
+        AssignDutiesRequest, CreateNeighbourhoodRequest, GetRosterRequest, ImportHouseholdsRequest,
+        ImportHouseholdsResponse, ImportPlacesRequest, ListCompoundsRequest, ListNeighbourhoodsRequest, Neighbourhood,
+        OpenRosterRequest, PlanRoundRequest, Post as Stand, RoundKind, Shift, StaffKind, SuggestDutiesRequest,
+        import_service_client::ImportServiceClient, registry_service_client::RegistryServiceClient,
+        roster_service_client::RosterServiceClient, round_service_client::RoundServiceClient,
     },
     screening::v1::{
         ApproveMethodRequest, DraftMethodRequest, MethodContent, PublishMethodRequest,
@@ -56,7 +56,18 @@ pub(super) async fn found(
 ) -> anyhow::Result<Stage> {
     let officer = casting.cast("staff/officer", Role::Officer, "subdistrict", "", "").await?;
     let health = casting.cast("staff/health", Role::Health, "health", "", "").await?;
-    // First of all: where there is another method there is another subdistrict, and nothing is mixed into it.
+    // First of all: where another seed's subdistrict is, or the story's, nothing is mixed into it.
+    let first = &world.neighbourhoods[0];
+    let open = CreateNeighbourhoodRequest {
+        request_id: ids.of("neighbourhood"),
+        neighbourhood: Some(Neighbourhood {
+            display_name: first.name.clone(),
+            code: first.code.clone(),
+            ..Neighbourhood::default()
+        }),
+    };
+    let opened = RegistryServiceClient::new(officer.at(start())).create_neighbourhood(open).await;
+    opened.map_err(|status| cast::other("subdistrict", status, "opening the first neighbourhood"))?;
     publish((ids, meter, &officer, &health), "2020-02-09", None, at(method_day(), 7, 0)).await?;
     telling.step("importing places");
     let places = ImportPlacesRequest {
