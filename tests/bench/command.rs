@@ -1,6 +1,9 @@
 //! The command centre: how fast the logs fold into its picture on one core, how far the picture is behind its events, and how long
 //! an overview of a subdistrict takes.
 
+/// A closed day of the subdistrict, absorbed.
+mod day;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -36,7 +39,7 @@ use crate::rounds::count;
 pub(crate) struct Options {
     /// People of the subdistrict; all else is in proportion.
     #[arg(long, default_value_t = 150_000)]
-    people: usize,
+    people: u32,
     /// Crossings in the log.
     #[arg(long, default_value_t = 400_000)]
     crossings: usize,
@@ -49,6 +52,11 @@ pub(crate) struct Options {
     /// Overviews that are asked for, one after another.
     #[arg(long, default_value_t = 300)]
     overviews: usize,
+    #[command(flatten)]
+    day: day::Options,
+    /// Leaves the simulated day out.
+    #[arg(long)]
+    without_day: bool,
 }
 
 const NEIGHBOURHOODS: usize = 25;
@@ -65,7 +73,7 @@ struct Told {
 }
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Value>> {
-    let told = subdistrict(options);
+    let told = subdistrict(usize::try_from(options.people)?, options.crossings);
     let mut results = Map::new();
     results.insert("events".to_owned(), json!(told.len()));
     results.insert("fold_events_per_s".to_owned(), json!(folded(&told)?.round()));
@@ -86,6 +94,9 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
     results.insert("lag_p99_ms".to_owned(), rounded(worst));
     results.insert("lag_events_per_s".to_owned(), rounded(pace));
     house.end().await;
+    if !options.without_day {
+        results.extend(day::measure(options.people, &options.day).await?);
+    }
     Ok(results)
 }
 
@@ -117,14 +128,14 @@ fn folded(told: &[Told]) -> anyhow::Result<f64> {
 }
 
 /// A subdistrict in its closed days: everybody registered, screened and with a pass, one in a hundred isolated, and crossings.
-fn subdistrict(options: &Options) -> Vec<Told> {
+fn subdistrict(people: usize, crossings: usize) -> Vec<Told> {
     let mut told = Vec::new();
     for number in 0..NEIGHBOURHOODS {
         let event = neighbourhood_event::Opened { display_name: format!("第{number}社区"), ..Default::default() };
         let event = neighbourhood_event::Event::Opened(event);
         told.push(fact("registry", format!("n{number}"), String::new(), &event));
     }
-    for number in 0..options.people * 2 / 5 {
+    for number in 0..people * 2 / 5 {
         let neighbourhood_id = format!("n{}", number % NEIGHBOURHOODS);
         let event = household_event::Registered {
             neighbourhood_id: neighbourhood_id.clone(),
@@ -133,11 +144,11 @@ fn subdistrict(options: &Options) -> Vec<Told> {
         };
         told.push(fact("registry", format!("h{number}"), neighbourhood_id, &household_event::Event::Registered(event)));
     }
-    for number in 0..options.people {
+    for number in 0..people {
         life(&mut told, number);
     }
-    for number in 0..options.crossings {
-        told.push(crossing(number, number % options.people));
+    for number in 0..crossings {
+        told.push(crossing(number, number % people));
     }
     told
 }

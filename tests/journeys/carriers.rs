@@ -9,7 +9,7 @@ mod street;
 use std::time::Duration;
 
 use chassis::{client::new_request_id, refusal::Spoken};
-use office::simulator::Faults;
+use office::carriers::Faults;
 use proto::{
     access::v1::Role,
     screening::v1::{

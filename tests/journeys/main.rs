@@ -33,6 +33,7 @@ mod roster;
 mod sessions;
 mod set_aside;
 mod sheets;
+mod simulate;
 mod story;
 mod story_apart;
 mod supervision;

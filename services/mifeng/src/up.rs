@@ -15,7 +15,7 @@ use clap::Args;
 use proto::access::v1::{Principal, Role};
 
 use mifeng::wiring::{Plan, Running, Service};
-use office::simulator::{Faults, Setup, Simulator};
+use office::carriers::{Faults, Setup, Simulator};
 use screening::carriers;
 
 #[derive(Args)]

@@ -62,10 +62,14 @@ pub mod gate {
     /// The code in a picture.
     mod image;
 }
+/// Who acts on a demonstration server.
+mod cast;
 /// The eleventh of February 2020.
 pub mod story;
+/// A synthetic subdistrict.
+pub mod simulate;
 /// Three carriers and everybody's phone.
-pub mod simulator;
+pub mod carriers;
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +86,12 @@ pub enum Command {
     /// Demonstrations on a server started with `mifeng up --demo`
     #[command(subcommand)]
     Demo(Demo),
+    /// A synthetic subdistrict on a server started with `mifeng up --demo`: days of it at any speed, with what came of them
+    #[command(
+        after_help = "Examples:\n  mifeng simulate --people 5000 --report\n  mifeng simulate --days 3 --report -o json\n  mifeng simulate --people \
+                      1000 --speed 3600 --at-once 16\n  mifeng simulate --people 20000 --days 4 --publish-on 3 --method 台州.json --report"
+    )]
+    Simulate(Box<simulate::Simulate>),
     #[command(flatten)]
     Operation(operation::Command),
     #[command(flatten)]
@@ -108,7 +118,7 @@ pub enum Demo {
         after_help = "Examples:\n  mifeng demo carriers --down mobile --slow 2\n  mifeng demo carriers --seed 7 \
                             --no-data 0.05 --lag-days 1 --border-errors 0.005 --number 13800001234=武汉:2020-01-20:2020-01-22:6"
     )]
-    Carriers(simulator::Carriers),
+    Carriers(carriers::Carriers),
 }
 
 #[derive(Args)]
@@ -128,6 +138,7 @@ impl Command {
         match self {
             Self::Demo(Demo::Story(story)) => story.run().await,
             Self::Demo(Demo::Carriers(carriers)) => carriers.run().await,
+            Self::Simulate(simulate) => simulate.run().await,
             Self::Operation(command) => command.run().await,
             Self::Registry(command) => command.run().await,
             Self::Screening(command) => command.run().await,

@@ -3,20 +3,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use proto::{
-    command::v1::{
-        Figures, GetOverviewRequest, Overview, RecountRequest, command_service_client::CommandServiceClient,
-    },
-    event::v1::{ListConsumersRequest, consumer::State, event_log_service_client::EventLogServiceClient},
+use anyhow::Context as _;
+use proto::command::v1::{
+    Figures, GetOverviewRequest, Overview, RecountRequest, command_service_client::CommandServiceClient,
 };
-use tonic::{Code, Status};
 
-use cast::{Casting, Ids, at};
+use crate::cast::{Casting, Ids, at};
 use plan::{Plan, day};
 use telling::Teller;
 
-mod cast;
 mod founding;
 mod gates;
 mod isolation;
@@ -48,11 +43,11 @@ pub struct Playbill {
 
 /// Plays it. The same seed on the same data is absorbed and gives the same numbers again.
 pub async fn play(playbill: Playbill) -> anyhow::Result<serde_json::Value> {
-    let ids = Ids::new(playbill.seed);
+    let ids = Ids::new("story", playbill.seed);
     let casting = Casting::open(&playbill.address, &playbill.token, playbill.authority.as_deref(), ids.clone())?;
     let teller = Teller { quiet: playbill.json };
     let story = Story { seed: playbill.seed, plan: Plan::new(u64::from(playbill.seed)), casting, ids, teller };
-    story.demonstration_only().await?;
+    story.casting.demonstration_only(at(day(1, 30), 8, 0)).await?;
     let stage = founding::found(&story).await?;
     story.settled().await?;
     let known = screening::everybody(&story, &stage).await?;
@@ -83,62 +78,10 @@ pub async fn play(playbill: Playbill) -> anyhow::Result<serde_json::Value> {
 }
 
 impl Story {
-    /// A story's people in a real subdistrict's record would be a calamity.
-    async fn demonstration_only(&self) -> anyhow::Result<()> {
-        let time = at(day(1, 30), 8, 0);
-        let principal = proto::access::v1::Principal {
-            subject: "staff/officer".into(),
-            role: proto::access::v1::Role::Officer.into(),
-            unit: "subdistrict".into(),
-            ..proto::access::v1::Principal::default()
-        };
-        let officer = self.casting.cast(&principal.subject, principal.role(), &principal.unit, "", "").await?;
-        let overview = CommandServiceClient::new(officer.at(time))
-            .get_overview(GetOverviewRequest::default())
-            .await
-            .context("asking for the overview")?
-            .into_inner();
-        let shown = overview.request_time.as_ref().and_then(chassis::instant);
-        ensure!(
-            shown.is_some_and(|shown| shown == time),
-            "the server at {} does not run as a demonstration: start one with `mifeng up --demo`",
-            self.casting.address()
-        );
-        Ok(())
-    }
-
     /// Waits until every service has seen and done what the others' news call for.
     async fn settled(&self) -> anyhow::Result<()> {
-        let mut logs = EventLogServiceClient::new(self.casting.administrator.clone());
-        let mut quiet = 0;
-        let mut before = Vec::new();
-        for _ in 0..2_400 {
-            let consumers = logs.list_consumers(ListConsumersRequest {}).await.context("asking for consumers")?;
-            let consumers = consumers.into_inner().consumers;
-            if let Some(halted) = consumers.iter().find(|consumer| consumer.state() == State::Halted) {
-                bail!("{} is halted: {}; run `mifeng doctor`", halted.consumer, halted.error);
-            }
-            let behind = consumers.iter().any(|consumer| consumer.position < consumer.head);
-            let positions: Vec<u64> = consumers.iter().map(|consumer| consumer.head).collect();
-            quiet = if !behind && positions == before { quiet + 1 } else { 0 };
-            // Twice the same with nothing under way: a reaction's own events were followed too.
-            if quiet >= 2 {
-                return Ok(());
-            }
-            before = positions;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        bail!("the services did not come to rest within two minutes; run `mifeng doctor`")
+        self.casting.settled(Duration::from_mins(2)).await
     }
-}
-
-/// The one refusal that a newcomer will meet.
-fn other_story(status: Status, doing: &'static str) -> anyhow::Error {
-    if status.code() == Code::AlreadyExists {
-        return anyhow::Error::new(status)
-            .context("this data folder holds another story: start a fresh one with `mifeng up --demo --fresh`");
-    }
-    anyhow::Error::new(status).context(doing)
 }
 
 fn table(overview: &Overview, figures: &Figures) -> String {

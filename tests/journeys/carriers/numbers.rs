@@ -59,7 +59,7 @@ async fn a_number_that_is_replaced_by_another_one_is_asked_about_anew_and_the_ol
     let inquiry = street.until(&case, |inquiry| number_of(inquiry, 2).state() == State::NotAsked).await;
     assert_eq!(number_of(&inquiry, 1).state(), State::Scanned, "a scan goes with its number");
     assert!(street.waiting().await.is_empty(), "nobody waits for an answer about a number that is not theirs");
-    street.carriers.suffer(office::simulator::Faults::default());
+    street.carriers.suffer(office::carriers::Faults::default());
 
     // Then the scanned one is given up for yet another one.
     let after = street.put_right(&case, &[MOBILE, TELECOM]).await;

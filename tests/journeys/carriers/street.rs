@@ -7,7 +7,7 @@ use chassis::{
     refusal::Spoken,
 };
 use mifeng::wiring::Plan;
-use office::simulator::{Faults, Setup, Simulator, Stay};
+use office::carriers::{Faults, Setup, Simulator, Stay};
 use proto::{
     registry::v1::{
         CreateResidentRequest, IdentityDocument, Person, Resident, identity_document,

@@ -18,10 +18,10 @@ use proto::{
 
 use super::{
     Story,
-    cast::{Actor, at},
     plan::{COMPOUNDS, GATES, day},
     workbook::{self, SPOILT},
 };
+use crate::cast::{Actor, at};
 
 /// Everybody and every place that the later chapters act with.
 pub(super) struct Stage {
@@ -52,7 +52,7 @@ pub(super) async fn found(story: &Story) -> anyhow::Result<Stage> {
             }),
         })
         .await
-        .map_err(|status| super::other_story(status, "opening the neighbourhood"))?
+        .map_err(|status| crate::cast::other("story", status, "opening the neighbourhood"))?
         .into_inner();
     let unit = neighbourhood.name.clone();
     let director = casting.cast("staff/director", Role::Director, &unit, &unit, "").await?;

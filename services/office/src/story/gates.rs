@@ -12,11 +12,11 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use super::{
     Story,
-    cast::at,
     founding::{Stage, side_by_side},
-    plan::{BY_HOUR, GATES, Part, day},
+    plan::{GATES, Part, day},
     screening::{Handed, Known, bare},
 };
+use crate::{cast::at, simulate::day::BY_HOUR};
 
 /// One person through one gate.
 struct Passage {

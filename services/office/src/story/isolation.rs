@@ -10,11 +10,11 @@ use proto::isolation::v1::{
 
 use super::{
     Story,
-    cast::at,
     founding::{Stage, side_by_side},
     plan::{Part, day},
     screening::{Handed, Known, bare, issue},
 };
+use crate::cast::at;
 
 /// Isolated since the end of January, on paper so far: entered on 9 February with every reading, released on the eleventh.
 pub(super) async fn release_the_four(story: &Story, stage: &Stage, known: &[Known<'_>]) -> anyhow::Result<Vec<Handed>> {

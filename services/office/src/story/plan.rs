@@ -14,9 +14,6 @@ const OLD_COMPOUND: usize = 1_430;
 pub(super) const COMPOUNDS: [&str; 2] = ["长丰二村", "金家新村"];
 /// Three gates of the one, one of the other: the shares are DOMAIN section 6's.
 pub(super) const GATES: [(usize, &str, u32); 4] = [(0, "东门", 45), (0, "南门", 30), (0, "西门", 15), (1, "北门", 10)];
-/// Crossings of a compound by hour, per cent (DOMAIN section 6): market traders leave at three, cleaners return at midnight.
-pub(super) const BY_HOUR: [u32; 24] = [1, 1, 2, 8, 6, 5, 6, 8, 6, 4, 4, 4, 4, 3, 3, 3, 4, 6, 6, 4, 4, 4, 3, 1];
-
 pub(super) struct Plan {
     pub(super) homes: Vec<Home>,
     /// Crossings of the eleventh, beside the remarkable ones.
@@ -384,8 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn the_curve_of_the_day_is_complete() {
+    fn the_gates_shares_are_complete() {
         assert_eq!(GATES.iter().map(|gate| gate.2).sum::<u32>(), 100);
-        assert_eq!(BY_HOUR.iter().sum::<u32>(), 100);
     }
 }

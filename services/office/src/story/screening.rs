@@ -20,10 +20,10 @@ use proto::{
 
 use super::{
     Story,
-    cast::at,
     founding::{Stage, side_by_side},
     plan::{Home, Part, Someone, Stay, day},
 };
+use crate::cast::at;
 
 /// A person of the plan as the services know them.
 pub(super) struct Known<'a> {
