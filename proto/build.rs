@@ -9,6 +9,8 @@ use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 const FILES: &[&str] = &[
     "access/v1/access.proto",
     "command/v1/command.proto",
+    "command/v1/command_events.proto",
+    "command/v1/reports.proto",
     "event/v1/envelope.proto",
     "event/v1/event_log.proto",
     "isolation/v1/confirmed_cases.proto",

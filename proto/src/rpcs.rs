@@ -299,4 +299,13 @@ pub const TABLE: &[Rpc] = &[
     query("/command.v1.CommandService/GetOverview", &[W, D, O, H, U]).rate(Rate::Figures),
     query("/command.v1.CommandService/WatchOverview", &[W, D, O, H, U]).rate(Rate::Figures).within(86_400),
     query("/command.v1.CommandService/Recount", &[O, U]).rate(Rate::Figures).within(600),
+    command("/command.v1.ReportService/DefineForm", &[O]),
+    query("/command.v1.ReportService/GetForm", &[W, D, O, H, U]),
+    query("/command.v1.ReportService/ListForms", &[W, D, O, H, U]),
+    query("/command.v1.ReportService/FillReport", &[W, D, O, H, U]).rate(Rate::Figures),
+    command("/command.v1.ReportService/FileReport", &[W, D, O]),
+    query("/command.v1.ReportService/GetReport", &[W, D, O, H, U]),
+    query("/command.v1.ReportService/ListReports", &[W, D, O, H, U]),
+    query("/command.v1.ReportService/ListQuestions", &[W, D, O, H, U]),
+    command("/command.v1.ReportService/AnswerQuestion", &[W, D, O]),
 ];

@@ -124,9 +124,9 @@ async fn watch(views: &Views, call: &Call, sender: &mpsc::Sender<Result<Overview
 }
 
 /// Everything that is shown, at one position of each log.
-struct Picture {
-    figures: ByNeighbourhood,
-    names: BTreeMap<String, String>,
+pub(crate) struct Picture {
+    pub(crate) figures: ByNeighbourhood,
+    pub(crate) names: BTreeMap<String, String>,
     positions: BTreeMap<String, u64>,
     method: String,
 }
@@ -154,7 +154,7 @@ impl Picture {
 }
 
 /// Reads figures and positions in one transaction, so that they belong together.
-async fn picture(connection: &mut AnyConnection, now: DateTime<Utc>) -> anyhow::Result<Picture> {
+pub(crate) async fn picture(connection: &mut AnyConnection, now: DateTime<Utc>) -> anyhow::Result<Picture> {
     let mut db = connection.begin().await.context("beginning to read")?;
     let mut figures = ByNeighbourhood::new();
     let mut names = BTreeMap::new();

@@ -10,6 +10,9 @@ use crate::{
     output::{Output, json, print, table},
 };
 
+/// Forms, reports, questions.
+pub mod report;
+
 #[derive(Subcommand)]
 pub enum Command {
     /// The command centre
@@ -25,6 +28,8 @@ pub enum Centre {
     Watch(Ask),
     /// Folds the logs afresh and compares every figure
     Recount(Ask),
+    #[command(flatten)]
+    Report(report::Command),
 }
 
 #[derive(Args)]
@@ -58,6 +63,7 @@ impl Command {
                 anyhow::ensure!(recount.equal, "{} figures differ from the logs", recount.differences.len());
                 Ok(())
             }
+            Centre::Report(command) => command.run().await,
         }
     }
 }
