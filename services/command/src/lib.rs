@@ -46,7 +46,7 @@ pub const LOGS: [&str; 4] = ["registry", "screening", "pass", "isolation"];
 /// Starts following the logs and answers on `routes`.
 pub async fn start(host: &chassis::Host, routes: &mut tonic::service::RoutesBuilder) -> anyhow::Result<()> {
     let ledger = host.ledger("command").await?;
-    let views = host.views(
+    let views = host.figures(
         "command",
         vec![
             Box::new(projections::people::People),

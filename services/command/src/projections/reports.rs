@@ -19,12 +19,11 @@ pub(crate) struct Filed {
     pub(crate) corrections: i32,
 }
 
-/// Of one day, by form and neighbourhood id (empty: the subdistrict's).
-pub(crate) async fn of_day(
-    db: &mut AnyConnection,
-    scope: &Scope,
-    day: NaiveDate,
-) -> anyhow::Result<BTreeMap<(String, String), Filed>> {
+/// By form and neighbourhood id (empty: the subdistrict's).
+pub(crate) type Filings = BTreeMap<(String, String), Filed>;
+
+/// Of one day.
+pub(crate) async fn of_day(db: &mut AnyConnection, scope: &Scope, day: NaiveDate) -> anyhow::Result<Filings> {
     let rows = sqlx::query(
         "SELECT form, neighbourhood, filed_at, filed_by, late, zero, corrections FROM command_report
          WHERE day = $1 AND ($2 = '' OR neighbourhood = $2)",
@@ -34,7 +33,7 @@ pub(crate) async fn of_day(
     .fetch_all(db)
     .await
     .context("reading which reports were filed")?;
-    let mut filed = BTreeMap::new();
+    let mut filed = Filings::new();
     for row in rows {
         let report = Filed {
             time: DateTime::from_timestamp_micros(row.try_get(2)?).unwrap_or_default(),

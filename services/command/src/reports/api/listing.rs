@@ -1,5 +1,7 @@
 //! What a day owes: each report with the hour by which it is due, and whether it is on record.
 
+use std::collections::BTreeMap;
+
 use chassis::{Call, Fields, page, timestamp};
 use chrono::NaiveDate;
 use proto::command::v1::{DueReport, FormScope, ListReportsRequest, ListReportsResponse, due_report::State};
@@ -8,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{Api, InForce, Reply, day, fault, in_force, within};
 use crate::{
     domain::report::place,
-    projections::reports::{self, Filed},
+    projections::reports::{self, Filed, Filings},
     reports::calendar,
 };
 
@@ -22,10 +24,33 @@ pub(super) async fn list(api: &Api, request: Request<ListReportsRequest>) -> Rep
     fields.done()?;
     let named = day(&call, &request.day)?;
     let neighbourhood = within(&call.principal.scope, "neighbourhood", &request.neighbourhood)?;
+    let names = api.source.as_of(&call, call.now).await?.names;
+    let concerned: BTreeMap<&str, &str> = names
+        .iter()
+        .filter(|(id, _)| call.principal.scope.allows(id))
+        .filter(|(id, _)| neighbourhood.as_ref().is_none_or(|named| named == *id))
+        .map(|(id, name)| (id.as_str(), name.as_str()))
+        .collect();
+    let whole = neighbourhood.is_none() && call.principal.scope.allows("");
+    let mut filed: BTreeMap<NaiveDate, Filings> = BTreeMap::new();
     let mut owed = Vec::new();
     for (owing, on) in owing(api, &call, named).await? {
-        if form.as_ref().is_none_or(|form| *form == owing.id) {
-            owed.extend(of_form(api, &call, &owing, on, neighbourhood.as_deref()).await?);
+        if form.as_ref().is_some_and(|form| *form != owing.id) {
+            continue;
+        }
+        if !filed.contains_key(&on) {
+            let mut db = api.views.read(&call).await?;
+            filed.insert(on, reports::of_day(&mut db, &call.principal.scope, on).await.map_err(fault)?);
+        }
+        let report = |place: (&str, &str)| {
+            let key = (owing.id.clone(), place.0.to_owned());
+            due(&call, &owing, on, place, filed.get(&on).and_then(|filed| filed.get(&key)))
+        };
+        match owing.content.scope() {
+            FormScope::Subdistrict => owed.extend(whole.then(|| report(("", "")))),
+            _ => {
+                owed.extend(concerned.iter().filter(|(id, _)| owing.concerns(id)).map(|(id, name)| report((id, name))))
+            }
         }
     }
     if request.open_only {
@@ -53,31 +78,6 @@ async fn owing(api: &Api, call: &Call, named: Option<NaiveDate>) -> Result<Vec<(
         owing.extend(then.map(|then| (then, last)));
     }
     Ok(owing)
-}
-
-async fn of_form(
-    api: &Api,
-    call: &Call,
-    form: &InForce,
-    day: NaiveDate,
-    neighbourhood: Option<&str>,
-) -> Result<Vec<DueReport>, Status> {
-    let filed = {
-        let mut db = api.views.read(call).await?;
-        reports::of_day(&mut db, &call.principal.scope, day).await.map_err(fault)?
-    };
-    let report = |id: &str, display_name: &str| {
-        let filed = filed.get(&(form.id.clone(), id.to_owned()));
-        due(call, form, day, (id, display_name), filed)
-    };
-    if form.content.scope() == FormScope::Subdistrict {
-        let theirs = neighbourhood.is_none() && call.principal.scope.allows("");
-        return Ok(if theirs { vec![report("", "")] } else { Vec::new() });
-    }
-    let names = api.source.as_of(call, call.now).await?.names;
-    let wanted = |id: &str| call.principal.scope.allows(id) && neighbourhood.is_none_or(|named| named == id);
-    let concerned = names.iter().filter(|(id, _)| wanted(id) && form.concerns(id));
-    Ok(concerned.map(|(id, name)| report(id, name)).collect())
 }
 
 fn due(
