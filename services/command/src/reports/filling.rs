@@ -38,7 +38,8 @@ pub(crate) fn fill(form: &FormContent, questions: &Questions, places: &[Place]) 
         let cells = form.columns.iter().map(|column| cell(column, questions, places)).collect();
         ReportRow { neighbourhood, display_name: display_name.to_owned(), cells }
     };
-    let not_zero = form.filter.as_ref().is_some_and(|filter| filter.not_zero);
+    // Who reports alone has a row, also an empty one.
+    let not_zero = places.len() > 1 && form.filter.as_ref().is_some_and(|filter| filter.not_zero);
     let mut zero = true;
     let mut rows = Vec::new();
     for place in places {
@@ -114,7 +115,9 @@ fn cell(column: &FormColumn, questions: &Questions, places: &[Place]) -> ReportC
         Some(Content::Sum(sum)) => Some(Value::Number(sum.figures.iter().map(|name| count(name)).sum())),
         Some(Content::Difference(difference)) => {
             let less: i64 = difference.less.iter().map(|name| count(name)).sum();
-            Some(Value::Number(count(&difference.figure) - less))
+            let rest = count(&difference.figure) - less;
+            small |= is_small(rest);
+            Some(Value::Number(rest))
         }
         Some(Content::Ratio(ratio)) => per_mille(count(&ratio.figure), count(&ratio.of)).map(Value::PerMille),
         Some(Content::Question(id)) => {

@@ -1,21 +1,26 @@
 //! What somebody sees of a report who may not see of few people how many they are: no count from 1 to 4, nothing that gives one
-//! away beside its sum, and no difference that would. Other columns and other reports may still say more than one table does:
-//! whoever adds a column that is the sum of others makes it a `sum`, which is hidden with its parts.
+//! away beside its sum, beside the other columns that it adds up with, or as a difference. Several reports together may still say
+//! more than each of them.
 
 use proto::command::v1::{FormColumn, Hidden, Report, ReportCell, form_column::Content, report_cell::Value};
 
 use super::filling::{is_small, number};
 
+/// Figures that add up to another one: every outcome of a screening.
+const WHOLE: (&str, [&str; 6]) =
+    ("screened", ["clear", "declared_key_area", "concealed", "undeclared", "to_ask", "overridden"]);
+
 /// Hides in place.
 pub(crate) fn hide(report: &mut Report) {
-    for (index, column) in report.columns.iter().enumerate() {
-        let rows = report.rows.iter_mut().chain(&mut report.sum);
-        let mut cells: Vec<&mut ReportCell> = rows.filter_map(|row| row.cells.get_mut(index)).collect();
-        let now: Vec<Count> = cells.iter().map(|cell| Count { number: number(cell), small: cell.small }).collect();
-        let before: Vec<Count> =
-            cells.iter().map(|cell| Count { number: cell.before, small: cell.before_small }).collect();
-        let hidden = plan(&now, adds_up(column)).into_iter().zip(plan(&before, adds_up(column)));
-        for (cell, (now, before)) in cells.iter_mut().zip(hidden) {
+    let mut rows: Vec<&mut Vec<ReportCell>> =
+        report.rows.iter_mut().chain(&mut report.sum).map(|row| &mut row.cells).collect();
+    let now = |cell: &ReportCell| Count { number: number(cell), small: cell.small, beside: false };
+    let before = |cell: &ReportCell| Count { number: cell.before, small: cell.before_small, beside: false };
+    let now = plans(&report.columns, rows.iter().map(|row| row.iter().map(now).collect()).collect());
+    let before = plans(&report.columns, rows.iter().map(|row| row.iter().map(before).collect()).collect());
+    for (column, (now, before)) in now.into_iter().zip(before).enumerate() {
+        for ((row, now), before) in rows.iter_mut().zip(now).zip(before) {
+            let Some(cell) = row.get_mut(column) else { continue };
             if let Some(hidden) = now {
                 cell.value = Some(Value::Hidden(hidden.into()));
             }
@@ -36,6 +41,49 @@ pub(crate) fn hide(report: &mut Report) {
 struct Count {
     number: Option<i64>,
     small: bool,
+    /// Hidden with another one of its row.
+    beside: bool,
+}
+
+/// By column, and in it by row, the sum the last: what is hidden, and why.
+fn plans(columns: &[FormColumn], mut rows: Vec<Vec<Count>>) -> Vec<Vec<Option<Hidden>>> {
+    for (whole, parts) in relations(columns) {
+        for row in &mut rows {
+            beside(row, whole, &parts);
+        }
+    }
+    let column = |index: usize| rows.iter().filter_map(|row| row.get(index).copied()).collect::<Vec<_>>();
+    columns.iter().enumerate().map(|(index, of)| plan(&column(index), adds_up(of))).collect()
+}
+
+/// Which columns of this form are the parts of which.
+fn relations(columns: &[FormColumn]) -> Vec<(usize, Vec<usize>)> {
+    let find = |figure: &str| {
+        columns.iter().position(|column| matches!(&column.content, Some(Content::Figure(found)) if found == figure))
+    };
+    let all = |figures: &mut dyn Iterator<Item = &str>| figures.map(find).collect::<Option<Vec<usize>>>();
+    let mut relations: Vec<(usize, Vec<usize>)> =
+        find(WHOLE.0).zip(all(&mut WHOLE.1.into_iter())).into_iter().collect();
+    for (index, column) in columns.iter().enumerate() {
+        let Some(Content::Difference(difference)) = &column.content else { continue };
+        let parts = all(&mut difference.less.iter().map(String::as_str));
+        let whole = find(&difference.figure).zip(parts);
+        relations.extend(whole.map(|(whole, parts)| (whole, parts.into_iter().chain([index]).collect())));
+    }
+    relations
+}
+
+/// One part alone could be worked out from the whole: the least of the others goes with it.
+fn beside(row: &mut [Count], whole: usize, parts: &[usize]) {
+    let hidden = |count: &Count| count.small || count.beside;
+    if row.get(whole).is_none_or(hidden) || parts.iter().filter(|part| hidden(&row[**part])).count() != 1 {
+        return;
+    }
+    let size = |part: &usize| row[*part].number.unwrap_or(0).abs();
+    let least = parts.iter().copied().filter(|part| !hidden(&row[*part]) && size(part) != 0).min_by_key(size);
+    if let Some(least) = least {
+        row[least].beside = true;
+    }
 }
 
 const fn adds_up(column: &FormColumn) -> bool {
@@ -44,30 +92,33 @@ const fn adds_up(column: &FormColumn) -> bool {
 
 /// Of a column, its sum the last: what is hidden, and why.
 fn plan(counts: &[Count], adds_up: bool) -> Vec<Option<Hidden>> {
-    let mut hidden: Vec<Option<Hidden>> = counts.iter().map(|count| count.small.then_some(Hidden::Small)).collect();
+    let why = |count: &Count| match (count.small, count.beside) {
+        (true, _) => Some(Hidden::Small),
+        (false, true) => Some(Hidden::Beside),
+        (false, false) => None,
+    };
+    let mut hidden: Vec<Option<Hidden>> = counts.iter().map(why).collect();
     let Some((sum, rows)) = counts.split_last() else { return hidden };
     let last = rows.len();
-    let few = rows.iter().filter(|row| row.small).count();
+    let few = hidden[..last].iter().flatten().count();
+    if hidden[last].is_some() || (few == 0 && !adds_up) {
+        return hidden;
+    }
     if !adds_up {
-        if few > 0 && !sum.small {
-            hidden[last] = Some(Hidden::Beside);
-        }
+        hidden[last] = Some(Hidden::Beside);
         return hidden;
     }
     let number = |count: &Count| count.number.unwrap_or(0);
     let left_out = number(sum) - rows.iter().map(number).sum::<i64>();
-    if sum.small {
-        return hidden;
-    }
-    let beside = rows.iter().enumerate().filter(|(_, row)| !row.small && number(row) != 0);
-    match (few, beside.min_by_key(|(_, row)| number(row).abs()).map(|(index, _)| index)) {
+    let others = rows.iter().enumerate().filter(|(index, row)| hidden[*index].is_none() && number(row) != 0);
+    match (few, others.min_by_key(|(_, row)| number(row).abs()).map(|(index, _)| index)) {
         (0, _) if !is_small(left_out) => {}
         // Two stand for one: neither can be told.
         (1, Some(index)) => hidden[index] = Some(Hidden::Beside),
         (0 | 1, _) => hidden[last] = Some(Hidden::Beside),
         (few, _) => {
             // All of them 1, or all of them 4, is a sum that only these make.
-            let together: i64 = rows.iter().filter(|row| row.small).map(number).sum();
+            let together: i64 = rows.iter().filter(|row| row.small || row.beside).map(number).sum();
             let few = i64::try_from(few).unwrap_or(i64::MAX);
             if together == few || together == few.saturating_mul(4) {
                 hidden[last] = Some(Hidden::Beside);
@@ -79,13 +130,16 @@ fn plan(counts: &[Count], adds_up: bool) -> Vec<Option<Hidden>> {
 
 #[cfg(test)]
 mod tests {
-    use proto::command::v1::ReportRow;
+    use proto::command::v1::{FigureDifference, ReportRow};
 
     use super::*;
 
+    const fn count(number: i64) -> Count {
+        Count { number: Some(number), small: 0 < number && number < 5, beside: false }
+    }
+
     fn hidden(rows: &[i64], sum: i64) -> String {
-        let counts: Vec<Count> =
-            rows.iter().chain([&sum]).map(|n| Count { number: Some(*n), small: is_small(*n) }).collect();
+        let counts: Vec<Count> = rows.iter().chain([&sum]).map(|n| count(*n)).collect();
         let letter = |hidden: Option<Hidden>| match hidden {
             Some(Hidden::Small) => '<',
             Some(Hidden::Beside) => '*',
@@ -144,7 +198,28 @@ mod tests {
 
     #[test]
     fn the_ratio_of_all_goes_with_the_ratio_of_few() {
-        let counts = [Count { number: Some(5), small: true }, Count { number: Some(40), small: false }];
+        let counts = [Count { small: true, ..count(5) }, count(40)];
         assert_eq!(plan(&counts, false), [Some(Hidden::Small), Some(Hidden::Beside)]);
+    }
+
+    #[test]
+    fn one_outcome_is_not_worked_out_from_those_beside_it() {
+        let figure = |name: &str| FormColumn { content: Some(Content::Figure(name.into())), ..FormColumn::default() };
+        let names = [WHOLE.0].into_iter().chain(WHOLE.1);
+        let mut columns: Vec<FormColumn> = names.map(figure).collect();
+        let hidden = |columns: &[FormColumn], numbers: &[i64]| {
+            let row: Vec<Count> = numbers.iter().map(|number| count(*number)).collect();
+            let plans = plans(columns, vec![row.clone(), row]);
+            plans.iter().map(|column| column[0].is_some()).collect::<Vec<_>>()
+        };
+        let one = hidden(&columns, &[100, 60, 3, 30, 7, 0, 0]);
+        assert_eq!(one, [false, false, true, false, true, false, false], "the least of the others goes with it");
+        let two = hidden(&columns, &[100, 60, 3, 30, 4, 3, 0]);
+        assert_eq!(two, [false, false, true, false, true, true, false]);
+        columns.truncate(1);
+        let less = FigureDifference { figure: "residents".into(), less: vec!["screened".into()] };
+        columns.push(figure("residents"));
+        columns.push(FormColumn { content: Some(Content::Difference(less)), ..FormColumn::default() });
+        assert_eq!(hidden(&columns, &[98, 100, 2]), [true, false, true], "two are left, and nobody can subtract");
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use chassis::{Call, Decision, Fields, day_of};
+use chrono::NaiveDate;
 use proto::command::v1::{
     Answer as Resource, AnswerQuestionRequest, AnswerValue, AskedQuestion, ListQuestionsRequest, ListQuestionsResponse,
     Question, answer_value::Value, form_column::Content,
 };
+use sqlx::AnyConnection;
 use tonic::{Request, Response, Status};
 
 use super::{Api, InForce, Reply, day, fault, in_force, questions, refused, within};
@@ -16,6 +18,7 @@ use crate::{
         not_found,
     },
     projections::answers::{self, Said},
+    reports::calendar,
 };
 
 /// Of a number that somebody answers.
@@ -24,11 +27,11 @@ const LARGEST: i64 = 1_000_000_000;
 pub(super) async fn list(api: &Api, request: Request<ListQuestionsRequest>) -> Reply<ListQuestionsResponse> {
     let call = Call::query(&request)?;
     let request = request.into_inner();
-    let day = day(&call, &request.day)?.unwrap_or_else(|| day_of(call.now));
+    let named = day(&call, &request.day)?;
     let neighbourhood = within(&call.principal.scope, "neighbourhood", &request.neighbourhood)?;
     let names = api.source.as_of(&call, call.now).await?.names;
     let mut db = api.views.read(&call).await?;
-    let forms = in_force(&mut db, day).await?;
+    let (day, forms) = forms(&mut db, &call, named).await?;
     let said = answers::of_day(&mut db, &call.principal.scope, day, neighbourhood.as_deref()).await.map_err(fault)?;
     drop(db);
     let known = questions(&forms);
@@ -62,7 +65,7 @@ pub(super) async fn answer(api: &Api, request: Request<AnswerQuestionRequest>) -
     let mut fields = Fields::new();
     let id = fields.name("question", "questions", &request.question);
     let id = fields.read(id)?;
-    let day = day(&call, &request.day)?.unwrap_or_else(|| day_of(call.now));
+    let named = day(&call, &request.day)?;
     let neighbourhood = within(&call.principal.scope, "neighbourhood", &request.neighbourhood)?;
     let mut fields = Fields::new();
     fields.check(
@@ -74,7 +77,7 @@ pub(super) async fn answer(api: &Api, request: Request<AnswerQuestionRequest>) -
     let neighbourhood = fields.read(neighbourhood)?;
     let names = api.source.as_of(&call, call.now).await?.names;
     let mut db = api.views.read(&call).await?;
-    let forms = in_force(&mut db, day).await?;
+    let (day, forms) = forms(&mut db, &call, named).await?;
     drop(db);
     let known = questions(&forms);
     let question = known.get(&id).filter(|_| names.contains_key(&neighbourhood));
@@ -99,6 +102,26 @@ pub(super) async fn answer(api: &Api, request: Request<AnswerQuestionRequest>) -
     let stream = answer::stream_id(&id, &day, &neighbourhood);
     let done = api.ledger.transact::<Answer, Resource, chassis::Refusal, _, _>(&call, &stream, decide, reply).await?;
     Ok(done.into_response())
+}
+
+/// The forms of the day that is named. Else of the day whose reports are at hand: yesterday while one of it can still be filed in
+/// time, and then today.
+async fn forms(
+    db: &mut AnyConnection,
+    call: &Call,
+    named: Option<NaiveDate>,
+) -> Result<(NaiveDate, Vec<InForce>), Status> {
+    let today = day_of(call.now);
+    let day = named.unwrap_or(today);
+    let forms = in_force(db, day).await?;
+    let yesterday = calendar::day_before(today);
+    let at_hand = |form: &InForce| {
+        calendar::last_day(&form.content, call.now) == yesterday && call.now <= calendar::due(&form.content, yesterday)
+    };
+    if named.is_none() && forms.iter().any(at_hand) {
+        return Ok((yesterday, in_force(db, yesterday).await?));
+    }
+    Ok((day, forms))
 }
 
 /// What these forms ask of a neighbourhood, and which of them do.

@@ -159,7 +159,7 @@ impl Sheets<'_> {
 }
 
 fn lines(column: &FormColumn, width: f32) -> Vec<String> {
-    wrapped(&column.heading_zh, SMALL, width - 2.0 * PAD - SMALL)
+    wrapped(&column.heading_zh, SMALL, width - 2.0 * PAD)
 }
 
 #[cfg(test)]

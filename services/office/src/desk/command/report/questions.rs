@@ -16,7 +16,7 @@ use crate::{
 
 #[derive(Args)]
 pub struct Questions {
-    /// By default today
+    /// By default yesterday until its reports are due, then today
     #[arg(value_parser = typed::date, value_name = "DAY")]
     day: Option<NaiveDate>,
     /// By default all that the token may see
@@ -35,7 +35,7 @@ pub struct Answering {
     question: String,
     /// A number, or the word of a choice
     value: String,
-    /// By default today
+    /// By default yesterday until its reports are due, then today
     #[arg(long, value_parser = typed::date, value_name = "DAY")]
     day: Option<NaiveDate>,
     /// By default the one of the token

@@ -104,7 +104,7 @@ pub(super) fn footing(report: &Report) -> Vec<String> {
 /// A value with its difference.
 pub(super) fn both(column: &FormColumn, cell: &ReportCell) -> String {
     let (value, difference) = (value(column, cell), difference(column, cell));
-    if difference.is_empty() || difference == "0" { value } else { format!("{value} ({difference})") }
+    if cell.difference == Some(0) || difference.is_empty() { value } else { format!("{value} ({difference})") }
 }
 
 pub(super) fn value(column: &FormColumn, cell: &ReportCell) -> String {
