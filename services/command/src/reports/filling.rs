@@ -277,7 +277,8 @@ mod tests {
         let quiet = fill(&form(), &questions(), &places()[1..]);
         assert!(quiet.zero, "households are nothing to report, and somebody who is short of nothing has nothing");
         let mut short = places();
-        short[1].answers.insert("short".into(), short[0].answers["short"].clone());
+        let masks = short[0].answers["short"].clone();
+        short[1].answers.insert("short".into(), masks);
         assert!(!fill(&form(), &questions(), &short[1..]).zero);
     }
 
