@@ -159,9 +159,9 @@ fn answered(question: Option<&Question>, id: &str, places: &[Place]) -> Option<V
         known.map_or_else(|| choice.to_owned(), |known| known.text_zh.clone())
     };
     let alone = places.len() == 1;
-    let text = choices.iter().map(|(choice, times)| match alone {
-        true => words(choice),
-        false => format!("{}×{times}", words(choice)),
+    let text = choices.iter().map(|(choice, times)| {
+        let words = words(choice);
+        if alone { words } else { format!("{words}×{times}") }
     });
     Some(Value::Text(text.collect::<Vec<_>>().join(" ")))
 }

@@ -29,7 +29,7 @@ pub enum Centre {
     /// Folds the logs afresh and compares every figure
     Recount(Ask),
     #[command(flatten)]
-    Report(report::Command),
+    Report(Box<report::Command>),
 }
 
 #[derive(Args)]

@@ -121,13 +121,12 @@ async fn asked(api: &Api, call: &Call, form: &str, named: &str) -> Result<Asked,
     let named = day(call, named)?;
     let mut db = api.views.read(call).await?;
     let missing = || Status::from(not_found("form"));
-    let day = match named {
-        Some(day) => day,
-        None => {
-            let today = in_force(&mut db, day_of(call.now)).await?;
-            let today = today.into_iter().find(|form| form.id == id).ok_or_else(missing)?;
-            calendar::last_day(&today.content, call.now)
-        }
+    let day = if let Some(day) = named {
+        day
+    } else {
+        let today = in_force(&mut db, day_of(call.now)).await?;
+        let today = today.into_iter().find(|form| form.id == id).ok_or_else(missing)?;
+        calendar::last_day(&today.content, call.now)
     };
     let forms = in_force(&mut db, day).await?;
     let questions = questions(&forms);
@@ -166,7 +165,7 @@ async fn filled(
     neighbourhood: Option<&str>,
     cut_off: DateTime<Utc>,
 ) -> Result<Resource, Status> {
-    let Asked { form, day, questions } = asked;
+    let Asked { form, day, .. } = asked;
     let content = &form.content;
     let mut table = table(api, call, asked, neighbourhood, cut_off).await?;
     if neighbourhood.is_some() && table.sum.cells.is_empty() {
@@ -207,25 +206,26 @@ async fn filled(
     report.before_filed = filed.is_some();
     let before = match filed {
         Some(filed) => Before::of(content, &filed.columns, filed.rows.iter().chain(&filed.sum)),
-        None => {
-            let mut db = api.views.read(call).await?;
-            let then = in_force(&mut db, yesterday).await?.into_iter().find(|then| then.id == form.id);
-            drop(db);
-            match then {
-                None => Before::default(),
-                Some(then) => {
-                    let cut_off = calendar::cut_off(&then.content, yesterday);
-                    let columns = then.content.columns.clone();
-                    let then = Asked { form: then, day: yesterday, questions: questions.clone() };
-                    let then = self::table(api, call, &then, neighbourhood, cut_off).await?;
-                    Before::of(content, &columns, then.rows.iter().chain([&then.sum]))
-                }
-            }
-        }
+        None => as_known(api, call, asked, neighbourhood).await?,
     };
     before.beside(content, &mut table);
     (report.rows, report.sum) = (table.rows, Some(table.sum));
     Ok(report)
+}
+
+/// The day before as the figures tell it, where nothing was filed for it.
+async fn as_known(api: &Api, call: &Call, asked: &Asked, neighbourhood: Option<&str>) -> Result<Before, Status> {
+    let day = calendar::day_before(asked.day);
+    let form = {
+        let mut db = api.views.read(call).await?;
+        in_force(&mut db, day).await?.into_iter().find(|form| form.id == asked.form.id)
+    };
+    let Some(form) = form else { return Ok(Before::default()) };
+    let cut_off = calendar::cut_off(&form.content, day);
+    let then = Asked { form, day, questions: asked.questions.clone() };
+    let known = table(api, call, &then, neighbourhood, cut_off).await?;
+    let rows = known.rows.iter().chain([&known.sum]);
+    Ok(Before::of(&asked.form.content, &then.form.content.columns, rows))
 }
 
 /// A form filled for a day, of one neighbourhood or of all that the caller may see.

@@ -93,10 +93,8 @@ async fn surveyed(api: &Api, call: &Call, id: &str, content: &mut FormContent) -
     let own: Vec<_> = own.into_iter().flat_map(|form| form.content.questions).collect();
     let needed = own.iter().map(|question| question.id.clone()).filter(|id| named.contains(id.as_str())).collect();
     let filtered = content.filter.as_ref().is_some_and(|filter| !filter.neighbourhoods.is_empty());
-    let neighbourhoods = match filtered {
-        true => api.source.as_of(call, call.now).await?.names.into_keys().collect(),
-        false => BTreeSet::new(),
-    };
+    let neighbourhoods =
+        if filtered { api.source.as_of(call, call.now).await?.names.into_keys().collect() } else { BTreeSet::new() };
     definition::check(content, &Surroundings { others: &asked, own: &own, needed: &needed, neighbourhoods })
 }
 

@@ -1,6 +1,6 @@
 //! What a day owes: each report with the hour by which it is due, and whether it is on record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use chassis::{Call, Fields, page, timestamp};
 use chrono::NaiveDate;
@@ -38,19 +38,22 @@ pub(super) async fn list(api: &Api, request: Request<ListReportsRequest>) -> Rep
         if form.as_ref().is_some_and(|form| *form != owing.id) {
             continue;
         }
-        if !filed.contains_key(&on) {
-            let mut db = api.views.read(&call).await?;
-            filed.insert(on, reports::of_day(&mut db, &call.principal.scope, on).await.map_err(fault)?);
-        }
+        let filed = match filed.entry(on) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let mut db = api.views.read(&call).await?;
+                unknown.insert(reports::of_day(&mut db, &call.principal.scope, on).await.map_err(fault)?)
+            }
+        };
         let report = |place: (&str, &str)| {
             let key = (owing.id.clone(), place.0.to_owned());
-            due(&call, &owing, on, place, filed.get(&on).and_then(|filed| filed.get(&key)))
+            due(&call, &owing, on, place, filed.get(&key))
         };
-        match owing.content.scope() {
-            FormScope::Subdistrict => owed.extend(whole.then(|| report(("", "")))),
-            _ => {
-                owed.extend(concerned.iter().filter(|(id, _)| owing.concerns(id)).map(|(id, name)| report((id, name))))
-            }
+        if owing.content.scope() == FormScope::Subdistrict {
+            owed.extend(whole.then(|| report(("", ""))));
+        } else {
+            let concerned = concerned.iter().filter(|(id, _)| owing.concerns(id));
+            owed.extend(concerned.map(|(id, name)| report((id, name))));
         }
     }
     if request.open_only {

@@ -75,6 +75,7 @@ pub enum Command {
 }
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Filled {
     /// By default the last day whose cut-off has passed
     #[arg(value_parser = typed::date, value_name = "DAY")]
