@@ -11,6 +11,7 @@ const FILES: &[&str] = &[
     "command/v1/alarms.proto",
     "command/v1/command.proto",
     "command/v1/command_events.proto",
+    "command/v1/reports.proto",
     "event/v1/envelope.proto",
     "event/v1/event_log.proto",
     "isolation/v1/confirmed_cases.proto",

@@ -46,7 +46,7 @@ pub mod isolation {
 }
 pub mod command {
     pub mod v1 {
-        #![expect(clippy::allow_attributes, clippy::pedantic, reason = "generated")]
+        #![expect(clippy::allow_attributes, clippy::large_enum_variant, clippy::pedantic, reason = "generated")]
         tonic::include_proto!("command.v1");
     }
 }

@@ -312,4 +312,13 @@ pub const TABLE: &[Rpc] = &[
     command("/command.v1.AlarmService/CloseAlarm", SIGNERS),
     query("/command.v1.AlarmService/GetAlarmRules", &[D, O, H, U]),
     command("/command.v1.AlarmService/SetAlarmRules", &[O, H]),
+    command("/command.v1.ReportService/DefineForm", &[O]),
+    query("/command.v1.ReportService/GetForm", &[W, D, O, H, U]),
+    query("/command.v1.ReportService/ListForms", &[W, D, O, H, U]),
+    query("/command.v1.ReportService/FillReport", &[W, D, O, H, U]).rate(Rate::Figures),
+    command("/command.v1.ReportService/FileReport", &[W, D, O]),
+    query("/command.v1.ReportService/GetReport", &[W, D, O, H, U]),
+    query("/command.v1.ReportService/ListReports", &[W, D, O, H, U]),
+    query("/command.v1.ReportService/ListQuestions", &[W, D, O, H, U]),
+    command("/command.v1.ReportService/AnswerQuestion", &[W, D, O]),
 ];

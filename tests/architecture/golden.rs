@@ -107,6 +107,7 @@ fn generated(log: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         M::decode(bytes).ok().map(|message| message.encode_to_vec())
     }
     match log {
+        "command" => again::<proto::command::v1::CommandEvent>(bytes),
         "registry" => again::<proto::registry::v1::RegistryEvent>(bytes),
         "screening" => again::<proto::screening::v1::ScreeningEvent>(bytes),
         "pass" => again::<proto::pass::v1::PassEvent>(bytes),

@@ -29,6 +29,7 @@ mod publications;
 mod reach;
 mod read_models;
 mod refusals;
+mod reports;
 mod roster;
 mod sessions;
 mod set_aside;

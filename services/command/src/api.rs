@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chassis::{Call, Failure, Feed, Fields, Kind, Refusal, Remembered, instant, page, timestamp};
+use chassis::{Call, Failure, Feed, Fields, Kind, Refusal, Remembered, instant, page, reason, timestamp};
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::command::v1::{
-    CompareOverviewsRequest, CompareOverviewsResponse, GetOverviewRequest, GetSeriesRequest, ListCountedRequest,
+    self as contract, CompareOverviewsRequest, CompareOverviewsResponse, GetOverviewRequest, GetSeriesRequest, ListCountedRequest,
     ListCountedResponse, ListFiguresRequest, ListFiguresResponse, ListSupplyRequest, ListSupplyResponse, Overview,
     Point, RebuildRequest, RebuildResponse, RecountRequest, RecountResponse, Series, Supply, WatchOverviewRequest,
     command_service_server::CommandService,
@@ -227,7 +227,7 @@ impl Api {
             None => Ok(scope.neighbourhood().map(str::to_owned)),
             Some(id) if scope.allows(&id) && self.picture.knows(&id) => Ok(Some(id)),
             Some(_) => {
-                Err(Refusal::new(Kind::NotFound, "NOT_FOUND", "没有这个社区", "there is no such neighbourhood").into())
+                Err(Refusal::new(Kind::NotFound, reason(contract::Refusal::NotFound.as_str_name()), "没有这个社区", "there is no such neighbourhood").into())
             }
         }
     }
@@ -300,7 +300,7 @@ fn times(fields: &mut Fields, request: &GetSeriesRequest, now: DateTime<Utc>) ->
 fn not_listed(figure: &str) -> Status {
     Refusal::new(
         Kind::Invalid,
-        "NOT_LISTED",
+        reason(contract::Refusal::NotListed.as_str_name()),
         "这项指标没有名单：`mifeng command figures` 标出有名单的指标",
         "no list stands behind this figure: `mifeng command figures` marks those that have one",
     )

@@ -19,18 +19,36 @@ pub mod recount;
 /// The proof, and everything made anew.
 pub mod proof;
 /// What people decide here: pure decisions and facts.
-pub mod domain {
-    /// The aggregate: something that somebody must look at.
-    pub mod alarm;
-    /// The aggregate: from when on something is an alarm.
-    pub mod alarm_rules;
-}
+pub mod domain;
 /// Views of the service's own log, one question each.
 pub mod projections {
-    pub mod alarms;
+    pub(crate) mod alarms;
+    /// Forms by the day that they fill.
+    pub(crate) mod forms;
+    /// Reports on record.
+    pub(crate) mod reports;
+    /// Answers to questions.
+    pub(crate) mod answers;
 }
 /// What somebody must look at.
 pub mod alarms;
+/// Forms as data, filled from the figures: asked once, reported many times.
+pub(crate) mod reports {
+    /// Where figures come from.
+    pub(crate) mod source;
+    /// The forms that come with the program.
+    pub(crate) mod shipped;
+    /// Whether a form can be filled.
+    pub(crate) mod definition;
+    /// When a report has its cut-off and is due.
+    pub(crate) mod calendar;
+    /// Rows, sums, and the day before.
+    pub(crate) mod filling;
+    /// What not everybody may see.
+    pub(crate) mod hiding;
+    /// The RPCs of reports.
+    pub(crate) mod api;
+}
 /// What is remembered of the four logs.
 pub mod memory;
 /// The RPCs of the overview.
@@ -39,7 +57,7 @@ pub mod api;
 use std::sync::Arc;
 
 use chassis::{Memory, Projection};
-use proto::command::v1::command_service_server::CommandServiceServer;
+use proto::command::v1::{command_service_server::CommandServiceServer, report_service_server::ReportServiceServer};
 
 /// The service's own log, of what people decide here.
 pub const LOG: &str = "command";
@@ -52,9 +70,17 @@ pub async fn start(host: &chassis::Host, routes: &mut tonic::service::RoutesBuil
     let ledger = host.ledger(LOG).await?;
     let known = Arc::new(memory::Known::default());
     let remembered = host.remember(LOG, Arc::clone(&known) as Arc<dyn Memory>).await?;
-    let projections: Vec<Box<dyn Projection>> = vec![Box::new(projections::alarms::Alarms)];
+    let projections: Vec<Box<dyn Projection>> = vec![
+        Box::new(projections::alarms::Alarms),
+        Box::new(projections::forms::Forms),
+        Box::new(projections::reports::Reports),
+        Box::new(projections::answers::Answered),
+    ];
     let views = host.views(LOG, projections).await?;
-    let watch = Arc::clone(&known.watch);
+    let (watch, picture) = (Arc::clone(&known.watch), Arc::clone(&known.picture));
+    let source = reports::source::Source { picture, remembered: remembered.clone() };
+    let reports = reports::api::Api { ledger: ledger.clone(), views: views.clone(), source };
+    routes.add_service(ReportServiceServer::new(reports));
     alarms::start(host, alarms::Setup { ledger, views, watch, remembered: remembered.clone() }, routes);
     let mut feeds = Vec::new();
     for log in LOGS {

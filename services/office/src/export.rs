@@ -17,7 +17,7 @@ use crate::output::{cell, field, headings};
 const MOST_ROWS: usize = 1_048_576;
 
 /// By which Excel knows that a file is UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The form of a file, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ fn plain(value: Option<&Value>) -> String {
 
 /// A spreadsheet program calculates a cell that begins like a formula, whoever typed it into a register. An apostrophe before
 /// it makes it text (OWASP, CSV injection); full-width signs are taken for the same ones by some of them.
-fn harmless(text: String) -> String {
+pub fn harmless(text: String) -> String {
     let formula = |sign: char| matches!(sign, '=' | '+' | '-' | '@' | '\t' | '\r' | '＝' | '＋' | '－' | '＠');
     if text.starts_with(formula) { format!("'{text}") } else { text }
 }

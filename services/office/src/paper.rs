@@ -11,8 +11,12 @@ use crate::export;
 mod font;
 /// Pages for a browser.
 mod html;
+/// Text as lines of a width.
+mod lines;
 /// Pages for a printer.
 mod pdf;
+
+pub use lines::wrapped;
 
 /// Millimetres.
 pub const WIDTH: f32 = 210.0;
@@ -22,6 +26,15 @@ pub const HEIGHT: f32 = 297.0;
 #[derive(Default)]
 pub struct Page {
     pub marks: Vec<Mark>,
+    /// Wider than high.
+    pub landscape: bool,
+}
+
+impl Page {
+    /// Width and height, in millimetres.
+    pub const fn size(&self) -> (f32, f32) {
+        if self.landscape { (HEIGHT, WIDTH) } else { (WIDTH, HEIGHT) }
+    }
 }
 
 pub enum Mark {
@@ -134,7 +147,8 @@ mod tests {
     fn a_pdf_holds_every_page_and_names_letters_that_its_font_has_not() {
         let font = font::find(None).unwrap();
         let text = |text: &str| Mark::Text { x: 10.0, y: 10.0, size: 4.0, text: text.to_owned() };
-        let page = |said: &str| Page { marks: vec![text(said), Mark::Boxes(vec![[1.0, 1.0, 2.0, 2.0]])] };
+        let page =
+            |said: &str| Page { marks: vec![text(said), Mark::Boxes(vec![[1.0, 1.0, 2.0, 2.0]])], ..Page::default() };
         let bytes = pdf::document("出入证", &[page("长丰二村 2020"), page("𠮷")], &font);
         // A rare character that no usual font has.
         let missing = bytes.err().map(|error| error.to_string()).unwrap_or_default();

@@ -3,6 +3,8 @@
 
 /// Alarms, and who looks after them.
 mod alarms;
+/// Forms, reports, questions.
+pub mod report;
 /// One overview on a screen.
 mod board;
 /// What one figure was over time, what it means, and whom it counts.
@@ -51,6 +53,8 @@ pub enum Centre {
     /// One alarm: shown, acknowledged, assigned, closed; and the rules of all
     #[command(subcommand)]
     Alarm(alarms::Command),
+    #[command(flatten)]
+    Report(Box<report::Command>),
     /// Folds the logs afresh and compares every figure
     #[command(after_help = "Examples:\n  mifeng command recount\n  mifeng command recount --as-of 2020-02-11T03:12")]
     Recount(overview::Recount),
@@ -71,6 +75,7 @@ impl Command {
             Centre::Supply(supplies) => supplies.run().await,
             Centre::Alarms(list) => list.run().await,
             Centre::Alarm(command) => command.run().await,
+            Centre::Report(command) => command.run().await,
             Centre::Recount(recount) => recount.run().await,
             Centre::Rebuild(rebuild) => rebuild.run().await,
         }

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{HEIGHT, Mark, Page, WIDTH};
+use super::{Mark, Page};
 
 /// Nothing is asked of another server: whoever prints passes may be without a line.
 const STYLE: &str = "@page { size: 210mm 297mm; margin: 0 }
+  @page landscape { size: 297mm 210mm; margin: 0 }
   html, body { margin: 0; background: #ddd }
   svg { display: block; width: 210mm; height: 297mm; margin: 0 auto 6mm; background: #fff; break-after: page }
+  svg.landscape { page: landscape; width: 297mm; height: 210mm }
   text { font-family: 'Noto Sans CJK SC', 'Noto Sans SC', 'Microsoft YaHei', 'PingFang SC', 'WenQuanYi Micro Hei', sans-serif }
   @media print { html, body { background: none } svg { margin: 0 } }";
 
@@ -18,7 +20,9 @@ pub(super) fn document(title: &str, pages: &[Page]) -> String {
          <style>\n  {STYLE}\n</style>\n</head>\n<body>\n"
     );
     for page in pages {
-        writeln!(html, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" xmlns=\"http://www.w3.org/2000/svg\">")
+        let (width, height) = page.size();
+        let class = if page.landscape { " class=\"landscape\"" } else { "" };
+        writeln!(html, "<svg{class} viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">")
             .expect("a string takes everything");
         for mark in &page.marks {
             html.push_str(&drawn(mark));

@@ -14,7 +14,7 @@ use krilla::{
     text::{Font, TextDirection},
 };
 
-use super::{HEIGHT, Mark, Page, WIDTH};
+use super::{Mark, Page};
 
 /// Points of a millimetre.
 const POINTS: f32 = 72.0 / 25.4;
@@ -27,7 +27,8 @@ pub(super) fn document(title: &str, pages: &[Page], font: &super::font::Font) ->
     let mut document = Document::new();
     document.set_metadata(Metadata::new().title(title.to_owned()));
     for page in pages {
-        let size = PageSettings::from_wh(WIDTH * POINTS, HEIGHT * POINTS).context("a page of no size")?;
+        let (width, height) = page.size();
+        let size = PageSettings::from_wh(width * POINTS, height * POINTS).context("a page of no size")?;
         let mut sheet = document.start_page_with(size);
         let mut surface = sheet.surface();
         for mark in &page.marks {

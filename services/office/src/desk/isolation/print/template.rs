@@ -70,7 +70,7 @@ pub(super) fn pages(text: &str, words: &Words) -> anyhow::Result<Vec<Page>> {
         } else if line.is_empty() {
             sheets.down(LINE / 2.0);
         } else {
-            for part in wrapped(&line, SIZE, ROOM) {
+            for part in paper::wrapped(&line, SIZE, ROOM) {
                 sheets.put(Mark::Text { x: LEFT, y: sheets.y, size: SIZE, text: part });
                 sheets.down(LINE);
             }
@@ -119,44 +119,6 @@ fn filled(line: &str, words: &Words) -> anyhow::Result<String> {
     Ok(done)
 }
 
-/// Signs that begin no line.
-const NEVER_FIRST: &str = "，。；：、！？）》”’％℃";
-
-/// Lines that fit. Between Chinese characters a line may end anywhere, words and numbers stay whole where they can.
-fn wrapped(text: &str, size: f32, room: f32) -> Vec<String> {
-    let (mut lines, mut line) = (Vec::new(), String::new());
-    for piece in pieces(text) {
-        let over = paper::width(&line, size) + paper::width(&piece, size) > room;
-        let sticks = piece.starts_with(|letter| NEVER_FIRST.contains(letter));
-        if over && !line.is_empty() && !sticks {
-            lines.push(std::mem::take(&mut line));
-        }
-        for letter in piece.chars() {
-            // A word that is longer than a line is cut.
-            if paper::width(&line, size) > room && !NEVER_FIRST.contains(letter) {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(letter);
-        }
-    }
-    lines.push(line);
-    lines
-}
-
-/// Single characters, and runs of letters and digits.
-fn pieces(text: &str) -> Vec<String> {
-    let mut pieces: Vec<String> = Vec::new();
-    for letter in text.chars() {
-        match pieces.last_mut() {
-            Some(run) if letter.is_ascii_graphic() && run.ends_with(|last: char| last.is_ascii_graphic()) => {
-                run.push(letter);
-            }
-            _ => pieces.push(letter.to_string()),
-        }
-    }
-    pieces
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +153,7 @@ mod tests {
     #[test]
     fn long_paragraphs_are_wrapped_and_long_texts_get_pages() {
         let long = "隔".repeat(100);
-        let lines = wrapped(&format!("{long}，{long}"), SIZE, ROOM);
+        let lines = paper::wrapped(&format!("{long}，{long}"), SIZE, ROOM);
         assert!(lines.iter().all(|line| paper::width(line, SIZE) <= ROOM + SIZE), "{lines:?}");
         assert!(lines.iter().all(|line| !line.starts_with('，')));
         assert_eq!(lines.concat().chars().count(), 201);

@@ -21,6 +21,7 @@ pub(super) fn page(thanks: &Thanks) -> Page {
             Mark::line(120.0, 190.0, 6.0, WIDTH - MARGIN - 120.0, thanks.neighbourhood.clone()),
             Mark::line(120.0, 202.0, 6.0, WIDTH - MARGIN - 120.0, day(&thanks.date)),
         ],
+        ..Page::default()
     }
 }
 
