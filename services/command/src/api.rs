@@ -10,10 +10,10 @@ use std::{
 use chassis::{Call, Failure, Feed, Fields, Kind, Refusal, Remembered, instant, page, reason, timestamp};
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::command::v1::{
-    self as contract, CompareOverviewsRequest, CompareOverviewsResponse, GetOverviewRequest, GetSeriesRequest, ListCountedRequest,
-    ListCountedResponse, ListFiguresRequest, ListFiguresResponse, ListSupplyRequest, ListSupplyResponse, Overview,
-    Point, RebuildRequest, RebuildResponse, RecountRequest, RecountResponse, Series, Supply, WatchOverviewRequest,
-    command_service_server::CommandService,
+    self as contract, CompareOverviewsRequest, CompareOverviewsResponse, GetOverviewRequest, GetSeriesRequest,
+    ListCountedRequest, ListCountedResponse, ListFiguresRequest, ListFiguresResponse, ListSupplyRequest,
+    ListSupplyResponse, Overview, Point, RebuildRequest, RebuildResponse, RecountRequest, RecountResponse, Series,
+    Supply, WatchOverviewRequest, command_service_server::CommandService,
 };
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
@@ -226,9 +226,13 @@ impl Api {
         match neighbourhood {
             None => Ok(scope.neighbourhood().map(str::to_owned)),
             Some(id) if scope.allows(&id) && self.picture.knows(&id) => Ok(Some(id)),
-            Some(_) => {
-                Err(Refusal::new(Kind::NotFound, reason(contract::Refusal::NotFound.as_str_name()), "没有这个社区", "there is no such neighbourhood").into())
-            }
+            Some(_) => Err(Refusal::new(
+                Kind::NotFound,
+                reason(contract::Refusal::NotFound.as_str_name()),
+                "没有这个社区",
+                "there is no such neighbourhood",
+            )
+            .into()),
         }
     }
 }

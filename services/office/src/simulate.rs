@@ -238,7 +238,8 @@ pub async fn play(playbill: Playbill) -> anyhow::Result<Outcome> {
     telling.step("reading the record");
     let report = before.into_iter().chain([report::last_column(&run, night).await?]).collect();
     let mut command = CommandServiceClient::new(run.stage.officer.at(night));
-    let overview = command.get_overview(GetOverviewRequest::default()).await.context("asking the command centre")?.into_inner();
+    let overview =
+        command.get_overview(GetOverviewRequest::default()).await.context("asking the command centre")?.into_inner();
     let recount = command.recount(RecountRequest::default()).await.context("recounting the logs")?.into_inner();
     telling.bar.finish_and_clear();
     let calls = run.meter.calls();

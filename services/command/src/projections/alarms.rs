@@ -14,7 +14,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::domain::alarm::Condition;
 
-pub struct Alarms;
+pub(crate) struct Alarms;
 
 /// What a list is of.
 pub(crate) struct Wanted<'a> {
@@ -54,7 +54,7 @@ pub(crate) async fn list(
 }
 
 /// How many alarms are open within the caller's reach, by neighbourhood's id; under the empty id those of none alone.
-pub async fn open_by_neighbourhood(db: &mut AnyConnection, scope: &Scope) -> anyhow::Result<Vec<OpenAlarms>> {
+pub(crate) async fn open_by_neighbourhood(db: &mut AnyConnection, scope: &Scope) -> anyhow::Result<Vec<OpenAlarms>> {
     let rows = sqlx::query(
         "SELECT neighbourhood_id, COUNT(*) FROM alarm WHERE open = 1 AND ($1 = '' OR neighbourhood_id = $1)
          GROUP BY neighbourhood_id ORDER BY neighbourhood_id",
