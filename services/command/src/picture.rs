@@ -267,15 +267,6 @@ impl State {
     }
 }
 
-/// The figures of a fold, by all that it knows.
-pub fn figures(fold: &Fold, time: DateTime<Utc>, minute: Minute) -> ByNeighbourhood {
-    let view = View { minute, past: false, time };
-    fold.neighbourhoods
-        .keys()
-        .map(|place| (fold.places.name(*place).to_owned(), of_place(fold, *place, view)))
-        .collect()
-}
-
 fn of_place(fold: &Fold, place: Place, view: View) -> Figures {
     let mut of_place = Figures::default();
     for (figure, which) in figures::ALL.iter().zip(figures::WHICH) {

@@ -74,7 +74,11 @@ pub async fn recount(
     until: Minute,
 ) -> anyhow::Result<Recount> {
     let mut recount = Recount::until(until);
-    each(feeds, positions, |record| Ok(recount.take(record)?)).await?;
+    let take = |record: &Arc<Record>| {
+        recount.take(record);
+        Ok(())
+    };
+    each(feeds, positions, take).await?;
     Ok(recount)
 }
 
