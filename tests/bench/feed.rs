@@ -56,7 +56,7 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
     let (registry, command) = (&houses[0], &houses[4]);
     let token = registry.token("staff/officer", Role::Officer, "subdistrict", "", "");
     let connection = Connection::open(registry.address(), Some(token))?;
-    let progress = command.running().host().consumers.find("command/views", "registry");
+    let progress = command.running().host().consumers.find("command/memory", "registry");
     let progress = progress.context("the command centre follows the registry")?;
     // When each position could be read, as somebody sees who looks each millisecond.
     let seen: Arc<Mutex<Vec<(u64, Instant)>>> = Arc::default();

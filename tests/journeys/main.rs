@@ -6,6 +6,7 @@ mod abroad;
 mod apart;
 mod carriers;
 mod co_presence;
+mod command_centre;
 mod corn;
 mod corrections;
 mod disputes;

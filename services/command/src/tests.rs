@@ -4,5 +4,7 @@
 pub(crate) mod street;
 /// Random lives, in random orders.
 mod lives;
+/// Records that nobody can read, rebuilds, who sees what.
+mod pictures;
 
 pub(crate) use street::Street;
