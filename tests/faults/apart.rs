@@ -210,11 +210,13 @@ async fn goes_on(recorder: &Recorder) {
 
 /// All read models built anew from the logs.
 async fn rebuilt(offices: &Offices) {
-    for service in ["registry", "screening", "pass", "isolation", "command"] {
+    for service in ["registry", "screening", "pass", "isolation"] {
         let request = proto::event::v1::RebuildViewsRequest {
             request_id: format!("fault:rebuild:{service}"),
             log: service.to_owned(),
         };
         offices.logs().rebuild_views(request).await.unwrap();
     }
+    let request = proto::command::v1::RebuildRequest { request_id: "fault:rebuild:figures".to_owned() };
+    offices.command().rebuild(request).await.unwrap();
 }

@@ -7,6 +7,7 @@ mod alarms;
 mod apart;
 mod carriers;
 mod co_presence;
+mod command_centre;
 mod corn;
 mod corrections;
 mod disputes;

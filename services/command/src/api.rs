@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     book::Minute,
+    comparison,
     figures::{self, ALL, WHICH, Which},
     hiding, overview,
     picture::{Picture, Shown},
@@ -169,7 +170,7 @@ impl CommandService for Api {
         let until = if asked.is_some() { Minute::within(shown.time) } else { Minute::NEVER };
         let recount = proof::recount(&self.feeds, &shown.positions, until).await.map_err(Failure::Fault)?;
         let moment = if asked.is_some() { Minute::within(shown.time) } else { Minute::from(shown.time) };
-        let differences = figures::differences(&shown.figures, &recount.figures(shown.time, moment));
+        let differences = comparison::differences(&shown, &recount.shown(shown.time, moment));
         Ok(Response::new(RecountResponse {
             equal: differences.is_empty(),
             records: recount.records,
@@ -192,7 +193,7 @@ impl CommandService for Api {
             milliseconds: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
             // What came meanwhile is no difference.
             differences: if before.positions == after.positions {
-                figures::differences(&before.figures, &after.figures)
+                comparison::differences(&before, &after)
             } else {
                 Vec::new()
             },

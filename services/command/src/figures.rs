@@ -197,8 +197,11 @@ mod tests {
 
     #[test]
     fn every_figure_of_the_contract_is_counted_and_every_part_has_its_whole() {
-        let fields = proto::DESCRIPTORS.get_message_by_name("command.v1.Figures").unwrap();
-        let names: Vec<String> = fields.fields().map(|field| field.name().to_owned()).collect();
+        let files = <prost_types::FileDescriptorSet as prost::Message>::decode(proto::DESCRIPTORS).unwrap().file;
+        let messages =
+            files.into_iter().filter(|file| file.package() == "command.v1").flat_map(|file| file.message_type);
+        let fields = messages.into_iter().find(|message| message.name() == "Figures").unwrap().field;
+        let names: Vec<String> = fields.into_iter().map(|field| field.name().to_owned()).collect();
         assert_eq!(names, ALL.iter().map(|figure| figure.name.to_owned()).collect::<Vec<_>>());
         for figure in ALL.iter().filter(|figure| !figure.of.is_empty()) {
             assert!(find(figure.of).is_some(), "{} is a part of {}, which is no figure", figure.name, figure.of);

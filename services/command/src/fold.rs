@@ -24,7 +24,7 @@ use proto::{
     Fact, UnreadableFact,
     event::v1::Record,
     isolation::v1::{confirmed_case_event, need_event, order_event, stock_event},
-    pass::v1::{gate_day_event, holder_event},
+    pass::v1::{gate_day_event, holder_event, keyring_event, recall_event},
     registry::v1::{
         household_event, key_person_event, neighbourhood_event, resident_event, roster_event, round_event,
         visits_event, volunteer_event,
@@ -121,6 +121,8 @@ impl Fold {
             case_event::Event::CATEGORY => self.case(told, case_event::Event::from_payload(payload)?),
             method_event::Event::CATEGORY => self.method(told, record, method_event::Event::from_payload(payload)?),
             holder_event::Event::CATEGORY => self.holder(told, holder_event::Event::from_payload(payload)?),
+            recall_event::Event::CATEGORY => self.recall(told, &recall_event::Event::from_payload(payload)?),
+            keyring_event::Event::CATEGORY => self.keyring(told, &keyring_event::Event::from_payload(payload)?),
             gate_day_event::Event::CATEGORY => {
                 self.crossing(told, &record.office, gate_day_event::Event::from_payload(payload)?);
             }

@@ -16,6 +16,8 @@ pub mod hiding;
 pub mod overview;
 /// The figures by plain counting, to prove those that are shown.
 pub mod recount;
+/// Where two pictures of one moment disagree.
+pub mod comparison;
 /// The proof, and everything made anew.
 pub mod proof;
 /// What people decide here: pure decisions and facts.
@@ -91,3 +93,6 @@ pub async fn start(host: &chassis::Host, routes: &mut tonic::service::RoutesBuil
     routes.add_service(CommandServiceServer::new(api::Api { picture, remembered, feeds, stop, rebuilding }));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

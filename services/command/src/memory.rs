@@ -18,7 +18,7 @@ impl Memory for Known {
     }
 
     fn take(&self, record: &Arc<Record>) -> anyhow::Result<()> {
-        self.picture.take(record);
+        self.picture.take(record)?;
         self.watch.take(record);
         Ok(())
     }

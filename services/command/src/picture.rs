@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use chassis::Record;
+use chassis::{Memory, Record};
 use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
     UnreadableFact,
@@ -14,6 +14,7 @@ use proto::{
 };
 
 use crate::{
+    LOGS,
     book::{Act, Minute, Of, Place, day},
     figures::{self, ByNeighbourhood, Which},
     fold::{Fold, person::SUBDISTRICT},
@@ -150,31 +151,35 @@ impl Picture {
         true
     }
 
-    /// Takes in a record of one of the four logs; those of one log in order.
-    pub fn take(&self, record: &Arc<Record>) {
-        let mut state = self.write();
-        state.take(record);
-        if let Some(meanwhile) = &mut state.meanwhile {
-            meanwhile.push(Arc::clone(record));
-        }
-    }
-
-    /// Begins anew.
-    pub fn forget(&self) {
-        *self.write() = State::default();
-    }
-
-    /// Records of a log that are not counted because they, or an earlier one of their stream, cannot be read.
-    pub fn laid_aside(&self, log: &str) -> u64 {
-        self.read().aside.records.get(log).copied().unwrap_or(0)
-    }
-
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory for Picture {
+    fn sources(&self) -> &'static [&'static str] {
+        &LOGS
+    }
+
+    fn take(&self, record: &Arc<Record>) -> anyhow::Result<()> {
+        let mut state = self.write();
+        state.take(record);
+        if let Some(meanwhile) = &mut state.meanwhile {
+            meanwhile.push(Arc::clone(record));
+        }
+        Ok(())
+    }
+
+    fn forget(&self) {
+        *self.write() = State::default();
+    }
+
+    fn laid_aside(&self, source: &str) -> u64 {
+        self.read().aside.records.get(source).copied().unwrap_or(0)
     }
 }
 
@@ -260,15 +265,6 @@ impl State {
         shown.units = units.into_values().collect();
         shown.units.sort_by(|one, other| one.unit.cmp(&other.unit));
     }
-}
-
-/// The figures of a fold, by all that it knows.
-pub fn figures(fold: &Fold, time: DateTime<Utc>, minute: Minute) -> ByNeighbourhood {
-    let view = View { minute, past: false, time };
-    fold.neighbourhoods
-        .keys()
-        .map(|place| (fold.places.name(*place).to_owned(), of_place(fold, *place, view)))
-        .collect()
 }
 
 fn of_place(fold: &Fold, place: Place, view: View) -> Figures {

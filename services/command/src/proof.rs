@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use chassis::{Feed, Record};
+use chassis::{Feed, Memory as _, Record};
 
 use crate::{book::Minute, picture::Picture, recount::Recount};
 
@@ -74,7 +74,11 @@ pub async fn recount(
     until: Minute,
 ) -> anyhow::Result<Recount> {
     let mut recount = Recount::until(until);
-    each(feeds, positions, |record| Ok(recount.take(record)?)).await?;
+    let take = |record: &Arc<Record>| {
+        recount.take(record);
+        Ok(())
+    };
+    each(feeds, positions, take).await?;
     Ok(recount)
 }
 
@@ -83,10 +87,6 @@ pub async fn recount(
 pub async fn rebuild(feeds: &[Arc<dyn Feed>], picture: &Picture) -> anyhow::Result<Option<u64>> {
     let positions = picture.begin_rebuilding();
     let other = Picture::default();
-    let taken = each(feeds, &positions, |record| {
-        other.take(record);
-        Ok(())
-    })
-    .await?;
+    let taken = each(feeds, &positions, |record| other.take(record)).await?;
     Ok(picture.replace_by(&other).then_some(taken))
 }

@@ -7,7 +7,9 @@ use proto::{
         access_service_server::{AccessService, AccessServiceServer},
     },
     command::v1::{
-        GetOverviewRequest, Overview, RecountRequest, RecountResponse, WatchOverviewRequest,
+        CompareOverviewsRequest, CompareOverviewsResponse, GetOverviewRequest, GetSeriesRequest, ListCountedRequest,
+        ListCountedResponse, ListFiguresRequest, ListFiguresResponse, ListSupplyRequest, ListSupplyResponse, Overview,
+        RebuildRequest, RebuildResponse, RecountRequest, RecountResponse, Series, WatchOverviewRequest,
         command_service_client::CommandServiceClient,
         command_service_server::{CommandService, CommandServiceServer},
     },
@@ -122,6 +124,33 @@ impl CommandService for Fake {
     }
 
     async fn recount(&self, _: Asked<RecountRequest>) -> Result<Answered<RecountResponse>, Status> {
+        unreachable!()
+    }
+
+    async fn compare_overviews(
+        &self,
+        _: Asked<CompareOverviewsRequest>,
+    ) -> Result<Answered<CompareOverviewsResponse>, Status> {
+        unreachable!()
+    }
+
+    async fn get_series(&self, _: Asked<GetSeriesRequest>) -> Result<Answered<Series>, Status> {
+        unreachable!()
+    }
+
+    async fn list_figures(&self, _: Asked<ListFiguresRequest>) -> Result<Answered<ListFiguresResponse>, Status> {
+        unreachable!()
+    }
+
+    async fn list_counted(&self, _: Asked<ListCountedRequest>) -> Result<Answered<ListCountedResponse>, Status> {
+        unreachable!()
+    }
+
+    async fn list_supply(&self, _: Asked<ListSupplyRequest>) -> Result<Answered<ListSupplyResponse>, Status> {
+        unreachable!()
+    }
+
+    async fn rebuild(&self, _: Asked<RebuildRequest>) -> Result<Answered<RebuildResponse>, Status> {
         unreachable!()
     }
 }

@@ -157,3 +157,86 @@ impl Need {
         shares
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chassis::timestamp;
+    use proto::isolation::v1::{Unit, need_event, stock_event};
+
+    use crate::tests::{
+        Street,
+        street::{residence, time},
+    };
+
+    /// Three masks are needed from nine o'clock on, until noon.
+    fn needing() -> Street {
+        let mut street = Street::new();
+        let opened = need_event::Opened {
+            residence: Some(residence("n1/h1")),
+            begin_time: Some(timestamp(time("2020-02-11 09:00"))),
+            due_time: Some(timestamp(time("2020-02-11 12:00"))),
+            item: "口罩".to_owned(),
+            measure: Unit::Piece.into(),
+            amount: 3,
+            ..Default::default()
+        };
+        street.at("2020-02-11 08:00").tell("need", need_event::Event::Opened(opened));
+        street
+    }
+
+    fn donate(street: &mut Street, amount: i64) {
+        let received = stock_event::Received {
+            neighbourhood_id: "n1".to_owned(),
+            item: "口罩".to_owned(),
+            measure: Unit::Piece.into(),
+            amount,
+            ..Default::default()
+        };
+        street.tell("masks", stock_event::Event::Received(received));
+    }
+
+    #[test]
+    fn a_need_waits_from_its_time_on_and_is_late_after_it() {
+        let mut street = needing();
+        street.at("2020-02-11 13:00").tell("need", need_event::Event::Claimed(need_event::Claimed::default()));
+        street.at("2020-02-11 14:00").tell("need", need_event::Event::Completed(need_event::Completed::default()));
+        let at = |time: &str| {
+            let figures = street.as_of(time).figures["n1"];
+            (figures.needs_open, figures.needs_claimed, figures.needs_late)
+        };
+        let times =
+            ["2020-02-11 08:59", "2020-02-11 09:00", "2020-02-11 12:00", "2020-02-11 13:30", "2020-02-11 14:30"];
+        assert_eq!(times.map(at), [(0, 0, 0), (1, 0, 0), (1, 0, 1), (1, 1, 1), (0, 0, 0)]);
+    }
+
+    #[test]
+    fn a_standing_need_comes_again_and_counts_as_met_each_time() {
+        let mut street = needing();
+        street.tell("need", need_event::Event::Claimed(need_event::Claimed::default()));
+        street.at("2020-02-11 10:00").tell("need", need_event::Event::Completed(need_event::Completed::default()));
+        let confirmed = need_event::Confirmed {
+            next_begin_time: Some(timestamp(time("2020-02-12 09:00"))),
+            next_due_time: Some(timestamp(time("2020-02-12 12:00"))),
+            ..Default::default()
+        };
+        street.at("2020-02-11 11:00").tell("need", need_event::Event::Confirmed(confirmed));
+        assert_eq!(street.live("2020-02-11 12:00").figures["n1"].needs_met, 1);
+        let next = street.live("2020-02-12 09:00").figures["n1"];
+        assert_eq!((next.needs_open, next.needs_claimed, next.needs_met), (1, 0, 0));
+    }
+
+    #[test]
+    fn an_item_is_short_while_open_needs_ask_for_more_than_there_is() {
+        let mut street = needing();
+        street.at("2020-02-11 09:00");
+        donate(&mut street, 2);
+        street.at("2020-02-11 10:00");
+        donate(&mut street, 1);
+        street.at("2020-02-11 11:00").tell("need", need_event::Event::Supplied(need_event::Supplied::default()));
+        street.tell("masks", stock_event::Event::Issued(stock_event::Issued { amount: 3, ..Default::default() }));
+        let short = |time: &str| street.as_of(time).figures["n1"].supplies_short;
+        let times = ["2020-02-11 08:30", "2020-02-11 09:30", "2020-02-11 10:30", "2020-02-11 11:30"];
+        assert_eq!(times.map(short), [1, 1, 0, 0], "what was handed out is asked for no more");
+        assert_eq!(street.live("2020-02-11 12:00").figures["n1"].donations, 2);
+    }
+}

@@ -129,3 +129,70 @@ impl Roster {
         shares
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chassis::timestamp;
+    use proto::registry::v1::{
+        Post, Shift,
+        roster_event::{self, Held},
+        round_event, volunteer_event,
+    };
+
+    use crate::tests::{
+        Street,
+        street::{residence, time},
+    };
+
+    #[test]
+    fn a_gap_is_a_duty_of_the_day_that_nobody_holds() {
+        let mut street = Street::new();
+        let opened = roster_event::Opened {
+            neighbourhood_id: "n1".to_owned(),
+            from: "2020-02-10".to_owned(),
+            shifts: vec![Shift::default(); 3],
+            posts: vec![Post { people: 2, ..Post::default() }],
+            ..Default::default()
+        };
+        let duty = "2020-02-12.1.0.1".to_owned();
+        let held = Held { duty_id: duty.clone(), staff_id: "s1".to_owned(), ..Held::default() };
+        let assigned = roster_event::Assigned { duties: vec![held] };
+        let absent = roster_event::Absent { duty_ids: vec![duty], ..Default::default() };
+        street.at("2020-02-11 08:00").tell("week", roster_event::Event::Opened(opened));
+        street.at("2020-02-12 08:00").tell("week", roster_event::Event::Assigned(assigned));
+        street.at("2020-02-12 10:00").tell("week", roster_event::Event::Absent(absent));
+        let at = |time: &str| {
+            let figures = street.as_of(time).figures["n1"];
+            (figures.duties, figures.roster_gaps)
+        };
+        let times = ["2020-02-11 07:00", "2020-02-11 09:00", "2020-02-12 09:00", "2020-02-12 11:00"];
+        assert_eq!(times.map(at), [(0, 0), (6, 6), (6, 5), (6, 6)]);
+        assert_eq!(street.live("2020-02-17 09:00").figures["n1"].duties, 0, "a roster is a week");
+    }
+
+    #[test]
+    fn rounds_are_due_each_day_and_made_on_the_day_of_their_tick() {
+        let mut street = Street::new();
+        let plan = |times_per_day| {
+            let neighbourhood_id = "n1".to_owned();
+            round_event::Event::Planned(round_event::Planned { neighbourhood_id, times_per_day, ..Default::default() })
+        };
+        let made = Some(timestamp(time("2020-02-11 23:50")));
+        street.at("2020-02-11 08:00").tell("gate", plan(1)).at("2020-02-11 09:00").tell("gate", plan(2));
+        street
+            .at("2020-02-12 00:10")
+            .tell("gate", round_event::Event::Ticked(round_event::Ticked { time: made, ..Default::default() }));
+        let figures = street.live("2020-02-12 01:00").figures["n1"];
+        assert_eq!((figures.rounds_due, figures.rounds_made), (2, 0));
+    }
+
+    #[test]
+    fn volunteers_count_until_they_retire() {
+        let mut street = Street::new();
+        let enrolled = volunteer_event::Enrolled { residence: Some(residence("n1/h1")), ..Default::default() };
+        street.at("2020-02-11 08:00").tell("v", volunteer_event::Event::Enrolled(enrolled));
+        street.at("2020-02-11 09:00").tell("v", volunteer_event::Event::Retired(volunteer_event::Retired {}));
+        let at = |time: &str| street.as_of(time).figures["n1"].volunteers;
+        assert_eq!(["2020-02-11 08:30", "2020-02-11 09:30"].map(at), [1, 0]);
+    }
+}

@@ -97,3 +97,53 @@ impl Household {
         shares
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chassis::timestamp;
+    use proto::registry::v1::{Tenure, VisitOutcome, visits_event};
+
+    use crate::tests::{
+        Street,
+        street::{residence, time},
+    };
+
+    fn visit(street: &mut Street, at: &str, outcome: VisitOutcome) {
+        let visited = visits_event::Visited {
+            residence: Some(residence("n1/h1")),
+            outcome: outcome.into(),
+            visited_at: Some(timestamp(time(at))),
+            ..Default::default()
+        };
+        street.tell("h1", visits_event::Event::Visited(visited));
+    }
+
+    #[test]
+    fn a_household_is_covered_for_a_fortnight_after_somebody_was_met() {
+        let mut street = Street::new();
+        street.at("2020-02-11 08:00").household("n1/h1", Tenure::Rented);
+        street.at("2020-02-11 10:00");
+        visit(&mut street, "2020-02-11 09:30", VisitOutcome::NobodyHome);
+        street.at("2020-02-12 10:00");
+        visit(&mut street, "2020-02-12 09:30", VisitOutcome::Met);
+        let at = |time: &str| {
+            let figures = street.live(time).figures["n1"];
+            (figures.visited_households, figures.never_visited_households)
+        };
+        assert_eq!([at("2020-02-26 09:29"), at("2020-02-26 09:30")], [(1, 0), (0, 0)]);
+        let tried = street.as_of("2020-02-11 11:00").figures["n1"];
+        assert_eq!((tried.households, tried.rented, tried.never_visited_households, tried.visits_today), (1, 1, 1, 1));
+    }
+
+    #[test]
+    fn ages_of_the_last_touch_grow_by_themselves_and_an_older_visit_takes_none_back() {
+        let mut street = Street::new();
+        street.at("2020-02-12 08:00").household("n1/h1", Tenure::Owned);
+        visit(&mut street, "2020-02-12 08:00", VisitOutcome::Met);
+        visit(&mut street, "2020-02-10 08:00", VisitOutcome::Met);
+        let age = |time: &str| street.live(time).touches["n1"];
+        assert_eq!(age("2020-02-13 23:00").within_a_day, 1);
+        assert_eq!(age("2020-02-14 00:00").within_three_days, 1);
+        assert_eq!((age("2020-02-27 00:00").older, age("2020-02-27 00:00").oldest_days), (1, 15));
+    }
+}

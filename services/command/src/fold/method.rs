@@ -44,3 +44,31 @@ impl Fold {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chassis::timestamp;
+    use proto::screening::v1::method_event;
+
+    use crate::tests::{Street, street::time};
+
+    fn publish(street: &mut Street, version: &str, from: Option<&str>) {
+        let in_force_time = from.map(|from| timestamp(time(from)));
+        let published = method_event::Published { version: version.to_owned(), in_force_time, ..Default::default() };
+        street.tell(version, method_event::Event::Published(published));
+    }
+
+    #[test]
+    fn a_method_is_in_force_from_its_time_and_known_from_its_publication() {
+        let mut street = Street::new();
+        street.at("2020-02-11 08:00");
+        publish(&mut street, "m1", None);
+        street.at("2020-02-11 10:00");
+        publish(&mut street, "m2", Some("2020-02-12 00:00"));
+        street.at("2020-02-12 10:00");
+        publish(&mut street, "m3", Some("2020-02-12 00:00"));
+        let at = |time: &str| street.as_of(time).method;
+        assert_eq!(["2020-02-11 07:00", "2020-02-11 09:00", "2020-02-11 23:59"].map(at), ["", "m1", "m1"]);
+        assert_eq!(["2020-02-12 09:00", "2020-02-12 11:00"].map(at), ["m2", "m3"], "of two the later publication");
+    }
+}

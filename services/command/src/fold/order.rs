@@ -1,6 +1,6 @@
 //! An order of isolation: in force and over, on which day of its period, and the readings that it owes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Days, NaiveDate, Timelike as _, Utc};
 use proto::isolation::v1::{DayPart, Kind, ReleaseReason, Slot, Terms, confirmed_case_event, order_event};
@@ -28,8 +28,10 @@ struct Order {
     /// The first half-day whose reading is owed, and the last day.
     first: HalfDay,
     last_day: NaiveDate,
-    /// The last day with fever or symptoms.
-    ill_on: Option<NaiveDate>,
+    /// Half-days with a reading, and whether the last one of each said fever or symptoms.
+    taken: BTreeMap<HalfDay, bool>,
+    /// Half-days whose reading went up because nobody took it in time.
+    missed: BTreeSet<HalfDay>,
     /// When somebody else observed: after this half-day, and before that one.
     away: Vec<(HalfDay, Option<HalfDay>)>,
     /// The last half-day that had begun when it was over.
@@ -77,19 +79,11 @@ impl Fold {
                 self.terms(told, terms, Standing::InForce);
             }
             order_event::Event::Observed(event) => self.observed(told, &event),
-            order_event::Event::Missed(event) => {
-                // Each is told once at every level; it is counted when it is told first.
-                if event.level() == proto::isolation::v1::Level::Grid || event.level == 0 {
-                    let Some(place) = self.orders.orders.get(told.id).map(|order| order.place) else { return };
-                    for slot in &event.slots {
-                        self.count(told, place, Of::Day(Which::ReadingsMissed, day(half_day(slot).0)));
-                    }
-                }
-            }
+            order_event::Event::Missed(event) => self.missed(told, &event.slots),
             order_event::Event::Released(event) => {
                 let completed = event.reason() == ReleaseReason::PeriodComplete;
-                let place = self.orders.orders.get(told.id).map(|order| order.place);
-                self.count(told, place.unwrap_or_default(), Of::Day(Which::ReleasedToday, told.day));
+                let Some(place) = self.orders.orders.get(told.id).map(|order| order.place) else { return };
+                self.count(told, place, Of::Day(Which::ReleasedToday, told.day));
                 let over = Some(begun(told.time));
                 self.of_order(told, |order| {
                     order.standing = if completed { Standing::Completed } else { Standing::Ended };
@@ -99,7 +93,7 @@ impl Fold {
             order_event::Event::TransferDecided(event) if event.accepted => {
                 let residence = event.residence.unwrap_or_default();
                 let place = self.places.number(&residence.neighbourhood_id);
-                self.leave(told);
+                self.leave(told, place);
                 self.of_order(told, |order| (order.place, order.household) = (place, residence.household_id));
             }
             event => self.of_order(told, |order| order.says(event)),
@@ -118,19 +112,41 @@ impl Fold {
         });
     }
 
+    /// A second reading of a half-day is a correction of the first.
     fn observed(&mut self, told: Told<'_>, event: &order_event::Observed) {
-        let Some(place) = self.orders.orders.get(told.id).map(|order| order.place) else { return };
-        let on = date(&event.date);
-        self.count(told, place, Of::Day(Which::ReadingsTaken, day(on)));
-        if event.fever_or_symptoms {
-            self.count(told, place, Of::Day(Which::Symptoms, day(on)));
-            self.of_order(told, |order| order.ill_on = order.ill_on.max(Some(on)));
+        let Some(order) = self.orders.orders.get_mut(told.id) else { return };
+        let Some(slot) = half_day(&event.date, event.day_part()) else { return };
+        let before = order.taken.insert(slot, event.fever_or_symptoms);
+        let (place, on) = (order.place, day(slot.0));
+        if before.is_none() {
+            self.count(told, place, Of::Day(Which::ReadingsTaken, on));
+        }
+        let ill = i64::from(event.fever_or_symptoms) - i64::from(before.unwrap_or_default());
+        if ill != 0 {
+            self.book.add(&Share::one(place, Of::Day(Which::Symptoms, on)).times(ill), told.at);
+            self.of_order(told, |_| {});
         }
     }
 
-    /// The household that it was of is no longer in isolation by it.
-    fn leave(&mut self, told: Told<'_>) {
+    /// One reading goes up several times, and not always from the lowest level on: it is counted once.
+    fn missed(&mut self, told: Told<'_>, slots: &[Slot]) {
+        let Some(order) = self.orders.orders.get_mut(told.id) else { return };
+        let slots = slots.iter().filter_map(|slot| half_day(&slot.date, slot.day_part()));
+        let new: Vec<HalfDay> = slots.filter(|slot| order.missed.insert(*slot)).collect();
+        let place = order.place;
+        for (date, _) in new {
+            self.count(told, place, Of::Day(Which::ReadingsMissed, day(date)));
+        }
+    }
+
+    /// The household that it was of is no longer in isolation by it. Its readings go where it goes, as those do that it owes.
+    fn leave(&mut self, told: Told<'_>, to: Place) {
         let Some(order) = self.orders.orders.get(told.id) else { return };
+        for (which, date) in order.told_readings() {
+            for (place, count) in [(order.place, -1), (to, 1)] {
+                self.book.add(&Share::one(place, Of::Day(which, day(date))).times(count), told.at);
+            }
+        }
         let (at_home, completed) = (order.at_home(), order.completed());
         let (household, place) = (order.household.clone(), order.place);
         self.of_household(&household, place, told.at, |household| {
@@ -181,24 +197,25 @@ impl Order {
         match event {
             order_event::Event::HandedOver(event) => {
                 self.handed_over = true;
-                // A hand-over in the first hours of a day owes nothing of that day.
-                let last = match event.day_part() {
-                    DayPart::Unspecified => date(&event.date).pred_opt().map(|before| (before, true)),
-                    part => Some((date(&event.date), part == DayPart::Evening)),
-                };
-                self.away.push((last.unwrap_or_default(), None));
+                // Who is handed on from there has not been home in between.
+                if self.away.last().is_none_or(|(_, until)| until.is_some()) {
+                    // A hand-over in the first hours of a day owes nothing of that day.
+                    let on = date(&event.date);
+                    let last = half_day(&event.date, event.day_part());
+                    self.away.push((last.unwrap_or((on.pred_opt().unwrap_or(on), true)), None));
+                }
             }
             order_event::Event::Breached(_) | order_event::Event::Sighted(_) => self.breaches += 1,
             order_event::Event::Moved(event) => {
                 self.kind = event.kind();
-                if let (Some(home), Some((_, until))) = (&event.home_from, self.away.last_mut()) {
-                    *until = Some(half_day(home));
+                let home = event.home_from.as_ref().and_then(|slot| half_day(&slot.date, slot.day_part()));
+                if let (Some(home), Some((_, until))) = (home, self.away.last_mut()) {
+                    until.get_or_insert(home);
                 }
             }
-            order_event::Event::DayZeroProved(event) => self.last_day = date(&event.last_day),
-            order_event::Event::ChangeDecided(event) if event.approved && !event.last_day.is_empty() => {
-                self.last_day = date(&event.last_day);
-            }
+            // Nothing where the end stays as it was.
+            order_event::Event::DayZeroProved(event) => self.end_on(&event.last_day),
+            order_event::Event::ChangeDecided(event) => self.end_on(&event.last_day),
             order_event::Event::Proposed(_)
             | order_event::Event::Ordered(_)
             | order_event::Event::Observed(_)
@@ -209,10 +226,20 @@ impl Order {
             | order_event::Event::Assigned(_)
             | order_event::Event::HomeChecked(_)
             | order_event::Event::ChangeProposed(_)
-            | order_event::Event::ChangeDecided(_)
             | order_event::Event::TransferProposed(_)
             | order_event::Event::TransferDecided(_) => {}
         }
+    }
+
+    fn end_on(&mut self, last_day: &str) {
+        self.last_day = last_day.parse().unwrap_or(self.last_day);
+    }
+
+    /// Readings that were taken, ill or missed, each with its day.
+    fn told_readings(&self) -> impl Iterator<Item = (Which, NaiveDate)> {
+        let taken = self.taken.keys().map(|(date, _)| (Which::ReadingsTaken, *date));
+        let ill = self.taken.iter().filter(|(_, ill)| **ill).map(|((date, _), _)| (Which::Symptoms, *date));
+        taken.chain(ill).chain(self.missed.iter().map(|(date, _)| (Which::ReadingsMissed, *date)))
     }
 
     fn at_home(&self) -> bool {
@@ -255,7 +282,8 @@ impl Order {
         if self.standing == Standing::Proposed {
             return Vec::new();
         }
-        let well = self.ill_on.and_then(|day| day.checked_add_days(Days::new(WELL))).unwrap_or(NaiveDate::MIN);
+        let ill = self.taken.iter().rev().find(|(_, ill)| **ill).map(|((date, _), _)| *date);
+        let well = ill.and_then(|day| day.checked_add_days(Days::new(WELL))).unwrap_or(NaiveDate::MIN);
         let last = (self.last_day.max(well), true);
         let last = self.over.map_or(last, |over| over.min(last));
         let owed = |slot: HalfDay| {
@@ -281,8 +309,14 @@ fn date(text: &str) -> NaiveDate {
     text.parse().unwrap_or_default()
 }
 
-fn half_day(slot: &Slot) -> HalfDay {
-    (date(&slot.date), slot.day_part() == DayPart::Evening)
+/// `None` where it is none.
+fn half_day(date: &str, part: DayPart) -> Option<HalfDay> {
+    let evening = match part {
+        DayPart::Morning => false,
+        DayPart::Evening => true,
+        DayPart::Unspecified => return None,
+    };
+    Some((date.parse().ok()?, evening))
 }
 
 /// The last half-day that has begun at a time.
@@ -295,3 +329,6 @@ fn begun(time: DateTime<Utc>) -> HalfDay {
         _ => (today, true),
     }
 }
+
+#[cfg(test)]
+mod tests;

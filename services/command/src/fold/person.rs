@@ -26,14 +26,15 @@ pub(super) struct People {
 struct Person {
     /// Where they live; `None` once they have moved out or are somebody else's second record.
     home: Past<Option<Place>>,
-    /// Where they lived last.
+    /// Where they lived last, and whether they have moved out from there.
     place: Place,
+    moved_out: bool,
     case: Past<Case>,
     /// The last passage of a gate, and when it was.
     seen: Past<Direction>,
     seen_at: i64,
-    /// Watched until then.
-    watched: Past<Option<Minute>>,
+    /// In which neighbourhood they are watched, and until when.
+    watched: Past<Option<(Place, Minute)>>,
     /// Until when the last visit counts.
     met: Past<Minute>,
     shares: Vec<Share>,
@@ -50,10 +51,12 @@ struct Case {
     method: u32,
     /// Until when the answer to a dispute is in time.
     disputed: Option<Minute>,
-    /// Units of whoever waits for a second signature, asked for an early verdict, or has one set by hand.
-    proposed: Vec<(String, u32)>,
+    /// Ids of the overrides that wait for a second signature.
+    proposed: Vec<String>,
+    /// The unit that asked for an early verdict.
     early: Option<u32>,
-    overridden: Option<u32>,
+    /// The override in force, and its unit.
+    overridden: Option<(String, u32)>,
 }
 
 /// What was so since when, the latest last.
@@ -110,25 +113,41 @@ impl Fold {
                 self.people.people.entry(told.id.to_owned()).or_default().place = place;
                 Some(place)
             }
-            // A person who stands in the register twice is counted once.
-            resident_event::Event::MovedOut(_) | resident_event::Event::Merged(_) => None,
-            resident_event::Event::Unmerged(_) => self.people.people.get(told.id).map(|person| person.place),
-            resident_event::Event::Revealed(_)
-            | resident_event::Event::Erased(_)
-            | resident_event::Event::Corrected(_) => return,
+            resident_event::Event::MovedOut(_) => {
+                self.person(told.id, told.at, |person| {
+                    person.moved_out = true;
+                    person.watched.set(told.at, None);
+                });
+                None
+            }
+            // A person who stands in the register twice is counted once, and watched under whichever record it was said of.
+            resident_event::Event::Merged(_) => None,
+            resident_event::Event::Unmerged(_) => {
+                let person = self.people.people.get(told.id).filter(|person| !person.moved_out);
+                person.map(|person| person.place)
+            }
+            // Nobody is watched of whom nothing is known any more; there was one, all the same.
+            resident_event::Event::Erased(_) => {
+                return self.person(told.id, told.at, |person| person.watched.set(told.at, None));
+            }
+            resident_event::Event::Revealed(_) | resident_event::Event::Corrected(_) => return,
         };
         self.person(told.id, told.at, |person| person.home.set(told.at, home));
     }
 
     pub(super) fn watched(&mut self, told: Told<'_>, event: &key_person_event::Event) {
-        let until = match event {
-            key_person_event::Event::Flagged(event) => match event.until.parse::<chrono::NaiveDate>() {
-                Ok(last) => Some(Minute::from(chassis::midnight(last.succ_opt().unwrap_or(last)))),
-                Err(_) => Some(Minute::NEVER),
-            },
+        let watched = match event {
+            key_person_event::Event::Flagged(event) => {
+                let place = self.places.number(&event.residence.clone().unwrap_or_default().neighbourhood_id);
+                let until = match event.until.parse::<chrono::NaiveDate>() {
+                    Ok(last) => Minute::from(chassis::midnight(last.succ_opt().unwrap_or(last))),
+                    Err(_) => Minute::NEVER,
+                };
+                Some((place, until))
+            }
             key_person_event::Event::Unflagged(_) => None,
         };
-        self.person(told.id, told.at, |person| person.watched.set(told.at, until));
+        self.person(told.id, told.at, |person| person.watched.set(told.at, watched));
     }
 
     /// Somebody stood before them at their door.
@@ -187,17 +206,19 @@ impl Fold {
                 case.outcome = event.outcome();
                 case.method = self.methods.names.number(&event.method_version);
                 case.early = (!event.by.is_empty()).then(|| self.units.number(&event.unit));
-                case.overridden = event.r#override.as_ref().map(|over| self.units.number(&over.proposed_unit));
+                let overridden = event.r#override;
+                case.overridden = overridden.map(|hand| (hand.override_id, self.units.number(&hand.proposed_unit)));
             }
             case_event::Event::Disputed(event) => case.disputed = Some(Minute::from(time(event.due.as_ref()))),
             case_event::Event::DisputeResolved(_) => case.disputed = None,
-            case_event::Event::OverrideProposed(event) => {
-                let unit = self.units.number(&event.unit);
-                case.proposed.push((event.override_id, unit));
-            }
+            case_event::Event::OverrideProposed(event) => case.proposed.push(event.override_id),
             case_event::Event::OverrideApproved(event) => case.answered(&event.override_id),
             case_event::Event::OverrideDeclined(event) => case.answered(&event.override_id),
-            case_event::Event::OverrideEnded(event) => case.answered(&event.override_id),
+            case_event::Event::OverrideEnded(event) => {
+                case.answered(&event.override_id);
+                // No verdict may follow: then the one by hand is the last that there was, and holds no longer.
+                case.overridden.take_if(|(id, _)| *id == event.override_id);
+            }
             case_event::Event::Opened(_)
             | case_event::Event::Declared(_)
             | case_event::Event::EvidenceRecorded(_)
@@ -223,7 +244,7 @@ pub const SUBDISTRICT: Place = Place::MAX;
 
 impl Case {
     fn answered(&mut self, override_id: &str) {
-        self.proposed.retain(|(id, _)| id != override_id);
+        self.proposed.retain(|id| id != override_id);
     }
 }
 
@@ -286,9 +307,10 @@ impl Person {
     }
 
     fn shares_at(&self, minute: Minute) -> Vec<Share> {
-        let Some(Some(place)) = self.home.at(minute) else { return Vec::new() };
+        let mut shares = self.watch_at(minute);
+        let Some(Some(place)) = self.home.at(minute) else { return shares };
         let one = |which| Share::one(*place, Of::Figure(which));
-        let mut shares = vec![one(Which::Residents)];
+        shares.push(one(Which::Residents));
         if let Some(case) = self.case.at(minute) {
             shares.extend(case.shares(*place));
         }
@@ -297,11 +319,16 @@ impl Person {
             Some(Direction::Out) => shares.push(one(Which::Outside)),
             Some(Direction::Unspecified) | None => {}
         }
-        if let Some(Some(until)) = self.watched.at(minute) {
-            shares.push(one(Which::KeyPersons).until(*until));
-            if let Some(met) = self.met.at(minute) {
-                shares.push(one(Which::KeyPersonsSeen).until((*until).min(*met)));
-            }
+        shares
+    }
+
+    /// As the registry has it: by the flag, wherever the record of the person went.
+    fn watch_at(&self, minute: Minute) -> Vec<Share> {
+        let Some(Some((place, until))) = self.watched.at(minute) else { return Vec::new() };
+        let one = |which| Share::one(*place, Of::Figure(which)).until(*until);
+        let mut shares = vec![one(Which::KeyPersons)];
+        if let Some(met) = self.met.at(minute) {
+            shares.push(one(Which::KeyPersonsSeen).until((*until).min(*met)));
         }
         shares
     }
@@ -339,9 +366,12 @@ impl Case {
             shares.push(one(Which::ManualVerdicts));
             shares.push(Share::one(SUBDISTRICT, Of::ByHand(Act::Verdict, unit)));
         }
-        if let Some(unit) = self.overridden {
-            shares.push(Share::one(SUBDISTRICT, Of::ByHand(Act::Override, unit)));
+        if let Some((_, unit)) = &self.overridden {
+            shares.push(Share::one(SUBDISTRICT, Of::ByHand(Act::Override, *unit)));
         }
         shares
     }
 }
+
+#[cfg(test)]
+mod tests;

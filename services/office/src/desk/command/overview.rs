@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use clap::Args;
 use proto::command::v1::{
-    CompareOverviewsRequest, Figure, GetOverviewRequest, ListFiguresRequest, RebuildRequest, RecountRequest,
-    WatchOverviewRequest, command_service_client::CommandServiceClient,
+    CompareOverviewsRequest, Figure, GetOverviewRequest, ListAlarmsRequest, ListFiguresRequest, RebuildRequest,
+    RecountRequest, WatchOverviewRequest, alarm_service_client::AlarmServiceClient,
+    command_service_client::CommandServiceClient,
 };
 
 use super::board;
@@ -78,7 +79,20 @@ impl Show {
         if self.ask.output.is_json() {
             return self.ask.show(&overview);
         }
-        board::show(&overview, &figures(&self.ask).await?, self.neighbourhood.as_deref())
+        board::show(&overview, &figures(&self.ask).await?, self.neighbourhood.as_deref())?;
+        self.alarms().await
+    }
+
+    /// How many alarms are open; nothing for whoever may not see them, or asks of a past minute.
+    async fn alarms(&self) -> anyhow::Result<()> {
+        let mut client = AlarmServiceClient::new(self.ask.connection()?);
+        let request = ListAlarmsRequest { page_size: 1, ..ListAlarmsRequest::default() };
+        let open = match client.list_alarms(request).await {
+            Ok(alarms) if self.as_of.is_none() => alarms.into_inner().open,
+            _ => return Ok(()),
+        };
+        let number: i32 = open.iter().map(|open| open.alarms).sum();
+        if number == 0 { Ok(()) } else { print(&format!("{number} alarms are open: `mifeng command alarms`")) }
     }
 }
 
