@@ -139,7 +139,7 @@ fn subdistrict(people: usize, crossings: usize) -> Vec<Told> {
         let neighbourhood_id = format!("n{}", number % NEIGHBOURHOODS);
         let event = household_event::Registered {
             neighbourhood_id: neighbourhood_id.clone(),
-            tenure: if number % 4 == 0 { Tenure::Owned } else { Tenure::Rented }.into(),
+            tenure: if number.is_multiple_of(4) { Tenure::Owned } else { Tenure::Rented }.into(),
             ..Default::default()
         };
         told.push(fact("registry", format!("h{number}"), neighbourhood_id, &household_event::Event::Registered(event)));
@@ -165,7 +165,7 @@ fn life(told: &mut Vec<Told>, number: usize) {
     let opened =
         case_event::Opened { resident_id: resident_id.clone(), residence: residence.clone(), ..Default::default() };
     told.push(fact("screening", format!("k{number}"), office.clone(), &case_event::Event::Opened(opened)));
-    let isolated = number % 100 == 0;
+    let isolated = number.is_multiple_of(100);
     let outcome = if isolated { Outcome::DeclaredKeyArea } else { Outcome::Clear };
     let assessed = case_event::Assessed {
         resident_id: resident_id.clone(),
@@ -199,7 +199,7 @@ fn crossing(number: usize, resident: usize) -> Told {
         gate_id: format!("g{}", number % 4),
         compound_id: format!("c{}", resident % 80),
         crossed_at: Some(chassis::timestamp(Clock::system().now())),
-        direction: if number % 2 == 0 { Direction::Out } else { Direction::In }.into(),
+        direction: if number.is_multiple_of(2) { Direction::Out } else { Direction::In }.into(),
         decision: Decision::Allowed.into(),
         temperature_decicelsius: 366,
         mask: true,

@@ -256,7 +256,7 @@ async fn watch(
             let shown = picture.live(now);
             if positions != seen || figures.as_ref() != Some(&shown.figures) {
                 seen.clone_from(&shown.positions);
-                if sender.send(Ok(overview::of(&shown, &call))).await.is_err() {
+                if sender.send(Ok(overview::of(&shown, call))).await.is_err() {
                     return;
                 }
             }

@@ -251,7 +251,7 @@ impl State {
                 }
                 Of::ByHand(act, number) => {
                     let unit = units.entry(number).or_default();
-                    unit.unit = self.fold.units.name(number).to_owned();
+                    self.fold.units.name(number).clone_into(&mut unit.unit);
                     match act {
                         Act::Verdict => unit.manual_verdicts = count,
                         Act::Override => unit.overrides_in_force = count,

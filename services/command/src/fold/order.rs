@@ -70,13 +70,13 @@ impl Fold {
     pub(super) fn order(&mut self, told: Told<'_>, event: order_event::Event) {
         match event {
             order_event::Event::Proposed(event) => {
-                self.terms(told, event.terms.unwrap_or_default(), Standing::Proposed)
+                self.terms(told, &event.terms.unwrap_or_default(), Standing::Proposed);
             }
             order_event::Event::Ordered(event) => {
                 let terms = event.terms.unwrap_or_default();
                 let place = self.places.number(&terms.residence.clone().unwrap_or_default().neighbourhood_id);
                 self.count(told, place, Of::Day(Which::OrderedToday, told.day));
-                self.terms(told, terms, Standing::InForce);
+                self.terms(told, &terms, Standing::InForce);
             }
             order_event::Event::Observed(event) => self.observed(told, &event),
             order_event::Event::Missed(event) => self.missed(told, &event.slots),
@@ -100,7 +100,7 @@ impl Fold {
         }
     }
 
-    fn terms(&mut self, told: Told<'_>, terms: Terms, standing: Standing) {
+    fn terms(&mut self, told: Told<'_>, terms: &Terms, standing: Standing) {
         let residence = terms.residence.clone().unwrap_or_default();
         let place = self.places.number(&residence.neighbourhood_id);
         self.orders.orders.entry(told.id.to_owned()).or_default();

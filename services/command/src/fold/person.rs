@@ -182,11 +182,11 @@ impl Fold {
             return;
         }
         let Some(resident) = self.people.cases.get(told.id).cloned() else { return };
-        if let case_event::Event::Assessed(event) = &event {
-            if !event.again {
-                let place = self.places.number(&event.residence.clone().unwrap_or_default().neighbourhood_id);
-                self.count(told, place, Of::Day(Which::ScreenedToday, told.day));
-            }
+        if let case_event::Event::Assessed(event) = &event
+            && !event.again
+        {
+            let place = self.places.number(&event.residence.clone().unwrap_or_default().neighbourhood_id);
+            self.count(told, place, Of::Day(Which::ScreenedToday, told.day));
         }
         if let case_event::Event::OverrideProposed(event) = &event {
             let unit = self.units.number(&event.unit);

@@ -143,17 +143,19 @@ fn parts(chosen: &[&NeighbourhoodFigures], overview: &Overview) -> anyhow::Resul
     for (kind, days) in kinds {
         print(&format!("{kind} isolation by day  {}", days.join(", ")))?;
     }
-    let touches = chosen.iter().filter_map(|one| one.touches.as_ref());
-    let ages = touches.fold([0; 5], |sum, ages| {
-        let [a, b, c, d, e] = sum;
-        [
-            a + ages.within_a_day,
-            b + ages.within_three_days,
-            c + ages.within_a_week,
-            d + ages.within_two_weeks,
-            e + ages.older,
-        ]
-    });
+    let mut ages = [0; 5];
+    for touches in chosen.iter().filter_map(|one| one.touches.as_ref()) {
+        let of_one = [
+            touches.within_a_day,
+            touches.within_three_days,
+            touches.within_a_week,
+            touches.within_two_weeks,
+            touches.older,
+        ];
+        for (age, households) in ages.iter_mut().zip(of_one) {
+            *age += households;
+        }
+    }
     if ages.iter().any(|households| *households > 0) {
         let [day, three, week, two, older] = ages;
         print(&format!(
