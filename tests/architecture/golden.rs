@@ -112,7 +112,6 @@ fn generated(log: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         "screening" => again::<proto::screening::v1::ScreeningEvent>(bytes),
         "pass" => again::<proto::pass::v1::PassEvent>(bytes),
         "isolation" => again::<proto::isolation::v1::IsolationEvent>(bytes),
-        "command" => again::<proto::command::v1::CommandEvent>(bytes),
         _ => None,
     }
 }

@@ -122,7 +122,7 @@ async fn a_number_leads_to_its_list_for_those_who_may_see_it() {
     };
     let (own, foreign) = (street.village.neighbourhood.clone(), street.other.neighbourhood.clone());
     let counted = street.worker().list_counted(list("concealed", &own)).await.unwrap().into_inner();
-    assert_eq!(counted.names, [street.resident.name.clone()]);
+    assert_eq!(counted.names, std::slice::from_ref(&street.resident.name));
     for elsewhere in [foreign.as_str(), "neighbourhoods/0190aaaa-0000-7000-8000-000000000000"] {
         let refused = street.worker().list_counted(list("concealed", elsewhere)).await.unwrap_err();
         assert_eq!(Spoken::from(&refused).reason, "NOT_FOUND", "{elsewhere}");
