@@ -67,7 +67,8 @@ impl World {
             7 => self.come_home(&id),
             8 => {
                 let accepted = self.roll(3) > 0;
-                let place = format!("n{}/h{}", 1 + self.roll(2), self.roll(4));
+                let household = self.roll(4);
+                let place = format!("n{}/h{household}", household % 2 + 1);
                 let residence = accepted.then(|| residence(&place));
                 let decided = order_event::TransferDecided { accepted, residence, ..Default::default() };
                 self.street.tell(&id, Event::TransferDecided(decided));
