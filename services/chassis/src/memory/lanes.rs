@@ -98,7 +98,7 @@ impl Lanes {
     pub(super) fn merge(&self, number: usize, name: &str) -> anyhow::Result<Standing> {
         let mut state = self.state();
         let mut refused = vec![false; state.lanes.len()];
-        let mut failure = None;
+        let (mut failure, mut went_in) = (None, false);
         while let Some(next) = next(&state.lanes, &refused) {
             let lane = &mut state.lanes[next];
             let Some(record) = lane.read.front() else { break };
@@ -108,6 +108,7 @@ impl Lanes {
                 Ok(()) => {
                     lane.position = position;
                     lane.awaited = None;
+                    went_in = true;
                     lane.read.pop_front();
                 }
                 Err(error) => {
@@ -125,7 +126,10 @@ impl Lanes {
             lane.read.clear();
         }
         drop(state);
-        self.consumed.notify_waiters();
+        // Not for nothing: whoever waits would wake themselves, again and again.
+        if went_in {
+            self.consumed.notify_waiters();
+        }
         failure.map_or(Ok(standing), Err)
     }
 }
