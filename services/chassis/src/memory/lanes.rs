@@ -94,8 +94,9 @@ impl Lanes {
         }
     }
 
-    /// Lets in whatever is next. Fails where a record of this lane cannot be taken; those of the others are left to them.
-    pub(super) fn merge(&self, number: usize, name: &str) -> anyhow::Result<Standing> {
+    /// Lets in whatever is next, and says how far this lane is and whether a record of it could not be taken; those of the others
+    /// are left to them.
+    pub(super) fn merge(&self, number: usize, name: &str) -> (Standing, anyhow::Result<()>) {
         let mut state = self.state();
         let mut refused = vec![false; state.lanes.len()];
         let (mut failure, mut went_in) = (None, false);
@@ -130,7 +131,7 @@ impl Lanes {
         if went_in {
             self.consumed.notify_waiters();
         }
-        failure.map_or(Ok(standing), Err)
+        (standing, failure.map_or(Ok(()), Err))
     }
 }
 
