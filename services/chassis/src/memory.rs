@@ -184,8 +184,12 @@ impl Follower {
         lanes.offer(number, epoch, records);
         loop {
             let consumed = lanes.consumed.notified();
-            let standing = lanes.merge(number, self.source.source())?;
-            progress.reached(standing.position, lanes.memory.laid_aside(self.source.source()));
+            let (standing, taken) = lanes.merge(number, self.source.source());
+            // One that fails has failed since its first try, unless it got on in between.
+            if taken.is_ok() || standing.position > progress.standing().position {
+                progress.reached(standing.position, lanes.memory.laid_aside(self.source.source()));
+            }
+            taken?;
             if standing.waiting == 0 {
                 return Ok(read);
             }

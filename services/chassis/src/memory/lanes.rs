@@ -94,11 +94,12 @@ impl Lanes {
         }
     }
 
-    /// Lets in whatever is next. Fails where a record of this lane cannot be taken; those of the others are left to them.
-    pub(super) fn merge(&self, number: usize, name: &str) -> anyhow::Result<Standing> {
+    /// Lets in whatever is next, and says how far this lane is and whether a record of it could not be taken; those of the others
+    /// are left to them.
+    pub(super) fn merge(&self, number: usize, name: &str) -> (Standing, anyhow::Result<()>) {
         let mut state = self.state();
         let mut refused = vec![false; state.lanes.len()];
-        let mut failure = None;
+        let (mut failure, mut went_in) = (None, false);
         while let Some(next) = next(&state.lanes, &refused) {
             let lane = &mut state.lanes[next];
             let Some(record) = lane.read.front() else { break };
@@ -108,6 +109,7 @@ impl Lanes {
                 Ok(()) => {
                     lane.position = position;
                     lane.awaited = None;
+                    went_in = true;
                     lane.read.pop_front();
                 }
                 Err(error) => {
@@ -125,8 +127,11 @@ impl Lanes {
             lane.read.clear();
         }
         drop(state);
-        self.consumed.notify_waiters();
-        failure.map_or(Ok(standing), Err)
+        // Not for nothing: whoever waits would wake themselves, again and again.
+        if went_in {
+            self.consumed.notify_waiters();
+        }
+        (standing, failure.map_or(Ok(()), Err))
     }
 }
 

@@ -50,6 +50,15 @@ enum Standing {
     Ended,
 }
 
+/// What an order makes of a household.
+#[derive(PartialEq)]
+struct Stay {
+    household: String,
+    place: Place,
+    at_home: bool,
+    completed: bool,
+}
+
 /// A day, and whether it is its evening.
 type HalfDay = (NaiveDate, bool);
 
@@ -93,7 +102,7 @@ impl Fold {
             order_event::Event::TransferDecided(event) if event.accepted => {
                 let residence = event.residence.unwrap_or_default();
                 let place = self.places.number(&residence.neighbourhood_id);
-                self.leave(told, place);
+                self.carry(told, place);
                 self.of_order(told, |order| (order.place, order.household) = (place, residence.household_id));
             }
             event => self.of_order(told, |order| order.says(event)),
@@ -139,42 +148,39 @@ impl Fold {
         }
     }
 
-    /// The household that it was of is no longer in isolation by it. Its readings go where it goes, as those do that it owes.
-    fn leave(&mut self, told: Told<'_>, to: Place) {
+    /// Its readings go where it goes, as those do that it owes.
+    fn carry(&mut self, told: Told<'_>, to: Place) {
         let Some(order) = self.orders.orders.get(told.id) else { return };
         for (which, date) in order.told_readings() {
             for (place, count) in [(order.place, -1), (to, 1)] {
                 self.book.add(&Share::one(place, Of::Day(which, day(date))).times(count), told.at);
             }
         }
-        let (at_home, completed) = (order.at_home(), order.completed());
-        let (household, place) = (order.household.clone(), order.place);
-        self.of_household(&household, place, told.at, |household| {
-            household.home_isolations -= usize::from(at_home);
-            household.completed -= usize::from(completed);
-        });
-        if let Some(order) = self.orders.orders.get_mut(told.id) {
-            order.household = String::new();
-        }
     }
 
     fn of_order(&mut self, told: Told<'_>, change: impl FnOnce(&mut Order)) {
         let Some(order) = self.orders.orders.get_mut(told.id) else { return };
-        // A household that has just been left counts it no more.
-        let before = (!order.household.is_empty()).then(|| (order.at_home(), order.completed()));
+        let before = order.stay();
         change(order);
         let shares = order.shares();
         self.book.change(&mut order.shares, shares, told.at);
-        let (was_home, was_completed) = before.unwrap_or_default();
-        let (at_home, completed) = (order.at_home(), order.completed());
-        if (was_home, was_completed) == (at_home, completed) {
+        let after = order.stay();
+        if before == after {
             return;
         }
-        let (household, place) = (order.household.clone(), order.place);
-        self.of_household(&household, place, told.at, |household| {
-            household.home_isolations = household.home_isolations + usize::from(at_home) - usize::from(was_home);
-            household.completed = household.completed + usize::from(completed) - usize::from(was_completed);
-        });
+        // The household that it was of may be another one now.
+        for (stay, is_new) in [(before, false), (after, true)] {
+            let Stay { household, place, at_home, completed } = stay;
+            if at_home || completed {
+                self.of_household(&household, place, told.at, |household| {
+                    let counts = [(&mut household.home_isolations, at_home), (&mut household.completed, completed)];
+                    for (count, counted) in counts {
+                        let one = usize::from(counted);
+                        *count = if is_new { *count + one } else { *count - one };
+                    }
+                });
+            }
+        }
     }
 
     pub(super) fn confirmed_case(&mut self, told: Told<'_>, event: confirmed_case_event::Event) {
@@ -242,8 +248,9 @@ impl Order {
         taken.chain(ill).chain(self.missed.iter().map(|(date, _)| (Which::ReadingsMissed, *date)))
     }
 
-    fn at_home(&self) -> bool {
-        self.standing == Standing::InForce && self.kind == Kind::Home
+    fn stay(&self) -> Stay {
+        let at_home = self.standing == Standing::InForce && self.kind == Kind::Home;
+        Stay { household: self.household.clone(), place: self.place, at_home, completed: self.completed() }
     }
 
     fn completed(&self) -> bool {

@@ -57,7 +57,8 @@ struct Person {
     records: usize,
 }
 
-const PEOPLE: usize = 8;
+/// Few, so that much happens to each.
+const PEOPLE: usize = 5;
 
 impl World {
     fn new(most: usize) -> Self {
@@ -129,7 +130,9 @@ fn lived(acts: Vec<Act>, most: usize) -> Street {
 }
 
 fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
-    proptest::collection::vec((0..20_u32, 0..PEOPLE, any::<u64>(), 0..700_i64), 1..most)
+    // Now one thing after the other, now nothing for a day.
+    let pause = prop_oneof![6 => 0..15_i64, 1 => 0..1_500_i64];
+    proptest::collection::vec((0..20_u32, 0..PEOPLE, any::<u64>(), pause), 1..most)
 }
 
 /// Any moment from before the first record to days after the last.

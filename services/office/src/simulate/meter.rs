@@ -135,7 +135,10 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_all_waits() {
         let waits: Vec<u32> = (1..=100).map(|wait| wait * 1_000).collect();
-        assert_eq!([50, 99, 100].map(|percent| percentile(&waits, percent)), [50.0, 99.0, 100.0]);
+        assert_eq!(
+            [50, 99, 100].map(|percent| percentile(&waits, percent).to_bits()),
+            [50.0_f64, 99.0, 100.0].map(f64::to_bits)
+        );
         assert_eq!(percentile(&[], 50).to_bits(), 0.0_f64.to_bits());
         assert_eq!(percentile(&[1_234], 99).to_bits(), 1.23_f64.to_bits());
     }

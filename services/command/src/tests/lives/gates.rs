@@ -85,7 +85,14 @@ impl World {
         self.street.tell("n1-c", event);
     }
 
+    /// Once, or twice: of what a gate reports together, the later one may have been the earlier.
     pub(super) fn cross(&mut self, who: usize) {
+        for _ in 0..=self.roll(2) {
+            self.pass_by(who);
+        }
+    }
+
+    fn pass_by(&mut self, who: usize) {
         let (direction, decision) = (self.roll(2), self.roll(5));
         // A gate that decides by itself may report a day later.
         let late = if self.roll(3) == 0 { i64::try_from(self.roll(1_500)).unwrap() } else { 0 };

@@ -67,7 +67,8 @@ impl World {
             7 => self.come_home(&id),
             8 => {
                 let accepted = self.roll(3) > 0;
-                let place = format!("n{}/h{}", 1 + self.roll(2), self.roll(4));
+                let household = self.roll(4);
+                let place = format!("n{}/h{household}", household % 2 + 1);
                 let residence = accepted.then(|| residence(&place));
                 let decided = order_event::TransferDecided { accepted, residence, ..Default::default() };
                 self.street.tell(&id, Event::TransferDecided(decided));
@@ -164,7 +165,7 @@ impl World {
 
     fn receive(&mut self, who: usize) {
         let amount = i64::try_from(self.roll(8)).unwrap();
-        let neighbourhood_id = if who < 6 { "n1" } else { "n2" }.to_owned();
+        let neighbourhood_id = if who < 3 { "n1" } else { "n2" }.to_owned();
         let received = stock_event::Received {
             neighbourhood_id,
             item: "口罩".to_owned(),
@@ -172,10 +173,10 @@ impl World {
             amount,
             ..Default::default()
         };
-        if who < 6 {
+        if who < 3 {
             self.stock += amount;
         }
-        self.street.tell(if who < 6 { "masks" } else { "more masks" }, stock_event::Event::Received(received));
+        self.street.tell(if who < 3 { "masks" } else { "more masks" }, stock_event::Event::Received(received));
     }
 
     fn need(&mut self, who: usize) {
