@@ -126,7 +126,9 @@ mod tests {
         assert_eq!(given(&history).when(|answer: &Answer| say(answer, 41, "7", 1)), Err(Refusal::Stale));
         history.extend(given(&history).when(|answer: &Answer| say(answer, 41, "1", 1)).unwrap());
         let mut answer = Answer::default();
-        history.iter().for_each(|event| answer.evolve(event));
+        for event in &history {
+            answer.evolve(event);
+        }
         let numbers = |said: &EarlierAnswer| said.value.clone().and_then(|value| value.value);
         let (last, earlier) = answer.said().unwrap();
         assert_eq!(numbers(last), Some(Value::Number(41)));

@@ -219,7 +219,9 @@ mod tests {
 
     fn replayed(history: &[Event]) -> Report {
         let mut report = Report::default();
-        history.iter().for_each(|event| report.evolve(event));
+        for event in history {
+            report.evolve(event);
+        }
         report
     }
 

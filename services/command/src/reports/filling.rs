@@ -204,9 +204,9 @@ mod tests {
         FormColumn { id: id.into(), content: Some(content), ..FormColumn::default() }
     }
 
-    fn place(id: &str, figures: Figures, answers: &[(&str, answer_value::Value)]) -> Place {
+    fn place(id: &str, figures: &Figures, answers: &[(&str, answer_value::Value)]) -> Place {
         let answers = answers.iter().cloned().map(|(id, value)| (id.to_owned(), AnswerValue { value: Some(value) }));
-        Place { id: id.into(), name: id.to_uppercase(), figures, answers: answers.collect() }
+        Place { id: id.into(), name: id.to_uppercase(), figures: *figures, answers: answers.collect() }
     }
 
     fn values(row: &ReportRow) -> Vec<Option<Value>> {
@@ -246,7 +246,7 @@ mod tests {
         let one = Figures { households: 400, households_with_pass: 300, fevers: 2, breaches: 1, ..Figures::default() };
         let other = Figures { households: 100, households_with_pass: 1, ..Figures::default() };
         let answers = [("masks", number(40)), ("short", choice("masks".into()))];
-        vec![place("a", one, &answers), place("b", other, &[("short", choice("none".into()))])]
+        vec![place("a", &one, &answers), place("b", &other, &[("short", choice("none".into()))])]
     }
 
     #[test]

@@ -40,6 +40,7 @@ struct World {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what may happen to somebody next depends on each by itself")]
 struct Person {
     id: String,
     /// "n1/h2"

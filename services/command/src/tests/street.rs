@@ -67,12 +67,13 @@ impl Street {
         self
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "facts are made where they are told")]
     pub(crate) fn tell<F: Fact>(&mut self, stream: &str, fact: F) -> &mut Self {
-        self.tell_of("n1", stream, fact)
+        self.tell_of("n1", stream, &fact)
     }
 
     /// In the record of a neighbourhood.
-    pub(crate) fn tell_of<F: Fact>(&mut self, office: &str, stream: &str, fact: F) -> &mut Self {
+    pub(crate) fn tell_of<F: Fact>(&mut self, office: &str, stream: &str, fact: &F) -> &mut Self {
         let payload = fact.to_payload();
         self.write(office, F::LOG, F::CATEGORY, stream, payload)
     }
@@ -91,7 +92,7 @@ impl Street {
             position: *position,
             category: category.to_owned(),
             stream_id: stream.to_owned(),
-            payload: payload.into(),
+            payload,
             office: office.to_owned(),
             occurred_at: Some(timestamp(self.now)),
             recorded_at: Some(timestamp(self.now)),
@@ -200,7 +201,9 @@ pub(crate) fn picture(records: &[Arc<Record>]) -> Picture {
 pub(crate) fn differing(records: &[Arc<Record>], shown: &Shown, past: bool) -> String {
     let minute = if past { Minute::within(shown.time) } else { Minute::from(shown.time) };
     let mut recount = Recount::until(if past { minute } else { Minute::NEVER });
-    records.iter().for_each(|record| recount.take(record));
+    for record in records {
+        recount.take(record);
+    }
     let recounted = recount.shown(shown.time, minute);
     let lines = differences(shown, &recounted).into_iter().map(|difference| {
         let (shown, recounted) = (difference.shown, difference.recounted);

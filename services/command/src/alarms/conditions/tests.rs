@@ -59,13 +59,13 @@ fn record<E: Fact>(actor: &str, stream: &str, time: DateTime<Utc>, event: &E) ->
     }
 }
 
-fn residence() -> Option<Residence> {
-    Some(Residence { neighbourhood_id: "n1".into(), ..Residence::default() })
+fn residence() -> Residence {
+    Residence { neighbourhood_id: "n1".into(), ..Residence::default() }
 }
 
 fn adverse() -> Assessed {
     Assessed {
-        residence: residence(),
+        residence: Some(residence()),
         outcome: Outcome::ConcealedKeyArea.into(),
         measure: Measure::Central.into(),
         ..Assessed::default()
@@ -81,7 +81,7 @@ fn by_hand(unit: &str) -> Assessed {
         ..OverrideInForce::default()
     };
     let (outcome, measure) = (Outcome::Overridden.into(), Measure::None.into());
-    Assessed { residence: residence(), outcome, measure, r#override: Some(hand), ..Assessed::default() }
+    Assessed { residence: Some(residence()), outcome, measure, r#override: Some(hand), ..Assessed::default() }
 }
 
 const NOON: &str = "02-11T12:00";
@@ -333,7 +333,7 @@ fn a_need_that_nobody_claims_is_late_when_it_has_lain_at_the_subdistrict() {
     let mut logs = Logs::default();
     let stamp = |time: &str| Some(chassis::timestamp(at(time)));
     let opened = NeedOpened {
-        residence: residence(),
+        residence: Some(residence()),
         begin_time: stamp("02-11T08:00"),
         due_time: stamp("02-12T08:00"),
         claim_hours: 4,

@@ -153,7 +153,9 @@ fn a_case_is_confirmed_by_the_second_signature_and_withdrawn_by_one() {
     let confirmed = confirmed_case_event::Confirmed { terms, ..Default::default() };
     street.at("2020-02-11 08:00").tell("c1", confirmed_case_event::Event::Reported(reported));
     street.at("2020-02-11 09:00").tell("c1", confirmed_case_event::Event::Confirmed(confirmed));
-    street.at("2020-02-11 10:00").tell("c1", confirmed_case_event::Event::Withdrawn(Default::default()));
+    street
+        .at("2020-02-11 10:00")
+        .tell("c1", confirmed_case_event::Event::Withdrawn(confirmed_case_event::Withdrawn::default()));
     let at = |time: &str| street.as_of(time).figures["n1"].confirmed_cases;
     assert_eq!(["2020-02-11 08:30", "2020-02-11 09:30", "2020-02-11 10:30"].map(at), [0, 1, 0]);
 }

@@ -106,6 +106,6 @@ impl World {
             ..Default::default()
         };
         let office = format!("n{}", 1 + self.roll(2));
-        self.street.tell_of(&office, "gate", gate_day_event::Event::Crossed(crossed));
+        self.street.tell_of(&office, "gate", &gate_day_event::Event::Crossed(crossed));
     }
 }
