@@ -77,6 +77,11 @@ impl Picture {
         self.read().show(View { minute: Minute::within(time), past: true, time })
     }
 
+    /// What was known by the end of a past minute: a day's figures until its last second.
+    pub fn by_the_end_of(&self, time: DateTime<Utc>) -> Shown {
+        self.read().show(View { minute: Minute::from(time), past: true, time })
+    }
+
     /// One figure at several past moments, of one neighbourhood or of all.
     pub fn series(
         &self,

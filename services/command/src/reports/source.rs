@@ -24,11 +24,11 @@ pub(crate) struct Known {
 }
 
 impl Source {
-    /// What was known at that time, to the minute; all that is known where it is the present.
+    /// What was known by the end of that minute, of the day of that time; all that is known where it is the present.
     pub(crate) async fn as_of(&self, call: &Call, time: DateTime<Utc>) -> Result<Known, Status> {
         self.remembered.caught_up(call).await?;
         let past = time < call.now.max(self.picture.latest());
-        let shown = if past { self.picture.as_of(time) } else { self.picture.live(time) };
+        let shown = if past { self.picture.by_the_end_of(time) } else { self.picture.live(time) };
         Ok(Known { figures: shown.figures, names: shown.names })
     }
 }

@@ -11,6 +11,7 @@ use chassis::{
 use proto::{
     access::v1::Role,
     isolation::v1::{Kind, ReleaseReason, order_event},
+    pass::v1::Direction,
     registry::v1::Tenure,
     screening::v1::Outcome,
 };
@@ -20,7 +21,11 @@ use super::{
     Street,
     street::{differing, picture, time},
 };
-use crate::{LOGS, overview, picture::Picture, proof};
+use crate::{
+    LOGS, overview,
+    picture::{Picture, Shown},
+    proof,
+};
 
 /// One log of a street, and what happens when it is read.
 struct Script {
@@ -135,6 +140,20 @@ async fn a_rebuild_gives_way_where_a_log_was_made_anew_meanwhile() {
 fn somebody(role: Role, scope: Scope) -> Call {
     let principal = Principal { subject: "staff/1".to_owned(), role, unit: "subdistrict".to_owned(), scope };
     Call::by(principal, chrono::DateTime::default(), "a question")
+}
+
+#[test]
+fn a_day_that_is_reported_ends_with_its_last_second() {
+    let mut street = Street::new();
+    street.now = time("2020-02-11 23:59") + chrono::TimeDelta::seconds(40);
+    let at = street.now;
+    street.crossed("r1", Direction::In, at);
+    street.now += chrono::TimeDelta::seconds(30);
+    street.crossed("r2", Direction::In, street.now);
+    let last = time("2020-02-12 00:00") - chrono::TimeDelta::microseconds(1);
+    let crossings = |shown: &Shown| shown.figures["n1"].crossings;
+    assert_eq!(crossings(&street.picture().as_of(last)), 0, "a minute is known when it is over");
+    assert_eq!(crossings(&street.picture().by_the_end_of(last)), 1);
 }
 
 #[test]
