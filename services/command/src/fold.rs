@@ -160,45 +160,67 @@ impl Fold {
                 share.of == of && share.place == place && share.from <= now && now < share.until && share.count > 0
             })
         };
-        let mut names: Vec<String> = match which {
-            Which::Residents
-            | Which::Screened
-            | Which::Clear
-            | Which::DeclaredKeyArea
-            | Which::Concealed
-            | Which::Undeclared
-            | Which::ToAsk
-            | Which::Disputed
-            | Which::DisputesLate
-            | Which::Overridden
-            | Which::OverridesProposed
-            | Which::ManualVerdicts
-            | Which::KeyPersons
-            | Which::KeyPersonsSeen
-            | Which::Inside
-            | Which::Outside => self.people.counted(wanted),
-            Which::Households
-            | Which::Rented
-            | Which::VisitedHouseholds
-            | Which::NeverVisitedHouseholds
-            | Which::HouseholdsWithPass
-            | Which::HomeIsolationHouseholds
-            | Which::ReleasedHouseholds => self.households.counted(wanted),
-            Which::Passes => self.gates.counted(wanted),
-            Which::HomeIsolationPersons
-            | Which::CentralIsolationPersons
-            | Which::WatchedPersons
-            | Which::HandedOver
-            | Which::ReleasedPersons
-            | Which::Breaches
-            | Which::OrdersProposed => self.orders.counted(wanted),
-            Which::NeedsOpen | Which::NeedsClaimed | Which::NeedsLate => self.care.counted(wanted),
-            Which::Volunteers => self.duty.counted(wanted),
-            _ => return None,
+        let mut names: Vec<String> = match things(which)? {
+            Things::People => self.people.counted(wanted),
+            Things::Households => self.households.counted(wanted),
+            Things::Passes => self.gates.counted(wanted),
+            Things::Orders => self.orders.counted(wanted),
+            Things::Needs => self.care.counted(wanted),
+            Things::Volunteers => self.duty.counted(wanted),
         };
         names.sort_unstable();
         Some(names)
     }
+}
+
+/// What a figure counts, where each of it can be named.
+pub enum Things {
+    People,
+    Households,
+    Passes,
+    Orders,
+    Needs,
+    Volunteers,
+}
+
+/// `None` for figures that no list stands behind.
+pub fn things(which: Which) -> Option<Things> {
+    Some(match which {
+        Which::Residents
+        | Which::Screened
+        | Which::Clear
+        | Which::DeclaredKeyArea
+        | Which::Concealed
+        | Which::Undeclared
+        | Which::ToAsk
+        | Which::Disputed
+        | Which::DisputesLate
+        | Which::Overridden
+        | Which::OverridesProposed
+        | Which::ManualVerdicts
+        | Which::KeyPersons
+        | Which::KeyPersonsSeen
+        | Which::Inside
+        | Which::Outside => Things::People,
+        Which::Households
+        | Which::Rented
+        | Which::VisitedHouseholds
+        | Which::NeverVisitedHouseholds
+        | Which::HouseholdsWithPass
+        | Which::HomeIsolationHouseholds
+        | Which::ReleasedHouseholds => Things::Households,
+        Which::Passes => Things::Passes,
+        Which::HomeIsolationPersons
+        | Which::CentralIsolationPersons
+        | Which::WatchedPersons
+        | Which::HandedOver
+        | Which::ReleasedPersons
+        | Which::Breaches
+        | Which::OrdersProposed => Things::Orders,
+        Which::NeedsOpen | Which::NeedsClaimed | Which::NeedsLate => Things::Needs,
+        Which::Volunteers => Things::Volunteers,
+        _ => return None,
+    })
 }
 
 /// Of what a map of things holds, the names of those whose shares are wanted.
