@@ -101,6 +101,14 @@ impl Remembered {
         self.sources.iter().all(|followed| followed.lanes.known(followed.number))
     }
 
+    /// Waits for as long at most until it is [ready](Self::ready): for questions that can wait while a process starts.
+    pub async fn made(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while !self.ready() && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Waits until it knows what the caller has seen, and what this service did about it. Refuses with `MEMORY_BEHIND` when
     /// that takes more than two seconds.
     pub async fn caught_up(&self, call: &Call) -> Result<(), Status> {

@@ -40,6 +40,8 @@ pub struct Api {
 
 /// At most twice a second.
 const WATCH: Duration = Duration::from_millis(500);
+/// How long a question waits for a picture that is being made: most are made within that.
+pub(crate) const AT_THE_START: Duration = Duration::from_secs(4);
 /// Points of one series.
 const POINTS: i64 = 1_500;
 const LISTED: i64 = 1_000;
@@ -205,6 +207,7 @@ impl Api {
     /// A question that is answered once the picture knows what its caller has seen.
     async fn query<T>(&self, request: &Request<T>) -> Result<Call, Status> {
         let call = Call::query(request)?;
+        self.remembered.made(AT_THE_START).await;
         self.remembered.caught_up(&call).await?;
         Ok(call)
     }

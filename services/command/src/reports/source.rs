@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use proto::command::v1::Figures;
 use tonic::Status;
 
-use crate::{figures, picture::Picture};
+use crate::{api::AT_THE_START, figures, picture::Picture};
 
 #[derive(Clone)]
 pub(crate) struct Source {
@@ -26,6 +26,7 @@ pub(crate) struct Known {
 impl Source {
     /// What was known by the end of that minute, of the day of that time; all that is known where it is the present.
     pub(crate) async fn as_of(&self, call: &Call, time: DateTime<Utc>) -> Result<Known, Status> {
+        self.remembered.made(AT_THE_START).await;
         self.remembered.caught_up(call).await?;
         let past = time < call.now.max(self.picture.latest());
         let shown = if past { self.picture.by_the_end_of(time) } else { self.picture.live(time) };
