@@ -106,7 +106,7 @@ pub(crate) async fn live(world: Arc<World>, service: &'static str) -> turmoil::R
     let mut inboxes = Vec::new();
     for source in LOGS.into_iter().filter(|source| *source != service) {
         let spoils = world.flaw == Flaw::FeedWithHoles && service == "command";
-        let inbox = Inbox::new(source, token.clone(), spoils.then(|| Arc::clone(&world.weather)));
+        let inbox = Inbox::new(source, token.clone(), spoils);
         tokio::spawn(Arc::clone(&inbox).sweep());
         host = host.with_feed(Arc::clone(&inbox) as Arc<dyn chassis::Feed>).await;
         inboxes.push(inbox);

@@ -5,7 +5,10 @@
 use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -67,7 +70,7 @@ pub(crate) async fn receive(inboxes: Vec<Arc<Inbox>>) {
 pub(crate) struct Inbox {
     source: &'static str,
     token: String,
-    spoils: Option<Arc<Weather>>,
+    spoils: Option<AtomicU64>,
     arrived: Mutex<Window>,
     connection: Mutex<Connection>,
     /// As it was last told.
@@ -103,12 +106,13 @@ impl Window {
 }
 
 impl Inbox {
-    /// `spoils`: as long as the weather is foul, every seventh record arrives without its content, as through a filter.
-    pub(crate) fn new(source: &'static str, token: String, spoils: Option<Arc<Weather>>) -> Arc<Self> {
+    /// `spoils`: every seventh record comes without its content, as through a filter, to whoever reads it first since the host's
+    /// start: what is remembered has holes then, and a recount has none.
+    pub(crate) fn new(source: &'static str, token: String, spoils: bool) -> Arc<Self> {
         Arc::new(Self {
             source,
             token,
-            spoils,
+            spoils: spoils.then(AtomicU64::default),
             arrived: Mutex::default(),
             connection: Mutex::new(network::connect(source)),
             log: Mutex::default(),
@@ -189,8 +193,10 @@ impl Feed for Inbox {
         if records.is_empty() && after_position < *self.head.borrow() {
             records = self.fetch(after_position, limit).await?;
         }
-        if self.spoils.as_ref().is_some_and(|weather| !weather.calm()) {
-            records.iter_mut().filter(|record| record.position % 7 == 3).for_each(emptied);
+        if let (Some(spoilt), Some(last)) = (&self.spoils, records.last().map(|last| last.position)) {
+            let before = spoilt.fetch_max(last, Ordering::Relaxed);
+            let first = |record: &&mut Arc<Record>| record.position > before && record.position % 7 == 3;
+            records.iter_mut().filter(first).for_each(emptied);
         }
         Ok(records)
     }
