@@ -31,7 +31,7 @@ const BASE: &str = "debian:bookworm-slim";
 const MIFENG: &str = "mifeng:tested";
 const PROJECT: &str = "mifeng-test";
 /// How often the story may break off and be told again.
-const TELLINGS: u32 = 5;
+const TELLINGS: u32 = 10;
 const STORY: [&str; 5] = ["demo", "story", "--json", "--seed", "7"];
 
 /// From containers that were created to all of them healthy, on a slow machine.
