@@ -308,7 +308,10 @@ async fn lag(house: &House, options: &Options) -> anyhow::Result<(f64, f64, f64)
     let pace = count(commits.len()) / begun.elapsed().as_secs_f64();
     let last = commits.iter().map(|(position, _)| *position).max().unwrap_or(0);
     ensure!(progress.wait_for(last, Instant::now() + Duration::from_secs(30)).await, "the picture did not get there");
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    // Whoever looks has seen it, too.
+    while seen.lock().unwrap_or_else(PoisonError::into_inner).last().is_none_or(|(position, _)| *position < last) {
+        tokio::task::yield_now().await;
+    }
     looking.abort();
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     let wait = |(position, at): &(u64, Instant)| {

@@ -103,7 +103,10 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Map<String, Valu
         progress.wait_for(last, Instant::now() + Duration::from_secs(30)).await,
         "the read model did not get there"
     );
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    // Whoever looks has seen it, too.
+    while seen.lock().unwrap_or_else(PoisonError::into_inner).last().is_none_or(|(position, _)| *position < last) {
+        tokio::task::yield_now().await;
+    }
     looking.abort();
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     let mut waits: Vec<f64> = commits

@@ -95,6 +95,8 @@ async fn garbage_in_the_log_halts_deciders_is_laid_aside_by_figures_and_breaks_t
     let consumers = operator.list_consumers(ListConsumersRequest {}).await.unwrap().into_inner().consumers;
     let figures = consumers.iter().find(|c| c.consumer == "command/memory" && c.source == "registry").unwrap();
     assert_eq!((figures.parked, figures.state()), (1, State::Running), "figures lay the record aside and go on");
+    let [parked] = &figures.parked_records[..] else { panic!("it is named: {figures:?}") };
+    assert_eq!((parked.position, &*parked.r#type), (1, "neighbourhood.opened"));
     let mut officer = RegistryServiceClient::new(house.central("staff/officer", Role::Officer, "subdistrict"));
     let request = ListNeighbourhoodsRequest { page_size: 100, page_token: String::new() };
     let still = officer.list_neighbourhoods(request).await.unwrap().into_inner().neighbourhoods.len();

@@ -193,7 +193,18 @@ impl Call {
         }
     }
 
-    /// A call as a test makes it, without a server.
+    /// What a service does when its time has come, and nobody asks for it.
+    pub fn by_itself(service: &str, now: DateTime<Utc>, command_id: &str) -> Self {
+        let principal = Principal {
+            subject: format!("reaction/{service}"),
+            role: Role::Service,
+            unit: String::new(),
+            scope: Scope::Everywhere,
+        };
+        Self::by(principal, now, command_id)
+    }
+
+    /// A call that comes from no request.
     pub fn by(principal: Principal, now: DateTime<Utc>, command_id: &str) -> Self {
         let fingerprinter = Fingerprinter::new([7; 32]);
         Self {

@@ -55,6 +55,7 @@ struct Inner {
     remotes: Mutex<BTreeMap<String, Arc<dyn Feed>>>,
     ledgers: Mutex<BTreeMap<String, Ledger>>,
     views: Mutex<BTreeMap<String, Views>>,
+    memories: Mutex<BTreeMap<String, Arc<dyn Memory>>>,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -126,6 +127,7 @@ impl Host {
                 remotes: Mutex::default(),
                 ledgers: Mutex::default(),
                 views: Mutex::default(),
+                memories: Mutex::default(),
                 tracker,
                 stop,
             }),
@@ -170,7 +172,8 @@ impl Host {
         self.open_views(service, projections, OnFailure::Halt, Some(ledger)).await
     }
 
-    /// The read models of a service that decides nothing: a record that they cannot take is laid aside.
+    /// The read models of a service that decides about nobody: a record that they cannot take is laid aside, and the others are
+    /// shown.
     pub async fn figures(&self, service: &str, projections: Vec<Box<dyn Projection>>) -> anyhow::Result<Views> {
         self.open_views(service, projections, OnFailure::Park, None).await
     }
@@ -198,6 +201,7 @@ impl Host {
     /// Folds the logs that the memory wants, from their beginnings, on every replica.
     pub async fn remember(&self, service: &str, memory: Arc<dyn Memory>) -> anyhow::Result<Remembered> {
         let sources = self.feeds_for(service, memory.sources()).await?;
+        self.inner.memories.lock().await.insert(service.to_owned(), Arc::clone(&memory));
         Ok(memory::start(memory::Setup {
             service: service.to_owned(),
             memory,
@@ -265,6 +269,11 @@ impl Host {
     /// The read models of this process, by service.
     pub async fn all_views(&self) -> BTreeMap<String, Views> {
         self.inner.views.lock().await.clone()
+    }
+
+    /// What the services of this process remember, by service.
+    pub async fn all_memories(&self) -> BTreeMap<String, Arc<dyn Memory>> {
+        self.inner.memories.lock().await.clone()
     }
 
     /// Tasks that must end before the process does.

@@ -14,7 +14,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use crate::{Call, Failure, Host, Kind, Record, Refusal, client::Connection, consumers::Progress, event_log::EventLog};
 
 /// Of what was laid aside, the oldest.
-const PARKED_SHOWN: i64 = 20;
+const PARKED_SHOWN: u16 = 20;
 
 pub struct LogApi {
     host: Host,
@@ -69,17 +69,22 @@ impl LogApi {
     }
 
     async fn parked(&self, progress: &Progress) -> Vec<ParkedRecord> {
-        let all = self.host.all_views().await;
-        let views = progress.consumer.strip_suffix("/views").and_then(|service| all.get(service));
-        let Some(views) = views else { return Vec::new() };
-        let parked = views.parked(&progress.source, PARKED_SHOWN).await.unwrap_or_else(|error| {
-            tracing::warn!(
-                error = format!("{error:#}"),
-                consumer = progress.consumer,
-                "what was parked cannot be read"
-            );
-            Vec::new()
-        });
+        let (views, memories) = (self.host.all_views().await, self.host.all_memories().await);
+        let parked = match progress.consumer.split_once('/') {
+            Some((service, "memory")) => memories
+                .get(service)
+                .map(|memory| memory.parked(&progress.source, PARKED_SHOWN.into()))
+                .unwrap_or_default(),
+            Some((service, "views")) => match views.get(service) {
+                Some(views) => views.parked(&progress.source, PARKED_SHOWN.into()).await.unwrap_or_else(|error| {
+                    let (error, consumer) = (format!("{error:#}"), &progress.consumer);
+                    tracing::warn!(error, consumer, "what was parked cannot be read");
+                    Vec::new()
+                }),
+                None => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
         let shown = parked.into_iter().map(|parked| ParkedRecord {
             position: parked.position,
             r#type: parked.event_type,

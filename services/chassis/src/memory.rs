@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
 use crate::{
-    Call, Feed, Kind, Ledger, Record, Refusal,
+    Call, Feed, Kind, Ledger, Parked, Record, Refusal,
     consumers::{Consumers, Progress},
 };
 use lanes::Lanes;
@@ -30,9 +30,13 @@ pub trait Memory: Send + Sync + 'static {
     fn take(&self, record: &Arc<Record>) -> anyhow::Result<()>;
     /// A log was restored or made anew: nothing counts that was taken in, and all of them come again from their beginnings.
     fn forget(&self);
-    /// Records of a source that it passed over because they cannot be read.
+    /// How many records of a source it has passed over because they, or earlier ones of their streams, cannot be read.
     fn laid_aside(&self, _source: &str) -> u64 {
         0
+    }
+    /// The first of them.
+    fn parked(&self, _source: &str, _most: usize) -> Vec<Parked> {
+        Vec::new()
     }
 }
 
@@ -148,6 +152,7 @@ const LOOK: Duration = Duration::from_millis(50);
 impl Follower {
     async fn run(mut self) {
         let mut wake = self.source.wake();
+        let mut resumes = self.followed.progress.resumes();
         let mut failures: u32 = 0;
         loop {
             wake.mark_unchanged();
@@ -157,6 +162,8 @@ impl Follower {
                     // A wake-up may be lost: polling is the truth.
                     tokio::select! {
                         _ = wake.changed() => {}
+                        // What was laid aside is tried again, and with it all that may have rested on it.
+                        Ok(()) = resumes.changed() => self.followed.lanes.begin_anew(),
                         () = tokio::time::sleep(Duration::from_secs(1)) => {}
                     }
                 }

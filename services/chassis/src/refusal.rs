@@ -22,6 +22,13 @@ pub trait Refuse: std::error::Error + Send + Sync + 'static {
     fn refusal(&self) -> Refusal;
 }
 
+/// What a reaction does, and what a clock calls for, is refused by nothing.
+impl Refuse for std::convert::Infallible {
+    fn refusal(&self) -> Refusal {
+        match *self {}
+    }
+}
+
 /// Which kind of obstacle it is; decides the gRPC code, and with it what a client may do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -98,17 +98,19 @@ impl CommandService for Api {
         let times = times(&mut fields, &request, self.now(&call));
         let ((figure, which), times) = fields.read(figure.zip(times))?;
         let place = self.within_reach(&call, neighbourhood)?;
-        let values = self.picture.series(figure, which, place.as_deref(), &times);
-        let sees = hiding::sees_people(&call.principal);
-        let points = times.iter().zip(values).map(|(time, value)| {
-            let hidden = !sees && hiding::small(figure, value);
-            Point { time: Some(timestamp(*time)), value: if hidden { 0 } else { value }, hidden }
-        });
-        Ok(Response::new(Series {
-            figure: request.figure,
-            neighbourhood: request.neighbourhood,
-            points: points.collect(),
-        }))
+        let points: Vec<Point> = if hiding::sees_people(&call.principal) {
+            let values = self.picture.series(figure, which, place.as_deref(), &times);
+            let point =
+                |(time, value): (&DateTime<Utc>, i64)| Point { time: Some(timestamp(*time)), value, hidden: false };
+            times.iter().zip(values).map(point).collect()
+        } else {
+            // Nothing that an overview of the same moment hides.
+            times
+                .iter()
+                .map(|time| overview::point(&self.picture.as_of(*time), &call, figure, place.as_deref()))
+                .collect()
+        };
+        Ok(Response::new(Series { figure: request.figure, neighbourhood: request.neighbourhood, points }))
     }
 
     async fn list_figures(

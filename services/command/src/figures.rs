@@ -19,7 +19,8 @@ pub struct Figure {
     pub of: &'static str,
     /// It counts a calendar day (Asia/Shanghai), and begins at zero each midnight.
     pub of_the_day: bool,
-    /// Small numbers are hidden from whoever may not see the lists behind it: they could lead to a person.
+    /// Small numbers are hidden from whoever may not see the lists behind it: they could lead to a person. What officials set by
+    /// hand is not: whoever oversees them must see the first one (R23).
     pub personal: bool,
     field: fn(&mut Figures) -> &mut i64,
 }
@@ -115,7 +116,7 @@ figures! {
         "households released after their period";
     watched_persons WatchedPersons / residents state person "residents" "健康观察人数" "persons under health watch";
     breaches Breaches state person "breaches" "违反隔离" "breaches of isolation";
-    overridden Overridden / screened state person "residents" "人工认定" "verdicts set by two people";
+    overridden Overridden / screened state thing "residents" "人工认定" "verdicts set by two people";
     visited_households VisitedHouseholds / households state thing "households" "十四日内已走访户" "households met within 14 days";
     never_visited_households NeverVisitedHouseholds / households state thing "households" "从未走访户"
         "households never met";
@@ -123,8 +124,8 @@ figures! {
     key_persons_seen KeyPersonsSeen / key_persons state person "residents" "十四日内见到的重点人员"
         "key persons met within 14 days";
     disputes_late DisputesLate / disputed state person "residents" "申诉逾期" "disputes answered late";
-    overrides_proposed OverridesProposed state person "residents" "人工认定待复核" "overrides that wait for a signature";
-    manual_verdicts ManualVerdicts / screened state person "residents" "证据未齐即下结论" "verdicts before all numbers were scanned";
+    overrides_proposed OverridesProposed state thing "residents" "人工认定待复核" "overrides that wait for a signature";
+    manual_verdicts ManualVerdicts / screened state thing "residents" "证据未齐即下结论" "verdicts before all numbers were scanned";
     inside Inside / residents state thing "residents" "在小区内" "last seen going in";
     outside Outside / residents state thing "residents" "已外出" "last seen going out";
     readings_due ReadingsDue day thing "readings" "今日应测体温" "readings due today";

@@ -78,7 +78,7 @@ pub async fn start(host: &chassis::Host, routes: &mut tonic::service::RoutesBuil
         Box::new(projections::reports::Reports),
         Box::new(projections::answers::Answered),
     ];
-    let views = host.views(LOG, projections).await?;
+    let views = host.figures(LOG, projections).await?;
     let (watch, picture) = (Arc::clone(&known.watch), Arc::clone(&known.picture));
     let source = reports::source::Source { picture, remembered: remembered.clone() };
     let reports = reports::api::Api { ledger: ledger.clone(), views: views.clone(), source };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::{Memory, Record};
+use chassis::{Memory, Parked, Record};
 
 use crate::{LOGS, alarms::watch::Watch, picture::Picture};
 
@@ -30,5 +30,9 @@ impl Memory for Known {
 
     fn laid_aside(&self, source: &str) -> u64 {
         self.picture.laid_aside(source)
+    }
+
+    fn parked(&self, source: &str, most: usize) -> Vec<Parked> {
+        self.picture.parked(source, most)
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use chassis::{Call, timestamp};
-use proto::command::v1::{Change, Figures, NeighbourhoodFigures, Overview};
+use proto::command::v1::{Change, Figures, NeighbourhoodFigures, Overview, Point};
 
 use crate::{
-    figures::{ALL, ByNeighbourhood, total},
-    hiding::{self, Hidden},
+    figures::{ALL, ByNeighbourhood, Figure, total},
+    hiding::{self, Blanks},
     picture::Shown,
 };
 
@@ -19,7 +19,7 @@ pub fn of(shown: &Shown, call: &Call) -> Overview {
         shown.figures.iter().filter(|(id, _)| visible(id)).map(|(id, figures)| (id.clone(), *figures)).collect();
     let mut sums = total(figures.values());
     let sees = hiding::sees_people(principal);
-    let hidden = if sees { Hidden::default() } else { hiding::hidden(&figures, &sums) };
+    let hidden = if sees { Blanks::default() } else { hiding::blanks(&figures, &sums) };
     hiding::blank(&mut sums, &hidden.sums);
     let nothing = BTreeSet::new();
     let neighbourhoods = figures.into_iter().map(|(id, mut figures)| {
@@ -30,7 +30,7 @@ pub fn of(shown: &Shown, call: &Call) -> Overview {
         let mut judged_by = shown.judged_by.get(&id).cloned().unwrap_or_default();
         if !sees {
             days.clear();
-            judged_by.retain(|by| by.persons >= hiding::SHOWN_FROM);
+            judged_by.clear();
         }
         NeighbourhoodFigures {
             display_name: shown.names.get(&id).cloned().unwrap_or_default(),
@@ -58,6 +58,21 @@ pub fn of(shown: &Shown, call: &Call) -> Overview {
             .collect(),
         set_aside: i64::try_from(shown.set_aside).unwrap_or(i64::MAX),
     }
+}
+
+/// One figure of a moment, of a neighbourhood or of all, as the overview of that moment shows it.
+pub fn point(shown: &Shown, call: &Call, figure: &Figure, neighbourhood: Option<&str>) -> Point {
+    let overview = of(shown, call);
+    let name = neighbourhood.map(|id| format!("neighbourhoods/{id}"));
+    let (figures, hidden) = match &name {
+        None => (overview.subdistrict, overview.hidden),
+        Some(name) => {
+            let found = overview.neighbourhoods.into_iter().find(|one| one.name == *name).unwrap_or_default();
+            (found.figures, found.hidden)
+        }
+    };
+    let value = figure.value(&figures.unwrap_or_default());
+    Point { time: overview.time, value, hidden: hidden.iter().any(|hidden| hidden == figure.name) }
 }
 
 /// Figures that differ, and are hidden in neither.

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use chassis::{Memory, Record};
+use chassis::{Memory, Parked, Record};
 use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
     UnreadableFact,
@@ -32,11 +32,11 @@ struct State {
     meanwhile: Option<Vec<Arc<Record>>>,
 }
 
-/// Streams with a record that could not be read, and how many of their records were passed over, by log.
+/// Streams with a record that could not be read, and which records were passed over, by log.
 #[derive(Default)]
 struct Aside {
     streams: BTreeSet<(String, String, String)>,
-    records: BTreeMap<String, u64>,
+    records: BTreeMap<String, Vec<Parked>>,
 }
 
 /// What is shown of a moment.
@@ -184,7 +184,16 @@ impl Memory for Picture {
     }
 
     fn laid_aside(&self, source: &str) -> u64 {
-        self.read().aside.records.get(source).copied().unwrap_or(0)
+        self.read().aside.records.get(source).map_or(0, |records| records.len() as u64)
+    }
+
+    fn parked(&self, source: &str, most: usize) -> Vec<Parked> {
+        self.read()
+            .aside
+            .records
+            .get(source)
+            .map(|records| records.iter().take(most).cloned().collect())
+            .unwrap_or_default()
     }
 }
 
@@ -193,19 +202,26 @@ impl State {
     fn take(&mut self, record: &Record) {
         self.positions.insert(record.log.clone(), record.position);
         let stream = || (record.log.clone(), record.category.clone(), record.stream_id.clone());
-        let aside = !self.aside.streams.is_empty() && self.aside.streams.contains(&stream());
-        if !aside {
+        let error = if !self.aside.streams.is_empty() && self.aside.streams.contains(&stream()) {
+            "an earlier record of this stream is laid aside".to_owned()
+        } else {
             match self.fold.take(record) {
                 // What a newer version says about something else changes nothing here.
                 Ok(()) | Err(UnreadableFact::Unknown(_)) => return,
-                Err(UnreadableFact::Garbled(error)) => {
+                Err(error @ UnreadableFact::Garbled(_)) => {
                     let (log, position) = (&record.log, record.position);
                     tracing::error!(%error, log, position, "a record cannot be read and is laid aside with its stream");
                     self.aside.streams.insert(stream());
+                    error.to_string()
                 }
             }
-        }
-        *self.aside.records.entry(record.log.clone()).or_default() += 1;
+        };
+        self.aside.records.entry(record.log.clone()).or_default().push(Parked {
+            position: record.position,
+            stream: format!("{}/{}", record.category, record.stream_id),
+            event_type: record.r#type.clone(),
+            error,
+        });
     }
 
     fn show(&self, view: View) -> Shown {
@@ -217,7 +233,7 @@ impl State {
                 .in_force(view.time, if view.past { view.minute } else { Minute::NEVER })
                 .to_owned(),
             time: view.time,
-            set_aside: self.aside.records.values().sum(),
+            set_aside: self.aside.records.values().map(|records| records.len() as u64).sum(),
             ..Shown::default()
         };
         for (place, name) in &self.fold.neighbourhoods {

@@ -8,7 +8,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
-use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Refusal, Refuse, Vault, Views};
+use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Vault, Views};
 use chrono::{DateTime, NaiveDate, Utc};
 use proto::{
     Fact,
@@ -286,20 +286,9 @@ impl Reactions {
     where
         D: Fn(&Order) -> Vec<order_event::Event> + Send + Sync,
     {
-        let decide = |order: &Order, _| Ok::<Decision<_>, Never>(filing::file(order, decide(order), key));
+        let decide = |order: &Order, _| Ok::<Decision<_>, Infallible>(filing::file(order, decide(order), key));
         self.ledger.transact(call, id, decide, |_: &Order, _| Resource::default()).await?;
         Ok(())
-    }
-}
-
-/// A reaction refuses nothing.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Never(Infallible);
-
-impl Refuse for Never {
-    fn refusal(&self) -> Refusal {
-        match self.0 {}
     }
 }
 

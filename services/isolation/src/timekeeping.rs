@@ -4,10 +4,9 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use chassis::{Call, Decision, Failure, Lease, Ledger, Principal, Refusal, Refuse, Scope, Views};
+use chassis::{Call, Decision, Failure, Lease, Ledger, Views};
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
-use proto::access::v1::Role;
 
 use crate::{
     domain::{order::Order, schedule::SHIPPED},
@@ -76,36 +75,15 @@ impl Timekeeper {
         if order.miss(&SHIPPED, now).is_empty() {
             return Ok(());
         }
-        let call = by_itself(now, &format!("missed:{order_id}:{version}"));
+        let call = Call::by_itself("isolation", now, &format!("missed:{order_id}:{version}"));
         let miss = |order: &Order, at| {
             let events = if at == version { order.miss(&SHIPPED, now) } else { Vec::new() };
-            Ok::<Decision<_>, Never>(filing::file(order, events, ""))
+            Ok::<Decision<_>, Infallible>(filing::file(order, events, ""))
         };
         match self.ledger.transact(&call, order_id, miss, |_: &Order, _| ()).await {
             // Somebody else was faster: the next look finds what is left.
             Ok(_) | Err(Failure::Contended | Failure::Reused) => Ok(()),
             Err(failure) => Err(failure),
         }
-    }
-}
-
-fn by_itself(now: DateTime<Utc>, command_id: &str) -> Call {
-    let principal = Principal {
-        subject: "reaction/isolation".to_owned(),
-        role: Role::Service,
-        unit: String::new(),
-        scope: Scope::Everywhere,
-    };
-    Call::by(principal, now, command_id)
-}
-
-/// Nothing refuses what is due.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Never(Infallible);
-
-impl Refuse for Never {
-    fn refusal(&self) -> Refusal {
-        match self.0 {}
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use chassis::{Call, Failure, Ledger, Refusal, Refuse};
+use chassis::{Call, Failure, Ledger};
 
 use crate::{
     desk::Desk,
@@ -43,7 +43,8 @@ impl Codes {
             if others.contains(&code) {
                 continue;
             }
-            let decide = |known: &CompoundCode, _| -> Result<_, Never> { Ok(known.number(code, older).office(office)) };
+            let decide =
+                |known: &CompoundCode, _| -> Result<_, Infallible> { Ok(known.number(code, older).office(office)) };
             let call = call.derive(format!("compound code/{attempt}"));
             match self.ledger.transact::<CompoundCode, (), _, _, _>(&call, compound, decide, |_, _| ()).await {
                 Ok(_) => {}
@@ -54,16 +55,5 @@ impl Codes {
             }
         }
         Err(Failure::Contended)
-    }
-}
-
-/// It is given, or somebody has it.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Never(Infallible);
-
-impl Refuse for Never {
-    fn refusal(&self) -> Refusal {
-        match self.0 {}
     }
 }

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use async_trait::async_trait;
-use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Refusal, Refuse, Views};
+use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Views};
 use proto::{
     isolation::v1::{Kind, ReleaseReason, order_event},
     pass::v1::{Reason, holder_event},
@@ -151,7 +151,7 @@ impl Reactions {
         home: &Residence,
         decide: impl Fn(&Holder) -> Vec<holder_event::Event> + Send + Sync,
     ) -> Result<(), Failure> {
-        let decision = |holder: &Holder, _| -> Result<_, Never> {
+        let decision = |holder: &Holder, _| -> Result<_, Infallible> {
             Ok(Decision::new(decide(holder)).office(home.neighbourhood_id.as_str()).subject(resident))
         };
         self.ledger.transact::<Holder, (), _, _, _>(call, resident, decision, |_, _| ()).await?;
@@ -168,7 +168,7 @@ impl Reactions {
         let (mut from, mut into, mut home) = (from.to_owned(), into.to_owned(), home.clone());
         for link in 0..MOST_RECORDS {
             let (other, _) = self.ledger.load::<Holder>(&from).await?;
-            let decision = |holder: &Holder, _| -> Result<_, Never> {
+            let decision = |holder: &Holder, _| -> Result<_, Infallible> {
                 let events = holder.inherit(&from, &into, &other);
                 Ok(Decision::new(events).office(home.neighbourhood_id.as_str()).subject(&into))
             };
@@ -184,15 +184,4 @@ impl Reactions {
 
 fn unreadable(status: tonic::Status) -> Failure {
     Failure::Unavailable(anyhow::Error::new(status).context("reading the views"))
-}
-
-/// Reactions do not refuse.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Never(Infallible);
-
-impl Refuse for Never {
-    fn refusal(&self) -> Refusal {
-        match self.0 {}
-    }
 }

@@ -1,17 +1,12 @@
 //! What is due by the clock: keys announced and retired, and the list of suspended passes confirmed while nothing changes, since
 //! its age is part of every verdict. One task of the replica that leads. It remembers nothing that the log does not say.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use chassis::{
-    Call, Clock, Decision, Failure, Lease, Ledger, Principal, Refusal, Refuse, Remembered, Scope, timestamp,
-};
+use chassis::{Call, Clock, Decision, Failure, Lease, Ledger, Remembered, timestamp};
 use chrono::{DateTime, TimeDelta, Utc};
 use credential::{keys, signature::PublicKey, time::Hour};
-use proto::{
-    access::v1::Role,
-    pass::v1::suspension_list_event::{Confirmed, Event},
-};
+use proto::pass::v1::suspension_list_event::{Confirmed, Event};
 
 use crate::{
     desk::Desk,
@@ -84,8 +79,8 @@ impl Timekeeper {
         if ring.turn(self.making(now)).is_empty() {
             return Ok(ring);
         }
-        let call = by_itself(now, &format!("keys:{version}:{}", now.timestamp()));
-        let turn = |ring: &Keyring, _| -> Result<_, Never> { Ok(Decision::new(ring.turn(self.making(now)))) };
+        let call = Call::by_itself("pass", now, &format!("keys:{version}:{}", now.timestamp()));
+        let turn = |ring: &Keyring, _| -> Result<_, Infallible> { Ok(Decision::new(ring.turn(self.making(now)))) };
         match self.ledger.transact(&call, STREAM, turn, |_: &Keyring, _| ()).await {
             // Somebody else was faster, to the same end.
             Ok(_) | Err(Failure::Contended | Failure::Reused) => {}
@@ -104,7 +99,7 @@ impl Timekeeper {
         if now - made < YOUNG {
             return Ok(());
         }
-        let call = by_itself(now, &format!("list:{}", made.timestamp()));
+        let call = Call::by_itself("pass", now, &format!("list:{}", made.timestamp()));
         let confirmed = Event::Confirmed(Confirmed { as_of: Some(timestamp(now)) });
         match self.ledger.collect(&call, LIST, Decision::new(vec![confirmed]), ()).await {
             Ok(_) | Err(Failure::Reused) => Ok(()),
@@ -121,26 +116,5 @@ impl Makes for Timekeeper {
     fn needed_until(&self, key: u8) -> Option<Hour> {
         // Before the record was read nobody knows, so no key retires.
         if self.remembered.ready() { self.roll.needed_until(key) } else { Some(Hour::NEVER) }
-    }
-}
-
-fn by_itself(now: DateTime<Utc>, command_id: &str) -> Call {
-    let principal = Principal {
-        subject: "reaction/pass".to_owned(),
-        role: Role::Service,
-        unit: String::new(),
-        scope: Scope::Everywhere,
-    };
-    Call::by(principal, now, command_id)
-}
-
-/// Nothing refuses what is due.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Never(std::convert::Infallible);
-
-impl Refuse for Never {
-    fn refusal(&self) -> Refusal {
-        match self.0 {}
     }
 }

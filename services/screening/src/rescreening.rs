@@ -9,11 +9,10 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use chassis::{Call, Clock, Failure, Kind, Lease, Ledger, Principal, Scope, timestamp};
+use chassis::{Call, Clock, Failure, Kind, Lease, Ledger, timestamp};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use proto::{
     Fact as _,
-    access::v1::Role,
     event::v1::Sealed,
     screening::v1::{method_event, rescreening_event::SetAside},
 };
@@ -180,7 +179,7 @@ impl Rescreener {
     async fn call(&self, due: &Published) -> Result<Call, Failure> {
         let records = self.ledger.log().read_stream(method_event::Event::CATEGORY, &due.version, 0).await?;
         let publication = records.last().context("a published method has its record")?;
-        let mut call = Call::by(reaction(), due.from, &format!("rescreening:{}", due.version));
+        let mut call = Call::by_itself("screening", due.from, &format!("rescreening:{}", due.version));
         call.correlation_id.clone_from(&publication.correlation_id);
         call.causation_id.clone_from(&publication.event_id);
         call.traceparent.clone_from(&publication.traceparent);
@@ -325,15 +324,5 @@ impl Rescreener {
         let put = |run: &Rescreening, _| run.put_aside(&aside);
         let call = call.derive(format!("set-aside/{case_id}"));
         self.ledger.transact(&call, run, put, |_: &Rescreening, _| ()).await.map(drop)
-    }
-}
-
-/// Nobody's decision: it follows from one.
-pub(crate) fn reaction() -> Principal {
-    Principal {
-        subject: "reaction/screening".to_owned(),
-        role: Role::Service,
-        unit: String::new(),
-        scope: Scope::Everywhere,
     }
 }

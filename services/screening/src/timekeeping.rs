@@ -32,7 +32,6 @@ use crate::{
     mistaken::mistaken,
     projections::{disputes, methods, overrides},
     rejudging::{Records, unreadable},
-    rescreening::reaction,
 };
 
 pub(crate) struct Timekeeper {
@@ -117,7 +116,7 @@ impl Timekeeper {
         if case.escalate(now).map_or(true, |decision| decision.events.is_empty()) {
             return Ok(());
         }
-        let call = by_itself(now, &format!("escalation:{case_id}:{version}"));
+        let call = Call::by_itself("screening", now, &format!("escalation:{case_id}:{version}"));
         let decide = |case: &Case, at| if at == version { case.escalate(now) } else { Err(Refused::Stale) };
         forgiving(self.ledger.transact(&call, case_id, decide, |_: &Case, _| ()).await.map(drop))
     }
@@ -128,7 +127,7 @@ impl Timekeeper {
             return Ok(());
         }
         let verdict = self.by_method(&case, now).await?;
-        let call = by_itself(now, &format!("override-end:{case_id}:{version}"));
+        let call = Call::by_itself("screening", now, &format!("override-end:{case_id}:{version}"));
         let decide = |case: &Case, at| {
             if at == version { case.end_overrides(verdict.as_ref(), now) } else { Err(Refused::Stale) }
         };
@@ -170,7 +169,7 @@ impl Timekeeper {
             let id = self.secrets.pseudonym("carrier errors", &about);
             let counted = Counted { day: day.to_string(), ..error };
             let count = |known: &CarrierError, _| known.count(&counted);
-            let call = by_itself(midnight, &format!("carrier-error:{id}"));
+            let call = Call::by_itself("screening", midnight, &format!("carrier-error:{id}"));
             self.ledger.transact(&call, &id, count, |_: &CarrierError, _| ()).await?;
         }
         Ok(())
@@ -219,10 +218,6 @@ async fn each(due: Vec<(&str, BoxFuture<'_, Result<(), Failure>>)>) -> Result<()
         }
     }
     done
-}
-
-fn by_itself(now: DateTime<Utc>, command_id: &str) -> Call {
-    Call::by(reaction(), now, command_id)
 }
 
 /// Somebody else was faster: the next look finds what is left.

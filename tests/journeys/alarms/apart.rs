@@ -1,7 +1,5 @@
 //! The log of the command centre, where every service is a process of its own with replicas, over PostgreSQL and NATS.
 
-use std::time::Duration;
-
 use chassis::{
     access::Tokens,
     client::{Connection, new_request_id},
@@ -114,14 +112,9 @@ async fn an_alarm_is_raised_once_by_two_replicas_and_outlives_both() {
     };
     officer.set_alarm_rules(set).await.unwrap();
     neighbourhood(&apart, "330212002002", AFTERNOON).await;
-    let mut found = Vec::new();
-    for _ in 0..600 {
-        found = listed(&mut officer).await;
-        if !found.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let found =
+        once("an alarm is raised", async || Some(listed(&mut officer).await).filter(|alarms| !alarms.is_empty()));
+    let found = found.await;
     let [alarm] = &found[..] else { panic!("one alarm: {found:?}") };
     assert_eq!((alarm.kind(), &alarm.gate, &alarm.neighbourhood), (AlarmKind::SilentGate, &gate, &first));
     let due = alarm.due_time.as_ref().and_then(chassis::instant);

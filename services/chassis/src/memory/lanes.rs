@@ -84,14 +84,23 @@ impl Lanes {
         lane.read.extend(records);
     }
 
-    /// A log was restored or made anew: everything begins again.
+    /// A log was restored or made anew: everything begins again, unless it has since this lane began to read.
     pub(super) fn forget(&self, epoch: u64) {
         let mut state = self.state();
         if state.epoch == epoch {
-            self.memory.forget();
-            state.epoch += 1;
-            state.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
+            self.clear(&mut state);
         }
+    }
+
+    /// Everything begins again, because somebody asks for it.
+    pub(super) fn begin_anew(&self) {
+        self.clear(&mut self.state());
+    }
+
+    fn clear(&self, state: &mut Sides) {
+        self.memory.forget();
+        state.epoch += 1;
+        state.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
     }
 
     /// Lets in whatever is next, and says how far this lane is and whether a record of it could not be taken; those of the others

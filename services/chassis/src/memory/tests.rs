@@ -278,3 +278,23 @@ async fn a_log_that_was_made_anew_begins_everything_anew_and_nobody_is_answered_
     came.sort();
     assert_eq!(came, ["pass 1", "registry 1", "registry 2", "registry 3"]);
 }
+
+#[tokio::test]
+async fn an_operator_has_everything_begin_anew() {
+    let house = House::new();
+    let ledger = house.ledger().await;
+    open_with_gates(&ledger, "c", 20).await;
+    let gates = Arc::new(Gates::default());
+    let remembered = house.host.remember("registry", Arc::clone(&gates) as Arc<dyn Memory>).await.unwrap();
+    progress(&house).until(|_| remembered.ready()).await;
+    at_the_head(&house).await;
+    // As if it had passed over some of them.
+    gates.came.lock().unwrap().truncate(3);
+    progress(&house).resume();
+    let whole = async {
+        while gates.came() != 20 || !remembered.ready() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), whole).await.expect("all of it comes again");
+}

@@ -9,10 +9,9 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Call, Clock, Decision, Failure, Lease, Ledger, Principal, Refusal, Refuse, Remembered, Scope, Views};
+use chassis::{Call, Clock, Decision, Failure, Lease, Ledger, Remembered, Views};
 use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
-use proto::access::v1::Role;
 
 use super::watch::Watch;
 use crate::{
@@ -100,10 +99,10 @@ impl Timekeeper {
         let events = decide(&alarm);
         let Some(first) = events.first() else { return Ok(()) };
         tracing::info!(alarm_id, event = proto::Fact::type_name(first), "an alarm is told");
-        let call = by_itself(now, &format!("alarm:{alarm_id}:{version}"));
+        let call = Call::by_itself("command", now, &format!("alarm:{alarm_id}:{version}"));
         let decide = |alarm: &Alarm, at| {
             let events = if at == version { decide(alarm) } else { Vec::new() };
-            Ok::<Decision<_>, Never>(filed(alarm, events))
+            Ok::<Decision<_>, Infallible>(filed(alarm, events))
         };
         match self.ledger.transact(&call, alarm_id, decide, |_: &Alarm, _| ()).await {
             // Somebody else was faster: the next look finds what is left.
@@ -121,25 +120,4 @@ pub(super) fn filed(alarm: &Alarm, events: Vec<Event>) -> Decision<Event> {
     };
     let office = raised.map(|raised| raised.neighbourhood_id.clone()).unwrap_or_default();
     Decision::new(events).office(office)
-}
-
-fn by_itself(now: DateTime<Utc>, command_id: &str) -> Call {
-    let principal = Principal {
-        subject: "reaction/command".to_owned(),
-        role: Role::Service,
-        unit: String::new(),
-        scope: Scope::Everywhere,
-    };
-    Call::by(principal, now, command_id)
-}
-
-/// Nothing refuses what is due.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Never(Infallible);
-
-impl Refuse for Never {
-    fn refusal(&self) -> Refusal {
-        match self.0 {}
-    }
 }

@@ -12,13 +12,10 @@ mod asking;
 
 use chassis::{Call, Failure, Fields, Ledger, Refusal, Scope, Views, day_of};
 use chrono::NaiveDate;
-use proto::{
-    access::v1::Role,
-    command::v1::{
-        Answer, AnswerQuestionRequest, DefineFormRequest, FileReportRequest, FillReportRequest, Form, FormContent,
-        GetFormRequest, GetReportRequest, ListFormsRequest, ListFormsResponse, ListQuestionsRequest,
-        ListQuestionsResponse, ListReportsRequest, ListReportsResponse, Report, report_service_server::ReportService,
-    },
+use proto::command::v1::{
+    Answer, AnswerQuestionRequest, DefineFormRequest, FileReportRequest, FillReportRequest, Form, FormContent,
+    GetFormRequest, GetReportRequest, ListFormsRequest, ListFormsResponse, ListQuestionsRequest, ListQuestionsResponse,
+    ListReportsRequest, ListReportsResponse, Report, report_service_server::ReportService,
 };
 use sqlx::AnyConnection;
 use tonic::{Request, Response, Status};
@@ -146,11 +143,6 @@ fn day(call: &Call, named: &str) -> Result<Option<NaiveDate>, Status> {
     );
     fields.done()?;
     Ok(day)
-}
-
-/// Who may see of few people how many they are: whoever cares for them, and not who reads the record alone.
-fn sees_few(call: &Call) -> bool {
-    matches!(call.principal.role, Role::Worker | Role::Director | Role::Officer | Role::Health)
 }
 
 fn fault(error: anyhow::Error) -> Status {

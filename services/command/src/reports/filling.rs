@@ -8,6 +8,7 @@ use proto::command::v1::{
 };
 
 use super::source;
+use crate::hiding::is_small;
 
 /// By their ids.
 pub(crate) type Questions = BTreeMap<String, Question>;
@@ -87,11 +88,6 @@ impl Before {
             }
         }
     }
-}
-
-/// From 1 to 4: of so few it might be said who they are.
-pub(crate) fn is_small(count: i64) -> bool {
-    (1..5).contains(&count)
 }
 
 /// A number or a ratio.

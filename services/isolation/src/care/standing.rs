@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, convert::Infallible};
 
-use chassis::{Call, Failure, Ledger, Record, Refusal, Refuse, instant, timestamp};
+use chassis::{Call, Failure, Ledger, Record, instant, timestamp};
 use chrono::TimeDelta;
 use proto::{
     Fact as _,
@@ -97,7 +97,7 @@ async fn begin_together(ledger: &Ledger, needs: &[(String, Opened)], call: &Call
         for (id, opened) in others {
             decision = decision.beginning(id, &file(opened, vec![Event::Opened(opened.clone())]));
         }
-        Ok::<_, Never>(decision)
+        Ok::<_, Infallible>(decision)
     };
     match ledger.begin::<_, Resource, _, _, _>(&call.derive("needs"), first, decide, answer(first, call.now)).await {
         Ok(_) => Ok(true),
@@ -132,7 +132,7 @@ where
             Some(Event::Opened(opened)) => opened.clone(),
             _ => need.opened.clone().unwrap_or_default(),
         };
-        Ok::<_, Never>(file(&opened, events))
+        Ok::<_, Infallible>(file(&opened, events))
     };
     ledger.transact::<_, Resource, _, _, _>(call, id, decide, answer(id, call.now)).await?;
     Ok(())
@@ -142,15 +142,4 @@ where
 pub(crate) fn need_of(order_id: &str, standing: &StandingNeed) -> String {
     let name = format!("{order_id}/{}/{}", standing.kind, standing.item);
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
-}
-
-/// A reaction refuses nothing.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Never(Infallible);
-
-impl Refuse for Never {
-    fn refusal(&self) -> Refusal {
-        match self.0 {}
-    }
 }

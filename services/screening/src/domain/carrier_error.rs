@@ -1,10 +1,10 @@
 //! What an upheld dispute says about a carrier: a fact about the carrier, and of no person. One stream for each struck visit,
 //! whose id leads nobody back to it, so that it is counted once however often it is looked at.
 
+use std::convert::Infallible;
+
 use chassis::{Aggregate, Decision};
 use proto::screening::v1::carrier_error_event::{Counted, Event};
-
-use super::rescreening::Never;
 
 // State
 
@@ -16,7 +16,7 @@ pub struct CarrierError {
 // Decisions
 
 impl CarrierError {
-    pub fn count(&self, counted: &Counted) -> Result<Decision<Event>, Never> {
+    pub fn count(&self, counted: &Counted) -> Result<Decision<Event>, Infallible> {
         match &self.counted {
             Some(_) => Ok(Decision::new(Vec::new())),
             None => Ok(Decision::new(vec![Event::Counted(counted.clone())])),

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, convert::Infallible};
 
-use chassis::{Aggregate, Decision, Refusal, Refuse, timestamp};
+use chassis::{Aggregate, Decision, timestamp};
 use chrono::{DateTime, Utc};
 use proto::screening::v1::rescreening_event::{Advanced, Begun, Completed, Event, SetAside};
 
@@ -50,24 +50,11 @@ impl Rescreening {
     }
 }
 
-// Refusals
-
-/// It follows from a publication, which nobody can take back.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct Never(Infallible);
-
-impl Refuse for Never {
-    fn refusal(&self) -> Refusal {
-        match self.0 {}
-    }
-}
-
-// Decisions
+// Decisions, which nothing refuses: they follow from a publication, which nobody can take back
 
 impl Rescreening {
     /// With so many cases on record, at this position of the log.
-    pub fn begin(&self, cases: i64, position: u64, now: DateTime<Utc>) -> Result<Decision<Event>, Never> {
+    pub fn begin(&self, cases: i64, position: u64, now: DateTime<Utc>) -> Result<Decision<Event>, Infallible> {
         if self.begun.is_some() {
             return Ok(Decision::new(Vec::new()));
         }
@@ -75,7 +62,7 @@ impl Rescreening {
     }
 
     /// Up to this resident; nothing where it was further already.
-    pub fn advance(&self, resident: &str, count: Count) -> Result<Decision<Event>, Never> {
+    pub fn advance(&self, resident: &str, count: Count) -> Result<Decision<Event>, Infallible> {
         if self.begun.is_none() || self.completed.is_some() || self.reached.as_str() >= resident {
             return Ok(Decision::new(Vec::new()));
         }
@@ -84,7 +71,7 @@ impl Rescreening {
     }
 
     /// A case that does not open: everybody else goes on.
-    pub fn put_aside(&self, case: &SetAside) -> Result<Decision<Event>, Never> {
+    pub fn put_aside(&self, case: &SetAside) -> Result<Decision<Event>, Infallible> {
         let known = self.begun.is_none() || self.completed.is_some() || self.set_aside.contains(&case.case_id);
         if known {
             return Ok(Decision::new(Vec::new()));
@@ -93,7 +80,7 @@ impl Rescreening {
         Ok(Decision::new(vec![Event::SetAside(case.clone())]).office(office).subject(&case.resident_id))
     }
 
-    pub fn complete(&self, count: Count, now: DateTime<Utc>) -> Result<Decision<Event>, Never> {
+    pub fn complete(&self, count: Count, now: DateTime<Utc>) -> Result<Decision<Event>, Infallible> {
         if self.begun.is_none() || self.completed.is_some() {
             return Ok(Decision::new(Vec::new()));
         }
@@ -131,7 +118,7 @@ impl Aggregate for Rescreening {
 mod tests {
     use super::*;
 
-    fn decided(events: &mut Vec<Event>, decide: impl Fn(&Rescreening) -> Result<Decision<Event>, Never>) -> usize {
+    fn decided(events: &mut Vec<Event>, decide: impl Fn(&Rescreening) -> Result<Decision<Event>, Infallible>) -> usize {
         let new = decide(&given(events)).unwrap().events;
         let count = new.len();
         events.extend(new);

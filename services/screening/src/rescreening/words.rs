@@ -75,7 +75,7 @@ impl Rescreener {
         let records = self.ledger.log().read_stream(vocabulary_event::Event::CATEGORY, STREAM, before).await?;
         let change = records.first();
         let happened = change.and_then(|record| record.occurred_at.as_ref()).and_then(instant);
-        let mut call = Call::by(super::reaction(), happened.unwrap_or_default(), &run_of(sequence));
+        let mut call = Call::by_itself("screening", happened.unwrap_or_default(), &run_of(sequence));
         if let Some(change) = change {
             call.correlation_id.clone_from(&change.correlation_id);
             call.causation_id.clone_from(&change.event_id);

@@ -11,13 +11,14 @@ use proto::command::v1::{
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{Api, InForce, Reply, day, fault, in_force, questions, refused, sees_few, within};
+use super::{Api, InForce, Reply, day, fault, in_force, questions, refused, within};
 use crate::{
     domain::{
         not_found,
         report::{self, Filing, Report},
         stale,
     },
+    hiding::sees_people,
     projections::answers,
     reports::{
         calendar,
@@ -50,7 +51,7 @@ pub(super) async fn fill(api: &Api, request: Request<FillReportRequest>) -> Repl
         }
     };
     let mut report = filled(api, &call, &asked, neighbourhood.as_deref(), cut_off).await?;
-    if !sees_few(&call) {
+    if !sees_people(&call.principal) {
         hiding::hide(&mut report);
     }
     Ok(Response::new(report))
@@ -101,7 +102,7 @@ pub(super) async fn get(api: &Api, request: Request<GetReportRequest>) -> Reply<
     }
     let (report, _) = api.ledger.load::<Report>(&report::stream_id(&form, day, neighbourhood)).await?;
     let mut report = report.filed().ok_or_else(missing)?;
-    if !sees_few(&call) {
+    if !sees_people(&call.principal) {
         hiding::hide(&mut report);
     }
     Ok(Response::new(report))
