@@ -77,11 +77,11 @@ async fn a_simulated_subdistrict_is_what_the_command_centre_shows_and_told_again
     let missed = told_of.missed_no_data + told_of.missed_window + told_of.missed_otherwise;
     assert_eq!(told_of.in_key_areas, told_of.caught + missed);
 
-    let positions = heads(&house).await;
+    let positions = house.told().await;
     let again = play(playbill(&house, 1)).await.unwrap();
     assert_eq!((&again.report, &again.figures), (&told.report, &told.figures), "told a second time");
     assert_eq!(again.errors, 0, "{:?}", again.load);
-    assert_eq!(heads(&house).await, positions, "told a second time it adds nothing to the logs");
+    assert_eq!(house.told().await, positions, "told a second time it adds nothing to the logs");
 
     let other = play(playbill(&house, 2)).await;
     let sentence = format!("{:#}", other.unwrap_err());
@@ -109,22 +109,6 @@ async fn another_method_at_noon_gives_a_second_column() {
     assert_eq!(figure(&told, "screened"), after.screened);
     assert_eq!(figure(&told, "concealed"), after.concealed);
     assert_eq!(figure(&told, "declared_key_area"), after.declared_key_area);
-}
-
-/// Records of each log. What the clock alone tells, the readings that nobody took, comes when it comes.
-async fn heads(house: &House) -> Vec<usize> {
-    let mut heads = Vec::new();
-    for log in house.running().host().logs().await.values() {
-        let (mut after, mut told) = (0, 0);
-        loop {
-            let records = log.read(after, 1_000).await.unwrap();
-            let Some(last) = records.last() else { break };
-            after = last.position;
-            told += records.iter().filter(|record| record.r#type != "order.missed").count();
-        }
-        heads.push(told);
-    }
-    heads
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,9 +28,9 @@ async fn the_story_adds_up_and_told_twice_changes_nothing() {
     assert!((760..=850).contains(&crossings), "{numbers}");
     assert!(numbers["undeclared"].as_i64().unwrap() > 1, "{numbers}");
 
-    let positions = heads(&house).await;
+    let positions = house.told().await;
     assert_eq!(told(&house, 1).await, numbers, "told a second time");
-    assert_eq!(heads(&house).await, positions, "told a second time it adds nothing to the logs");
+    assert_eq!(house.told().await, positions, "told a second time it adds nothing to the logs");
 
     let house = house.restarted().await;
     assert_eq!(told(&house, 1).await, numbers, "told after a restart");
@@ -40,20 +40,4 @@ async fn the_story_adds_up_and_told_twice_changes_nothing() {
         play(Playbill { address: house.address().to_owned(), token, authority: None, seed: 2, json: true }).await;
     let sentence = format!("{:#}", other.unwrap_err());
     assert!(sentence.contains("another story"), "{sentence}");
-}
-
-/// Records of each log. What the clock alone tells, the readings that nobody took, comes when it comes.
-async fn heads(house: &House) -> Vec<usize> {
-    let mut heads = Vec::new();
-    for log in house.running().host().logs().await.values() {
-        let (mut after, mut told) = (0, 0);
-        loop {
-            let records = log.read(after, 1_000).await.unwrap();
-            let Some(last) = records.last() else { break };
-            after = last.position;
-            told += records.iter().filter(|record| record.r#type != "order.missed").count();
-        }
-        heads.push(told);
-    }
-    heads
 }

@@ -151,6 +151,23 @@ impl House {
         page(self.running.address.trim_start_matches("http://"), path).await.expect("the server shows a page")
     }
 
+    /// Records of each log, but for those that the clock alone tells: readings that nobody took, alarms that come and end.
+    pub async fn told(&self) -> Vec<usize> {
+        let by_the_clock = |kind: &str| kind == "order.missed" || kind.starts_with("alarm.");
+        let mut told = Vec::new();
+        for log in self.running().host().logs().await.values() {
+            let (mut after, mut count) = (0, 0);
+            loop {
+                let records = log.read(after, 1_000).await.expect("a log that answers");
+                let Some(last) = records.last() else { break };
+                after = last.position;
+                count += records.iter().filter(|record| !by_the_clock(&record.r#type)).count();
+            }
+            told.push(count);
+        }
+        told
+    }
+
     /// Waits until every consumer has done what the logs call for, twice in a row without anything new.
     pub async fn settled(&self) {
         let mut logs = EventLogServiceClient::new(self.central("staff/settling", Role::Administrator, "subdistrict"));
