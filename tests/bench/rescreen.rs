@@ -88,16 +88,16 @@ async fn run(screening: &House, pass: &House, options: &Options) -> anyhow::Resu
     ensure!(usize::try_from(foreseen)? == touched, "{} touched, and {touched} were there", dry_run.en);
 
     let views = pass.running().host().all_views().await.remove("pass").context("the pass service has read models")?;
-    let before = logs.0.head().await?.position;
+    let before = (logs.0.head().await?.position, logs.1.head().await?.position);
     let begun = Instant::now();
     put_in_force(screening, "longer").await?;
     let answered_s = begun.elapsed().as_secs_f64();
     let verdicts = async {
-        verdicts(&*logs.0, before, touched).await?;
+        told(&*logs.0, before.0, "case.assessed", touched).await?;
         Ok::<_, anyhow::Error>(begun.elapsed().as_secs_f64())
     };
     let passes = async {
-        suspended(&views, touched).await?;
+        suspended(pass, &views, before.1, touched).await?;
         Ok::<_, anyhow::Error>(begun.elapsed().as_secs_f64())
     };
     let (verdicts_s, passes_s) = tokio::try_join!(verdicts, passes)?;
@@ -179,13 +179,13 @@ async fn follow_across(house: &House, consumer: &str, log: &Arc<dyn EventLog>) -
     Ok(())
 }
 
-/// Until so many verdicts stand in the log behind a position.
-async fn verdicts(log: &dyn EventLog, mut after: u64, wanted: usize) -> anyhow::Result<()> {
+/// Until so many records of a type stand in the log behind a position.
+async fn told(log: &dyn EventLog, mut after: u64, what: &str, wanted: usize) -> anyhow::Result<()> {
     let (mut found, patience) = (0, Instant::now() + PATIENCE);
     while found < wanted {
-        ensure!(Instant::now() < patience, "{found} of {wanted} verdicts were given");
+        ensure!(Instant::now() < patience, "{found} of {wanted} {what}");
         let records = log.read(after, 1_000).await?;
-        found += records.iter().filter(|record| record.r#type == "case.assessed").count();
+        found += records.iter().filter(|record| record.r#type == what).count();
         match records.last() {
             Some(last) => after = last.position,
             None => tokio::time::sleep(LOOK).await,
@@ -194,20 +194,17 @@ async fn verdicts(log: &dyn EventLog, mut after: u64, wanted: usize) -> anyhow::
     Ok(())
 }
 
-/// Until the read model shows so many passes as suspended.
-async fn suspended(views: &Views, wanted: usize) -> anyhow::Result<()> {
-    let patience = Instant::now() + PATIENCE;
-    loop {
-        let mut db = views.connection().await?;
-        let row = sqlx::query("SELECT COUNT(*) FROM holder WHERE standing = 'suspended'").fetch_one(&mut *db).await?;
-        let found = usize::try_from(row.try_get::<i64, _>(0)?)?;
-        drop(db);
-        if found >= wanted {
-            return Ok(());
-        }
-        ensure!(Instant::now() < patience, "{found} of {wanted} passes were suspended");
-        tokio::time::sleep(5 * LOOK).await;
-    }
+/// Until so many passes are suspended in the log behind a position and the read model shows them: asked once, since to count
+/// them takes a processor that the services need.
+async fn suspended(house: &House, views: &Views, before: u64, wanted: usize) -> anyhow::Result<()> {
+    let log = log(house, "pass").await?;
+    told(&*log, before, "holder.suspended", wanted).await?;
+    follow(house, "pass/views", "pass").await?;
+    let mut db = views.connection().await?;
+    let row = sqlx::query("SELECT COUNT(*) FROM holder WHERE standing = 'suspended'").fetch_one(&mut *db).await?;
+    let found = usize::try_from(row.try_get::<i64, _>(0)?)?;
+    ensure!(found >= wanted, "{found} of {wanted} passes are shown as suspended");
+    Ok(())
 }
 
 async fn until_done(house: &House, version: &str) -> anyhow::Result<()> {

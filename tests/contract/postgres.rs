@@ -8,7 +8,10 @@ use chassis::{
     event_log::{AppendError, EventLog, Expected, postgres::PgLog},
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use tests::postgres::{Cluster, PASSWORD, Service};
+use tests::{
+    once,
+    postgres::{Cluster, PASSWORD, Service},
+};
 
 use crate::event_log::{Store, Tampering, command, held_by, write};
 
@@ -53,6 +56,16 @@ impl Kept {
         let mut db = self.cluster.administer(self.service()).await.unwrap();
         sqlx::raw_sql("SET session_replication_role = replica").execute(&mut db).await.unwrap();
         db
+    }
+
+    /// How often anything was looked for in the log, and how many rows were read because a whole table was.
+    async fn scans(&self) -> (i64, i64) {
+        let mut db = self.connect().await;
+        let counted = "SELECT SUM(seq_scan + idx_scan)::bigint, SUM(seq_tup_read)::bigint FROM pg_stat_user_tables
+            WHERE schemaname = 'log'";
+        let scans = sqlx::query_as(counted).fetch_one(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        scans
     }
 }
 
@@ -191,6 +204,42 @@ async fn a_row_that_the_database_refuses_fails_its_request_alone() {
     assert_eq!(log.head().await.unwrap().position, 3);
     assert_eq!(log.verify().await.unwrap().broken_at, None);
     log.close().await;
+}
+
+/// The server plans by what it last counted: while a subdistrict is brought in it takes the tables for empty, for a minute.
+#[tokio::test]
+async fn a_log_that_was_empty_a_moment_ago_is_asked_by_its_keys() {
+    const STREAMS: usize = 1_000;
+    let kept = Kept::empty().await;
+    let log = kept.open().await;
+    let ask = async |number: usize| {
+        let stream = format!("h{number}");
+        log.find_command(&stream).await.unwrap();
+        log.find_reservation("phone", stream.as_bytes()).await.unwrap();
+        log.read_stream("household", &stream, 0).await.unwrap().len()
+    };
+    // So often that the plans are kept.
+    for _ in 0..10 {
+        assert_eq!(ask(0).await, 0);
+    }
+    let streams: Vec<String> = (0..STREAMS).map(|number| format!("h{number}")).collect();
+    for streams in streams.chunks(100) {
+        let writes = streams.iter().map(|stream| write(stream, Expected::Version(0), 1)).collect();
+        log.append(command(&streams[0], writes)).await.unwrap();
+    }
+    let (asked, read) = kept.scans().await;
+    for number in 0..STREAMS {
+        assert_eq!(ask(number).await, 1);
+    }
+    // Each connection says what it did at the latest when it ends.
+    log.close().await;
+    let streams = i64::try_from(STREAMS).unwrap();
+    let passed = once("the server does not say what it did", async || {
+        let (now, passed) = kept.scans().await;
+        (now - asked >= 4 * streams).then_some(passed - read)
+    });
+    let passed = passed.await;
+    assert!(passed < 10 * streams, "{passed} rows were read to find {streams} streams");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

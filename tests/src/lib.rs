@@ -168,23 +168,27 @@ impl House {
         told
     }
 
-    /// Waits until every consumer has done what the logs call for, twice in a row without anything new.
+    /// Waits until every consumer has done what the logs call for, twice in a row without anything new. Fails when nobody has
+    /// moved for half a minute.
     pub async fn settled(&self) {
         let mut logs = EventLogServiceClient::new(self.central("staff/settling", Role::Administrator, "subdistrict"));
-        let (mut quiet, mut before) = (0, Vec::new());
-        for _ in 0..1_200 {
+        let (mut quiet, mut still, mut before) = (0, 0, Vec::new());
+        while still < 1_200 {
             let consumers = logs.list_consumers(ListConsumersRequest {}).await.expect("consumers are listed");
             let consumers = consumers.into_inner().consumers;
-            let heads: Vec<u64> = consumers.iter().map(|consumer| consumer.head).collect();
-            let caught_up = consumers.iter().all(|consumer| consumer.position == consumer.head);
-            quiet = if caught_up && heads == before { quiet + 1 } else { 0 };
+            let standing: Vec<_> = consumers.into_iter().map(|one| (one.consumer, one.position, one.head)).collect();
+            let caught_up = standing.iter().all(|(_, position, head)| position == head);
+            let moved = standing != before;
+            quiet = if caught_up && !moved { quiet + 1 } else { 0 };
             if quiet >= 2 {
                 return;
             }
-            before = heads;
+            still = if moved { 0 } else { still + 1 };
+            before = standing;
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        panic!("the services did not come to rest");
+        before.retain(|(_, position, head)| position != head);
+        panic!("the services did not come to rest: {before:?}");
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Database(Arc<Entrance>);
 
 struct Entrance {
     options: PgConnectOptions,
+    /// Told to the server with each connection.
+    session: Vec<(&'static str, &'static str)>,
     name: String,
 }
 
@@ -26,6 +28,17 @@ const SESSION: [(&str, &str); 6] = [
     ("tcp_keepalives_idle", "5"),
     ("tcp_keepalives_interval", "2"),
     ("tcp_user_timeout", "10000"),
+];
+
+/// For those who find rows by their keys: each statement is planned once, by the keys, whatever the statistics of a table that
+/// was empty a minute ago say. Otherwise whoever was first goes on reading whole tables until the server counts them anew.
+const BY_KEYS: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("jit", "off"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
 ];
 
 /// How long it may take to get through to the server.
@@ -50,7 +63,7 @@ impl Database {
             None => options,
         };
         let options = options.options(SESSION).disable_statement_logging();
-        Ok(Self(Arc::new(Entrance { options, name })))
+        Ok(Self(Arc::new(Entrance { options, session: SESSION.to_vec(), name })))
     }
 
     /// "mifeng_registry"
@@ -62,7 +75,16 @@ impl Database {
     #[must_use]
     pub fn keys(&self) -> Self {
         let name = format!("{}_keys", self.0.name);
-        Self(Arc::new(Entrance { options: self.0.options.clone().database(&name), name }))
+        let options = self.0.options.clone().database(&name);
+        Self(Arc::new(Entrance { options, session: self.0.session.clone(), name }))
+    }
+
+    /// The same, for statements that find their rows by keys.
+    #[must_use]
+    pub(crate) fn by_keys(&self) -> Self {
+        let Entrance { options, session, name } = &*self.0;
+        let session = [session.as_slice(), &BY_KEYS].concat();
+        Self(Arc::new(Entrance { options: options.clone().options(BY_KEYS), session, name: name.clone() }))
     }
 
     /// "host:port/name", to tell people which one is meant.
@@ -112,7 +134,7 @@ impl Database {
     /// For the driver that speaks to both kinds of database, which knows URLs alone. Tables are looked for in `schema`.
     pub(crate) fn any_url(&self, schema: &str) -> String {
         let mut url = self.0.options.to_url_lossy();
-        let session = SESSION.iter().map(|(name, value)| format!("-c {name}={value}"));
+        let session = self.0.session.iter().map(|(name, value)| format!("-c {name}={value}"));
         let session = session.chain([format!("-c search_path={schema}")]).collect::<Vec<_>>().join(" ");
         url.query_pairs_mut().append_pair("options", &session);
         url.into()

@@ -154,7 +154,7 @@ impl CommandService for Api {
         let place = self.within_reach(&call, wanted)?;
         let supplies = self
             .picture
-            .supplies()
+            .supplies(call.now)
             .into_iter()
             .filter(|(id, ..)| call.principal.scope.allows(id) && place.as_ref().is_none_or(|place| place == id));
         let supplies = supplies.map(|(id, item, unit, stock, needed)| Supply {

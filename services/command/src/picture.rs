@@ -109,12 +109,13 @@ impl Picture {
         state.fold.counted(which, place, Minute::from(now.max(state.fold.latest)))
     }
 
-    /// Stock and open needs: neighbourhood, item, unit, stock, needed.
-    pub fn supplies(&self) -> Vec<(String, String, i32, i64, i64)> {
+    /// What is in stock and has not expired, and what open needs ask for: neighbourhood, item, unit, stock, needed.
+    pub fn supplies(&self, now: DateTime<Utc>) -> Vec<(String, String, i32, i64, i64)> {
         let state = self.read();
+        let now = Minute::from(now.max(state.fold.latest));
         let line = |((place, item, unit), supply): (&crate::fold::care::Item, &crate::fold::care::Supply)| {
             let neighbourhood = state.fold.places.name(*place).to_owned();
-            (neighbourhood, item.clone(), *unit, supply.stock, supply.needed)
+            (neighbourhood, item.clone(), *unit, supply.stock(now), supply.needed)
         };
         let mut lines: Vec<_> = state.fold.supplies().map(line).collect();
         lines.sort();

@@ -83,9 +83,10 @@ impl PgLog {
         let (log_id, standing) =
             prepare(database, name).await.with_context(|| format!("opening the log {name} in {}", database.place()))?;
         let tail = Arc::new(Tail::new(name.to_owned(), log_id, standing));
-        let reader = Reader { shelf: Rows(database.pool_for_questions(READERS)), tail: Arc::clone(&tail) };
+        let by_keys = database.by_keys();
+        let reader = Reader { shelf: Rows(by_keys.pool_for_questions(READERS)), tail: Arc::clone(&tail) };
         let heads = database.pool(HEADS);
-        let writer = Writer::new(database.clone(), lease.clone(), Arc::clone(&tail));
+        let writer = Writer::new(by_keys, lease.clone(), Arc::clone(&tail));
         let entrance = Entrance::open(writer, Arc::clone(&tail), clock)?;
         let stop = CancellationToken::new();
         let (follower, lead) = Follower::new(database.clone(), heads.clone(), Arc::clone(&tail), &lease, lead);

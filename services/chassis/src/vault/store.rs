@@ -29,7 +29,7 @@ impl Place {
     fn url(&self) -> String {
         match self {
             Self::File(path) => format!("sqlite://{}?mode=rwc", path.display()),
-            Self::Database(database) => database.any_url("public"),
+            Self::Database(database) => database.by_keys().any_url("public"),
         }
     }
 

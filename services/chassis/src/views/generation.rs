@@ -211,7 +211,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 async fn connect(shelf: &Shelf, number: u32) -> anyhow::Result<AnyConnection> {
     let opening = || format!("opening the read models {}", shelf.place(number));
     let connecting = async {
-        let mut db = AnyConnection::connect(&shelf.url(number)).await?;
+        let mut db = AnyConnection::connect(&shelf.url_to_write(number)).await?;
         db.execute(sqlx::raw_sql(shelf.writing())).await?;
         Ok::<_, sqlx::Error>(db)
     };

@@ -71,6 +71,14 @@ impl Shelf {
         }
     }
 
+    /// For the connection that writes, which finds its rows by their keys.
+    pub(super) fn url_to_write(&self, number: u32) -> String {
+        match self {
+            Self::Folder(_) => self.url(number),
+            Self::Database(database) => database.by_keys().any_url(&schema(number)),
+        }
+    }
+
     /// "…/views/3.db", "db:5432/mifeng_pass, views_3"
     pub(super) fn place(&self, number: u32) -> String {
         match self {

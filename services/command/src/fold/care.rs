@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use chassis::midnight;
+use chrono::NaiveDate;
 use proto::isolation::v1::{need_event, stock_event};
 
 use super::{Fold, Told, names, time};
@@ -45,9 +47,23 @@ enum Standing {
 /// What there is of an item, and what is asked for.
 #[derive(Default)]
 pub struct Supply {
-    pub stock: i64,
+    /// By donation: what is left of it, and the minute from which it is no good any more.
+    lots: HashMap<String, (i64, Minute)>,
     pub needed: i64,
     shares: Vec<Share>,
+}
+
+impl Supply {
+    /// What is there and has not expired at this minute.
+    pub fn stock(&self, now: Minute) -> i64 {
+        self.lots.values().filter(|(_, until)| *until > now).map(|(left, _)| left).sum()
+    }
+
+    /// From when on there is less than is asked for, if nothing comes and nobody takes anything.
+    fn short_from(&self) -> Option<Minute> {
+        let ends = self.lots.values().map(|(_, until)| *until).filter(|until| *until < Minute::NEVER);
+        std::iter::once(Minute::BEGINNING).chain(ends).filter(|then| self.needed > self.stock(*then)).min()
+    }
 }
 
 impl Care {
@@ -115,11 +131,23 @@ impl Fold {
                 self.count(told, place, Of::Day(Which::Donations, told.day));
                 let item = (place, event.item, event.measure);
                 self.care.stocks.insert(told.id.to_owned(), item.clone());
-                self.supply(told, item, |supply| supply.stock += event.amount);
+                let last_day: Option<NaiveDate> = event.expires_on.parse().ok();
+                let end = last_day.and_then(|day| day.succ_opt()).map(midnight);
+                let lot = (event.amount, end.map_or(Minute::NEVER, Minute::from));
+                self.supply(told, item, |supply| {
+                    supply.lots.insert(event.donation_id, lot);
+                });
             }
             stock_event::Event::Issued(event) => {
                 let Some(item) = self.care.stocks.get(told.id).cloned() else { return };
-                self.supply(told, item, |supply| supply.stock -= event.amount);
+                self.supply(told, item, |supply| {
+                    for part in event.parts {
+                        if let Some((left, _)) = supply.lots.get_mut(&part.donation_id) {
+                            *left = part.left;
+                        }
+                    }
+                    supply.lots.retain(|_, (left, _)| *left > 0);
+                });
             }
         }
     }
@@ -128,8 +156,8 @@ impl Fold {
         let place = item.0;
         let supply = self.care.supplies.entry(item).or_default();
         change(supply);
-        let short = supply.needed > supply.stock;
-        let shares = if short { vec![Share::one(place, Of::Figure(Which::SuppliesShort))] } else { Vec::new() };
+        let short = |from| Share::one(place, Of::Figure(Which::SuppliesShort)).from(from);
+        let shares = supply.short_from().map(short).into_iter().collect();
         self.book.change(&mut supply.shares, shares, told.at);
     }
 }
@@ -184,8 +212,10 @@ mod tests {
         street
     }
 
-    fn donate(street: &mut Street, amount: i64) {
+    fn donate(street: &mut Street, donation: &str, amount: i64, expires_on: &str) {
         let received = stock_event::Received {
+            donation_id: donation.to_owned(),
+            expires_on: expires_on.to_owned(),
             neighbourhood_id: "n1".to_owned(),
             item: "口罩".to_owned(),
             measure: Unit::Piece.into(),
@@ -193,6 +223,17 @@ mod tests {
             ..Default::default()
         };
         street.tell("masks", stock_event::Event::Received(received));
+    }
+
+    fn issue(street: &mut Street, parts: &[(&str, i64, i64)]) {
+        let part = |(donation, amount, left): &(&str, i64, i64)| stock_event::Part {
+            donation_id: (*donation).to_owned(),
+            amount: *amount,
+            left: *left,
+        };
+        let parts: Vec<_> = parts.iter().map(part).collect();
+        let amount = parts.iter().map(|part| part.amount).sum();
+        street.tell("masks", stock_event::Event::Issued(stock_event::Issued { amount, parts, ..Default::default() }));
     }
 
     #[test]
@@ -229,14 +270,27 @@ mod tests {
     fn an_item_is_short_while_open_needs_ask_for_more_than_there_is() {
         let mut street = needing();
         street.at("2020-02-11 09:00");
-        donate(&mut street, 2);
+        donate(&mut street, "d1", 2, "");
         street.at("2020-02-11 10:00");
-        donate(&mut street, 1);
+        donate(&mut street, "d2", 1, "");
         street.at("2020-02-11 11:00").tell("need", need_event::Event::Supplied(need_event::Supplied::default()));
-        street.tell("masks", stock_event::Event::Issued(stock_event::Issued { amount: 3, ..Default::default() }));
+        issue(&mut street, &[("d1", 2, 0), ("d2", 1, 0)]);
         let short = |time: &str| street.as_of(time).figures["n1"].supplies_short;
         let times = ["2020-02-11 08:30", "2020-02-11 09:30", "2020-02-11 10:30", "2020-02-11 11:30"];
         assert_eq!(times.map(short), [1, 1, 0, 0], "what was handed out is asked for no more");
         assert_eq!(street.live("2020-02-11 12:00").figures["n1"].donations, 2);
+    }
+
+    #[test]
+    fn what_has_expired_is_there_no_more() {
+        let mut street = needing();
+        street.at("2020-02-11 09:00");
+        donate(&mut street, "d1", 4, "2020-02-12");
+        donate(&mut street, "d2", 2, "");
+        issue(&mut street, &[("d1", 1, 3)]);
+        let short = |time: &str| street.as_of(time).figures["n1"].supplies_short;
+        let times = ["2020-02-11 09:00", "2020-02-12 23:59", "2020-02-13 00:00"];
+        assert_eq!(times.map(short), [0, 0, 1], "three are needed, and two are left after the twelfth");
+        assert_eq!(street.live("2020-02-13 00:00").figures["n1"].supplies_short, 1, "without another record");
     }
 }

@@ -34,7 +34,14 @@ struct Stock {
     neighbourhood: String,
     item: String,
     unit: i32,
-    amount: i64,
+    donations: Vec<Donation>,
+}
+
+struct Donation {
+    id: String,
+    left: i64,
+    /// None where it keeps.
+    last_day: Option<NaiveDate>,
 }
 
 impl Care {
@@ -47,9 +54,15 @@ impl Care {
                 stock_event::Event::Received(event) => {
                     self.donations.push((event.neighbourhood_id.clone(), told.day));
                     (stock.neighbourhood, stock.item, stock.unit) = (event.neighbourhood_id, event.item, event.measure);
-                    stock.amount += event.amount;
+                    let last_day = event.expires_on.parse().ok();
+                    stock.donations.push(Donation { id: event.donation_id, left: event.amount, last_day });
                 }
-                stock_event::Event::Issued(event) => stock.amount -= event.amount,
+                stock_event::Event::Issued(event) => {
+                    for donation in &mut stock.donations {
+                        let taken = event.parts.iter().filter(|part| part.donation_id == donation.id);
+                        donation.left -= taken.map(|part| part.amount).sum::<i64>();
+                    }
+                }
             }
         }
         Ok(())
@@ -80,12 +93,13 @@ impl Care {
         }
     }
 
-    /// Neighbourhood, item and unit: what lies there, and what is asked for.
-    pub(super) fn supplies(&self) -> BTreeMap<(String, String, i32), (i64, i64)> {
+    /// Neighbourhood, item and unit: what lies there and is good on this day, and what is asked for.
+    pub(super) fn supplies(&self, today: NaiveDate) -> BTreeMap<(String, String, i32), (i64, i64)> {
         let mut supplies: BTreeMap<_, (i64, i64)> = BTreeMap::new();
         for stock in self.stocks.values() {
+            let good = stock.donations.iter().filter(|donation| donation.last_day.is_none_or(|last| last >= today));
             supplies.entry((stock.neighbourhood.clone(), stock.item.clone(), stock.unit)).or_default().0 +=
-                stock.amount;
+                good.map(|donation| donation.left).sum::<i64>();
         }
         for need in self.needs.values().filter(|need| need.waits && !need.supplied && !need.opened.item.is_empty()) {
             let neighbourhood = need.opened.residence.clone().unwrap_or_default().neighbourhood_id;
@@ -112,7 +126,7 @@ impl Care {
                 figures.needs_late += i64::from(late);
             }
         }
-        for ((neighbourhood, _, _), (stock, needed)) in self.supplies() {
+        for ((neighbourhood, _, _), (stock, needed)) in self.supplies(counting.today) {
             counting.of(&neighbourhood).supplies_short += i64::from(needed > stock);
         }
     }

@@ -49,11 +49,8 @@ struct Seen {
 }
 
 /// Limits of this connection, all shorter than [`STEP`]: a head that stays locked by a process that was stopped is let go
-/// by the server. And how it plans: each statement once, by the keys, whatever the statistics of a table that was empty a
-/// minute ago say.
+/// by the server.
 const SESSION: &str = "SET statement_timeout = '4500ms'; SET lock_timeout = '4000ms'; \
-    SET plan_cache_mode = force_generic_plan; SET jit = off; \
-    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; \
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// What was found (0: the head, 1: the lease and the last stream, 2: a command, 3: a stream, 4: a key), and by which name.

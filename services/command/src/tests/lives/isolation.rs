@@ -153,28 +153,40 @@ impl World {
     pub(super) fn care(&mut self, who: usize) {
         match self.roll(4) {
             0 => self.receive(who),
-            1 if self.stock > 0 => {
-                let amount = 1 + i64::try_from(self.roll(3)).unwrap().min(self.stock - 1);
-                self.stock -= amount;
-                let issued = stock_event::Issued { amount, ..Default::default() };
-                self.street.tell("masks", stock_event::Event::Issued(issued));
-            }
+            1 if !self.lots.is_empty() => self.hand_out(),
             _ => self.need(who),
         }
+    }
+
+    /// A part of one donation, or the rest of it.
+    fn hand_out(&mut self) {
+        let lot = self.roll(u64::try_from(self.lots.len()).unwrap());
+        let (donation_id, left) = &mut self.lots[usize::try_from(lot).unwrap()];
+        let amount = (*left).min(3);
+        *left -= amount;
+        let part = stock_event::Part { donation_id: donation_id.clone(), amount, left: *left };
+        let issued = stock_event::Issued { amount, parts: vec![part], ..Default::default() };
+        self.lots.retain(|(_, left)| *left > 0);
+        self.street.tell("masks", stock_event::Event::Issued(issued));
     }
 
     fn receive(&mut self, who: usize) {
         let amount = i64::try_from(self.roll(8)).unwrap();
         let neighbourhood_id = if who < 3 { "n1" } else { "n2" }.to_owned();
+        self.donations += 1;
+        let donation_id = format!("donation{}", self.donations);
+        let last_day = chassis::day_of(self.street.now) + Days::new(self.roll(3));
         let received = stock_event::Received {
+            donation_id: donation_id.clone(),
             neighbourhood_id,
             item: "口罩".to_owned(),
             measure: Unit::Piece.into(),
             amount,
+            expires_on: if self.roll(2) == 0 { last_day.to_string() } else { String::new() },
             ..Default::default()
         };
-        if who < 3 {
-            self.stock += amount;
+        if who < 3 && amount > 0 {
+            self.lots.push((donation_id, amount));
         }
         self.street.tell(if who < 3 { "masks" } else { "more masks" }, stock_event::Event::Received(received));
     }
