@@ -22,28 +22,32 @@ use crate::{
 };
 
 /// More than what is applied in one transaction.
-const CHANGES: usize = 1_500;
+const CHANGES: usize = 6_000;
+
+/// Changes of the same houses, one after another. Short, so that much of what came of them is there at the end.
+const STREET: u64 = 20;
 
 /// What people write into fields, and what a database could take for its own.
 const TEXTS: [&str; 8] = ["长丰二村", "", "NULL", "a\"b", "a\\b", "{1,2}", "a,b", "it's"];
 
 #[derive(Clone, Debug)]
 enum Change {
-    Put(&'static str, i64, i64, &'static str),
-    Add(&'static str, i64, i64),
-    Count(&'static str, i64, i64),
-    Note(&'static str, &'static str),
-    NoteWhere(&'static str, i64, &'static str),
-    Remove(&'static str, i64),
-    RemoveAll(&'static str),
+    Put(String, i64, i64, &'static str),
+    Add(String, i64, i64),
+    Count(String, i64, i64),
+    Note(String, &'static str),
+    NoteWhere(String, i64, &'static str),
+    Remove(String, i64),
+    RemoveAll(String),
     /// Looks at the tables in between.
     Look,
 }
 
-/// One for each record. Few rows, so that changes meet.
+/// One for each record. Few rows of a street, so that changes meet.
 fn change(position: u64) -> Change {
     let mut random = StdRng::seed_from_u64(position);
-    let (house, door) = (["a", "b\"", "丙"][random.random_range(0..3)], random.random_range(0..3));
+    let (house, door) = (["a", "b\""][random.random_range(0..2)], random.random_range(0..2));
+    let house = format!("{house}{}", position / STREET);
     let (number, text) = (random.random_range(0..4), TEXTS[random.random_range(0..TEXTS.len())]);
     match random.random_range(0..15) {
         0..4 => Change::Put(house, door, number, text),
@@ -53,7 +57,7 @@ fn change(position: u64) -> Change {
         11..13 => Change::NoteWhere(house, number, text),
         13 if number == 0 => Change::RemoveAll(house),
         13 => Change::Remove(house, door),
-        _ if number == 0 => Change::Look,
+        _ if number == 0 && position.is_multiple_of(50) => Change::Look,
         _ => Change::Add(house, door, 1),
     }
 }
@@ -66,11 +70,11 @@ fn expected() -> Doors {
     for position in 1..=CHANGES as u64 {
         match change(position) {
             Change::Put(house, door, number, text) => {
-                doors.entry((house.to_owned(), door)).or_insert_with(|| (number, text.to_owned()));
+                doors.entry((house, door)).or_insert_with(|| (number, text.to_owned()));
             }
-            Change::Add(house, door, number) => doors.entry((house.to_owned(), door)).or_default().0 += number,
+            Change::Add(house, door, number) => doors.entry((house, door)).or_default().0 += number,
             Change::Count(house, door, number) => {
-                doors.entry((house.to_owned(), door)).and_modify(|kept| kept.0 = number);
+                doors.entry((house, door)).and_modify(|kept| kept.0 = number);
             }
             Change::Note(house, text) => {
                 for (_, kept) in doors.iter_mut().filter(|(key, _)| key.0 == house) {
@@ -82,7 +86,7 @@ fn expected() -> Doors {
                     text.clone_into(&mut kept.1);
                 }
             }
-            Change::Remove(house, door) => drop(doors.remove(&(house.to_owned(), door))),
+            Change::Remove(house, door) => drop(doors.remove(&(house, door))),
             Change::RemoveAll(house) => doors.retain(|key, _| key.0 != house),
             Change::Look => {}
         }
@@ -112,8 +116,8 @@ impl Projection for Changing {
     }
 
     async fn apply(&self, tables: &mut Tables<'_>, record: &Record) -> anyhow::Result<()> {
-        let key = |house: &str, door: i64| [("house", house.into()), ("door", Value::from(door))];
-        let whole = |house: &str| [("house", Value::from(house))];
+        let key = |house: String, door: i64| [("house", house.into()), ("door", Value::from(door))];
+        let whole = |house: String| [("house", Value::from(house))];
         match change(record.position) {
             Change::Put(house, door, number, text) => {
                 let rest = [("number", number.into()), ("note", text.into())];
@@ -131,8 +135,7 @@ impl Projection for Changing {
             Change::Remove(house, door) => tables.remove("door", key(house, door)).await,
             Change::RemoveAll(house) => tables.remove("door", whole(house)).await,
             Change::Look => {
-                let doors = read(tables.now().await?).await?;
-                anyhow::ensure!(doors.len() <= 9, "{doors:?}");
+                read(tables.now().await?).await?;
                 Ok(())
             }
         }

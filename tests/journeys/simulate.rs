@@ -47,6 +47,11 @@ fn figure(outcome: &Outcome, name: &str) -> usize {
     outcome.figures[name].as_str().and_then(|text| text.parse().ok()).unwrap()
 }
 
+/// What was sent, counted: which readings nobody took the clock alone tells, when it comes to it.
+fn sent(outcome: &Outcome) -> Vec<(&String, &serde_json::Value)> {
+    outcome.figures.as_object().unwrap().iter().filter(|(name, _)| *name != "readings_missed").collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_simulated_subdistrict_is_what_the_command_centre_shows_and_told_again_changes_nothing() {
     let house = House::new().await;
@@ -79,7 +84,7 @@ async fn a_simulated_subdistrict_is_what_the_command_centre_shows_and_told_again
 
     let positions = house.told().await;
     let again = play(playbill(&house, 1)).await.unwrap();
-    assert_eq!((&again.report, &again.figures), (&told.report, &told.figures), "told a second time");
+    assert_eq!((&again.report, sent(&again)), (&told.report, sent(&told)), "told a second time");
     assert_eq!(again.errors, 0, "{:?}", again.load);
     assert_eq!(house.told().await, positions, "told a second time it adds nothing to the logs");
 

@@ -239,6 +239,14 @@ mod tests {
         assert_eq!(plan(&counts, false), [Some(Hidden::Small), Some(Hidden::Beside)]);
     }
 
+    #[test]
+    fn a_whole_goes_with_the_only_part_that_there_is() {
+        let part = Count { beside: true, ..count(7) };
+        let mut row = [count(7), part, count(0)];
+        beside(&mut row, 0, &[1, 2]);
+        assert_eq!(row.map(|count| count.beside), [true, true, false], "whoever was screened is clear");
+    }
+
     proptest! {
         /// Whatever is hidden has company in its column, or its sum is hidden, and in its row, or the whole is.
         #[test]

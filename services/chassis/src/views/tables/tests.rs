@@ -78,6 +78,18 @@ async fn numbers_add_up_however_they_come_together() {
 }
 
 #[tokio::test]
+async fn what_is_full_is_written_behind_what_was_begun_before_it() {
+    let mut db = database().await;
+    let mut gathering = Gathering { together: 2, ..Gathering::of(1) };
+    let mut tables = gathering.tables(0, &mut db);
+    name(&mut tables, 1, "first").await;
+    for id in [1, 9] {
+        tables.set("person", [("id", id.into())], [("name", "second".into())]).await.unwrap();
+    }
+    assert_eq!(people(tables.now().await.unwrap()).await, [(1, "second".to_owned())]);
+}
+
+#[tokio::test]
 async fn a_row_that_the_table_refuses_names_the_table() {
     let mut db = database().await;
     let mut gathering = Gathering::at_once(1);
