@@ -62,8 +62,10 @@ impl Rows {
     /// Whether the order of the two matters to a row.
     fn meets(&self, other: &Self) -> bool {
         let whole = |rows: &Self| matches!(rows.kind, Kind::Put | Kind::Remove);
+        // What is added to may begin with that, and what is set is only set where there is a row.
+        let begins = matches!((self.kind, other.kind), (Kind::Add, Kind::Set) | (Kind::Set, Kind::Add));
         let shared = |one: &Self, all: &Self| one.columns[one.key..].iter().any(|column| all.columns.contains(column));
-        whole(self) || whole(other) || shared(self, other) || shared(other, self)
+        whole(self) || whole(other) || begins || shared(self, other) || shared(other, self)
     }
 
     /// One statement must not meet the same row twice.

@@ -78,6 +78,21 @@ async fn numbers_add_up_however_they_come_together() {
 }
 
 #[tokio::test]
+async fn what_is_set_is_set_on_the_row_that_an_addition_began() {
+    let mut db = database().await;
+    let mut gathering = Gathering::of(1);
+    let mut tables = gathering.tables(0, &mut db);
+    let day = |day: i64| [("unit", Value::from("u")), ("day", day.into())];
+    // Before anything is there it sets nothing; it only opens the list.
+    tables.set("day", day(1), [("fevers", 7.into())]).await.unwrap();
+    tables.add("day", day(1), [("crossings", 1)]).await.unwrap();
+    tables.set("day", day(1), [("fevers", 9.into())]).await.unwrap();
+    let db = tables.now().await.unwrap();
+    let row = sqlx::query("SELECT crossings, fevers FROM day").fetch_one(db).await.unwrap();
+    assert_eq!((row.get::<i64, _>(0), row.get::<i64, _>(1)), (1, 9));
+}
+
+#[tokio::test]
 async fn what_is_full_is_written_behind_what_was_begun_before_it() {
     let mut db = database().await;
     let mut gathering = Gathering { together: 2, ..Gathering::of(1) };
