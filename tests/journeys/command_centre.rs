@@ -1,7 +1,10 @@
 //! The command centre: what is known now and was known at any past minute, whom each number counts, what an auditor does not see;
 //! and a log that is away for an hour, after which every minute of that hour is as it was.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use chassis::{
     client::{Connection, new_request_id},
@@ -177,6 +180,24 @@ async fn whoever_watches_goes_on_from_where_they_stood_and_sees_stock_come() {
     let supplies = street.worker().list_supply(ListSupplyRequest::default()).await.unwrap().into_inner().supplies;
     let lines: Vec<_> = supplies.iter().map(|line| (line.item.as_str(), line.stock)).collect();
     assert_eq!(lines, [("口罩", 200)]);
+    let elsewhere = street.other.worker(&street.house).at(time(AFTERNOON));
+    let supplies = CommandServiceClient::new(elsewhere).list_supply(ListSupplyRequest::default()).await.unwrap();
+    assert_eq!(supplies.into_inner().supplies, [], "another neighbourhood's stock is nobody's business there");
+
+    let mut request = ListCountedRequest {
+        figure: "households".into(),
+        neighbourhood: street.village.neighbourhood.clone(),
+        page_size: 1,
+        page_token: String::new(),
+    };
+    let mut listed = BTreeSet::new();
+    for _ in 0..2 {
+        let page = street.officer().list_counted(request.clone()).await.unwrap().into_inner();
+        assert_eq!(page.names.len(), 1);
+        listed.extend(page.names);
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!((listed.len(), request.page_token.as_str()), (2, ""), "each household is on one page");
 }
 
 /// The services that decide, and the command centre in a process of its own, which hears of the gates over a line.

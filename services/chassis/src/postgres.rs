@@ -174,6 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_by_keys_says_so_however_they_connect() {
+        let by_keys = Database::parse("postgres://r@db/d", None).unwrap().by_keys();
+        let url = PgConnectOptions::from_str(&by_keys.any_url("views_3")).unwrap();
+        for options in [by_keys.options(), by_keys.keys().options(), &url] {
+            let told = options.get_options().unwrap();
+            assert!(told.contains("-c enable_seqscan=off") && told.contains("-c statement_timeout=30s"), "{told}");
+        }
+    }
+
+    #[test]
     fn what_is_no_database_is_refused_without_being_quoted() {
         for url in ["mysql://u:secret@h/d", "postgres://u:secret@h:port/d", "postgres://u:secret@h"] {
             let error = format!("{:#}", Database::parse(url, None).unwrap_err());

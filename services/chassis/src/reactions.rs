@@ -82,7 +82,7 @@ pub(crate) async fn start(setup: Setup) -> anyhow::Result<()> {
 
 /// Records taken at once; those of one person stay in order, different persons' go side by side.
 const BATCH: usize = 256;
-const SIDE_BY_SIDE: usize = 256;
+const SIDE_BY_SIDE: usize = 64;
 /// A record that fails this often halts the reactions.
 const TRIES: u32 = 5;
 /// What takes longer has failed: standing still without a word is worse.

@@ -250,6 +250,18 @@ async fn a_source_that_is_away_holds_nobody_back_for_long() {
 }
 
 #[tokio::test]
+async fn whoever_can_wait_waits_until_it_is_made_and_not_longer_than_they_can() {
+    let pass = Script::new("pass", &[1]);
+    pass.go(true);
+    let two = Two::follow(Script::new("registry", &[2]), pass, Diary::default()).await;
+    two.remembered.made(Duration::from_millis(10)).await;
+    assert!(!two.remembered.ready());
+    two.logs[1].go(false);
+    two.remembered.made(Duration::from_secs(30)).await;
+    assert!(two.remembered.ready());
+}
+
+#[tokio::test]
 async fn a_record_that_cannot_be_taken_leaves_the_others_going() {
     let diary = Diary { refuses: Mutex::new("pass 2".to_owned()), ..Diary::default() };
     // More than are read at a time.
