@@ -156,7 +156,7 @@ impl CommandService for Api {
             .picture
             .supplies(call.now)
             .into_iter()
-            .filter(|(id, ..)| call.principal.scope.allows(id) && place.as_ref().is_none_or(|place| place == id));
+            .filter(|(id, ..)| place.as_ref().is_none_or(|place| place == id));
         let supplies = supplies.map(|(id, item, unit, stock, needed)| Supply {
             neighbourhood: format!("neighbourhoods/{id}"),
             item,

@@ -292,5 +292,11 @@ mod tests {
         let times = ["2020-02-11 09:00", "2020-02-12 23:59", "2020-02-13 00:00"];
         assert_eq!(times.map(short), [0, 0, 1], "three are needed, and two are left after the twelfth");
         assert_eq!(street.live("2020-02-13 00:00").figures["n1"].supplies_short, 1, "without another record");
+        let lies_there = |text: &str| {
+            let lines = street.picture().supplies(time(text));
+            lines.iter().map(|(_, _, _, stock, needed)| (*stock, *needed)).collect::<Vec<_>>()
+        };
+        assert_eq!(lies_there("2020-02-12 23:59"), [(5, 3)]);
+        assert_eq!(lies_there("2020-02-13 00:00"), [(2, 3)]);
     }
 }
