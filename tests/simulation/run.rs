@@ -110,6 +110,27 @@ fn folder() -> TempDir {
     if memory.is_dir() { TempDir::new_in(memory).unwrap() } else { TempDir::new().unwrap() }
 }
 
+impl Outcome {
+    /// What all of them come to. Each on a line of its own would bury those that failed.
+    pub(crate) fn total(all: &[Self]) -> String {
+        let sum = |of: fn(&Self) -> u64| all.iter().map(of).sum::<u64>();
+        let time = |of: fn(&Self) -> Duration| all.iter().map(of).sum::<Duration>();
+        format!(
+            "| seeds {} | acknowledged {} | refused {} | in doubt, then settled {} | accidents {} | records {} | simulated {:.0?} in \
+             {:.0?} | violations {} |",
+            all.len(),
+            sum(|one| one.acknowledged as u64),
+            sum(|one| one.refused as u64),
+            sum(|one| one.in_doubt.into()),
+            sum(|one| one.accidents.into()),
+            sum(|one| one.records as u64),
+            time(|one| one.simulated),
+            time(|one| one.took),
+            sum(|one| one.violations.len() as u64)
+        )
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, acknowledged, refused, in_doubt, accidents, records, simulated, took, violations } = self;

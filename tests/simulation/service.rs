@@ -1,7 +1,14 @@
 //! One service on a host of its own: the real handlers, reactions and read models. Its log is in memory, its keys, read
 //! models and checkpoints are files; both outlive a crash, and the latter two can be lost.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use chassis::{
     Clock, Host,
@@ -75,6 +82,9 @@ impl World {
             memory.forget_commands();
         }
         let folder = self.folder.join(service).join(service);
+        if lost != Lost::Nothing {
+            let_go(&folder);
+        }
         match lost {
             Lost::Nothing => {}
             Lost::Views => drop(fs::remove_dir_all(folder.join("views"))),
@@ -84,6 +94,19 @@ impl World {
                 }
             }
         }
+    }
+}
+
+/// A crash ends a process and closes its files. Here the threads of SQLite outlive it for a moment, and the last one to let go of a
+/// database unlinks the log of whichever database lies at its path by then.
+fn let_go(folder: &Path) {
+    let holds = || {
+        let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        open.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file.starts_with(folder))
+    };
+    let until = Instant::now() + Duration::from_secs(10);
+    while holds() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
