@@ -69,6 +69,10 @@ impl Progress {
         self.standing.borrow().clone()
     }
 
+    pub fn position(&self) -> u64 {
+        self.standing.borrow().position
+    }
+
     pub(crate) fn reached(&self, position: u64, parked: u64) {
         let running = Standing { state: State::Running, position, parked, error: String::new(), failing_since: None };
         self.standing.send_replace(running);

@@ -284,6 +284,11 @@ impl Ledger {
         self.settle_until(seen, Instant::now() + PATIENCE).await;
     }
 
+    /// Whether there is news of other logs in what a caller has seen: this service may have reacted to it.
+    pub(crate) fn is_of_others(&self, seen: &Positions) -> bool {
+        seen.keys().any(|source| source != self.log.name())
+    }
+
     pub(crate) async fn settle_until(&self, seen: &Positions, until: Instant) {
         let consumer = format!("{}/reactions", self.log.name());
         // What it does about its own news stands in the state that it decides on.

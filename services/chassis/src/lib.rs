@@ -69,7 +69,7 @@ pub use memory::{Memory, Remembered};
 pub use reactions::Reaction;
 pub use refusal::{Fields, Kind, Refusal, Refuse, reason};
 pub use vault::Vault;
-pub use views::{Parked, Projection, Tables, Value, Views};
+pub use views::{Parked, Projection, Reading, Tables, Value, Views};
 
 #[cfg(test)]
 mod compound;

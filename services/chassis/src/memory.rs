@@ -123,11 +123,13 @@ impl Remembered {
             return Ok(());
         }
         let until = Instant::now() + PATIENCE;
-        self.ledger.settle_until(&call.after, until - PATIENCE / 4).await;
         let mut seen = call.after.clone();
-        let own = self.ledger.log();
-        let head = own.head().await.map_err(|error| Status::from(crate::Failure::from(error)))?;
-        seen.insert(own.name().to_owned(), head.position);
+        if self.ledger.is_of_others(&seen) {
+            self.ledger.settle_until(&call.after, until - PATIENCE / 4).await;
+            let own = self.ledger.log();
+            let head = own.head().await.map_err(|error| Status::from(crate::Failure::from(error)))?;
+            seen.insert(own.name().to_owned(), head.position);
+        }
         for Followed { progress, .. } in &self.sources {
             if let Some(position) = seen.get(&progress.source)
                 && !progress.wait_for(*position, until).await

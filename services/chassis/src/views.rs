@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::anyhow;
 use async_trait::async_trait;
-use sqlx::{Any, pool::PoolConnection};
+use sqlx::{Any, AnyConnection, pool::PoolConnection};
 use tokio::{sync::Mutex, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
@@ -111,6 +111,29 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How far behind a new generation may be when it takes over; the rest follows within a batch.
 const CAUGHT_UP: u64 = 100;
 
+/// The tables for one call. Nobody waits for them before they are needed.
+pub struct Reading<'a> {
+    views: &'a Views,
+    call: &'a Call,
+    connection: Option<PoolConnection<Any>>,
+}
+
+impl Reading<'_> {
+    /// A connection, as [`Views::read`] gives it.
+    pub async fn db(&mut self) -> Result<&mut AnyConnection, Status> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.views.read(self.call).await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// What the caller has seen of a log.
+    pub fn seen(&self, source: &str) -> u64 {
+        self.call.after.get(source).copied().unwrap_or_default()
+    }
+}
+
 impl Views {
     /// Opens the live generation, or starts a new one where the projections have changed.
     pub async fn open(setup: Setup) -> anyhow::Result<Self> {
@@ -167,6 +190,11 @@ impl Views {
         }
         // A generation that takes over meanwhile has seen no less.
         self.connection().await
+    }
+
+    /// The same where the tables may not be needed at all: for questions that memory answers for the most part.
+    pub fn reading<'a>(&'a self, call: &'a Call) -> Reading<'a> {
+        Reading { views: self, call, connection: None }
     }
 
     /// A connection to the tables as they are.
@@ -298,7 +326,9 @@ impl Views {
         let until = Instant::now() + PATIENCE;
         let consumer = self.consumer();
         let mut seen = call.after.clone();
-        if let Some(ledger) = &self.inner.ledger {
+        if let Some(ledger) = &self.inner.ledger
+            && ledger.is_of_others(&call.after)
+        {
             // What this service did about the others' news is in its own log: read as far as that.
             // It may be that it cannot do anything about it: that must leave time for the views.
             ledger.settle_until(&call.after, until - PATIENCE / 4).await;

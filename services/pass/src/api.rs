@@ -22,7 +22,8 @@ use crate::{
     issuing::{Issuing, Wanted},
     passage,
     projections::{
-        crossings, holders, method,
+        crossings, holders,
+        method::Methods,
         residents::{self, Home},
     },
     report::{MOST_CODE, Reported},
@@ -49,6 +50,7 @@ pub(crate) struct Api {
     pub(crate) issuing: Issuing,
     pub(crate) roll: Arc<Roll>,
     pub(crate) remembered: Remembered,
+    pub(crate) methods: Arc<Methods>,
 }
 
 #[tonic::async_trait]
@@ -159,20 +161,19 @@ impl PassService for Api {
         let gate = fields.path("gate", ["compounds", "gates"], &request.gate);
         let direction = Some(request.direction()).filter(|direction| *direction != Direction::Unspecified);
         let gate = fields.read(gate)?;
+        let mut reading = self.views.reading(&call);
         let found = if self.remembered.caught_up(&call).await.is_ok() {
             let [compound, gate] = &gate;
             let gate = self.roll.gate(&call.principal.scope, compound, gate).ok_or_else(no_gate)?;
             passage::scan_from_memory(&self.roll, &*self.keys().await?, &gate, code, call.now)
         } else {
             // After a start the record is still being read: what is asked is found the slow way.
-            let mut db = self.views.read(&call).await?;
-            let gate = find_gate(&mut db, &call, &gate).await?;
-            self.lookup(&gate, &*self.keys().await?, call.now).scan(&mut db, code).await?
+            let gate = find_gate(reading.db().await?, &call, &gate).await?;
+            self.lookup(&gate, &*self.keys().await?, call.now).scan(&mut reading, code).await?
         };
         let (limits, outings) = if found.is_restricted() {
-            let mut db = self.views.read(&call).await?;
-            let method = method::in_force(&mut db, call.now).await.map_err(fault)?;
-            found.limits(&mut db, method.as_ref(), call.now).await?
+            let method = self.methods.in_force(&mut reading, call.now).await?;
+            found.limits(&mut reading, method.as_ref(), call.now).await?
         } else {
             (Limits::default(), 0)
         };
@@ -193,19 +194,19 @@ impl PassService for Api {
                 return done.map(Done::into_response).ok_or(refused);
             }
         };
-        let mut db = self.views.read(&call).await?;
+        let mut reading = self.views.reading(&call);
         let gate = match self.gate_from_memory(&call, &reported.gate).await {
             Some(gate) => gate,
-            None => find_gate(&mut db, &call, &reported.gate).await?,
+            None => find_gate(reading.db().await?, &call, &reported.gate).await?,
         };
-        let method = method::in_force(&mut db, reported.at).await.map_err(fault)?;
+        let method = self.methods.in_force(&mut reading, reported.at).await?;
         let fever_from = method.as_ref().map(|method| method.fever_decicelsius);
         let keys = self.keys().await?;
         let lookup = self.lookup(&gate, &keys, reported.at);
-        let found = identify(&lookup, &mut db, &reported.identity).await?;
+        let found = identify(&lookup, &mut reading, &reported.identity).await?;
         let Reported { at, direction, measured, .. } = reported;
-        let (limits, outings) = found.limits(&mut db, method.as_ref(), at).await?;
-        drop(db);
+        let (limits, outings) = found.limits(&mut reading, method.as_ref(), at).await?;
+        drop(reading);
         let (who, direction_said, measured_now) = (found.who(), Some(direction), Some(measured));
         let passage =
             Passage { who, at, direction: direction_said, measured: measured_now, fever_from, limits, outings };

@@ -1,7 +1,7 @@
 //! Crossings that a gate decided by itself, as they arrive: filed at the time at which they were, and judged again by what
 //! the centre knows of that time. What the gate decided stays the fact.
 
-use chassis::{Decision, Ledger, Scope, instant};
+use chassis::{Decision, Ledger, Reading, Scope, instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use credential::number::PassNumber;
 use proto::{
@@ -11,7 +11,6 @@ use proto::{
     },
     registry::v1::Residence,
 };
-use sqlx::AnyConnection;
 use tonic::Status;
 
 use crate::{
@@ -41,12 +40,12 @@ pub(crate) struct Filed {
 }
 
 /// One batch of one device.
-pub(crate) struct Arrivals<'a> {
+pub(crate) struct Arrivals<'a, 'b> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) roll: &'a Roll,
     /// Of all versions of the method.
     pub(crate) methods: &'a [method::Version],
-    pub(crate) db: &'a mut AnyConnection,
+    pub(crate) reading: &'a mut Reading<'b>,
     pub(crate) gate: &'a Gate,
     pub(crate) device_id: &'a str,
     pub(crate) now: DateTime<Utc>,
@@ -96,7 +95,7 @@ struct Known {
 /// In both languages.
 type Because = (&'static str, &'static str);
 
-impl Arrivals<'_> {
+impl Arrivals<'_, '_> {
     pub(crate) async fn file(&mut self, crossing: &GateCrossing) -> Result<Filed, Status> {
         let (boot, sequence) = (crossing.boot.clone(), crossing.sequence);
         let said = match self.read(crossing) {
@@ -114,7 +113,7 @@ impl Arrivals<'_> {
         let limits = method.map(|method| method.limits).unwrap_or_default();
         let outings = match &whom {
             Whom::Shown { number, known } => match known.holder.find_pass(number) {
-                Some(pass) => passage::outings(self.db, limits, pass, number, said.at).await?,
+                Some(pass) => passage::outings(self.reading, limits, pass, number, said.at).await?,
                 None => 0,
             },
             _ => 0,
@@ -208,7 +207,7 @@ impl Arrivals<'_> {
                 let Some(home) = self.home(resident).await? else { return Ok(Whom::Unnamed) };
                 let resident_id = bare(resident).to_owned();
                 let (holder, since) = self.past.of(&resident_id, at, "").await?;
-                let serves = self.gate.serves(self.db, &home.residence.compound_id).await.map_err(fault)?;
+                let serves = self.gate.serves(self.reading, &home.residence.compound_id).await?;
                 let lives_here = serves && !home.moved_out;
                 Ok(Whom::ByHand(Known {
                     resident_id,
@@ -236,7 +235,7 @@ impl Arrivals<'_> {
             return Ok(Guarantor::Unnamed);
         }
         let Some(home) = self.home(&visitor.guarantor).await? else { return Ok(Guarantor::Unknown) };
-        let serves = self.gate.serves(self.db, &home.residence.compound_id).await.map_err(fault)?;
+        let serves = self.gate.serves(self.reading, &home.residence.compound_id).await?;
         Ok(if serves && !home.moved_out { Guarantor::LivesHere } else { Guarantor::Unknown })
     }
 
@@ -248,7 +247,7 @@ impl Arrivals<'_> {
         };
         let number = number.to_string();
         let residence = now.find_pass(&number).map(|pass| pass.residence.clone()).unwrap_or_default();
-        let lives_here = self.gate.serves(self.db, &residence.compound_id).await.map_err(fault)?;
+        let lives_here = self.gate.serves(self.reading, &residence.compound_id).await?;
         let (holder, since) = if self.now - at <= AT_ONCE {
             (Holder::clone(&now), None)
         } else {
@@ -278,7 +277,7 @@ impl Arrivals<'_> {
 
     async fn home(&mut self, resident: &str) -> Result<Option<residents::Home>, Status> {
         let scope = Scope::Neighbourhood(self.gate.neighbourhood_id.clone());
-        residents::find(self.db, &scope, bare(resident)).await.map_err(fault)
+        residents::find(self.reading.db().await?, &scope, bare(resident)).await.map_err(fault)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     projections::{
         conflicts, devices,
         gates::{self, Gate},
-        method,
+        method::Methods,
     },
     resources::fault,
     roll::Roll,
@@ -47,6 +47,7 @@ pub(crate) struct GateApi {
     pub(crate) compound_codes: Codes,
     pub(crate) roll: Arc<Roll>,
     pub(crate) remembered: Remembered,
+    pub(crate) methods: Arc<Methods>,
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     /// Makes one-time codes and their digests.
@@ -162,15 +163,15 @@ impl GateService for GateApi {
         let request = request.into_inner();
         batch::read(&request)?;
         let (device, state) = self.serving(&call).await?;
-        let mut db = self.views.read(&call).await?;
-        let gate = self.gate_of(&mut db, &state).await?;
-        let methods = method::versions(&mut db).await.map_err(fault)?;
+        let mut reading = self.views.reading(&call);
+        let gate = self.gate_of(reading.db().await?, &state).await?;
+        let methods = self.methods.all(&mut reading).await?;
         let new = state.new_of(request.crossings.iter().map(|crossing| (crossing.boot.as_str(), crossing.sequence)));
         let mut arrivals = Arrivals {
             ledger: &self.ledger,
             roll: &self.roll,
             methods: &methods,
-            db: &mut db,
+            reading: &mut reading,
             gate: &gate,
             device_id: &device,
             now: call.now,
@@ -183,7 +184,7 @@ impl GateService for GateApi {
         for at in new {
             filed.push(arrivals.file(&request.crossings[at]).await?);
         }
-        drop(db);
+        drop(reading);
         let decide = |state: &Device, _| batch::take(state, &filed, &gate.neighbourhood_id);
         let reply = |state: &Device, _| batch::answer(state, &request, &filed);
         let mut done = self.ledger.transact(&call, &device, decide, reply).await?;
@@ -244,11 +245,11 @@ impl GateApi {
 
     /// What a gate goes by, with a new token.
     async fn equipment(&self, call: &Call, device: &str, state: &Device) -> Result<Equipment, Status> {
-        let mut db = self.views.read(call).await?;
-        let gate = self.gate_of(&mut db, state).await?;
-        let compounds = gate.compounds(&mut db).await.map_err(fault)?;
-        let method = method::in_force(&mut db, call.now).await.map_err(fault)?;
-        drop(db);
+        let mut reading = self.views.reading(call);
+        let gate = self.gate_of(reading.db().await?, state).await?;
+        let compounds = gate.compounds(reading.db().await?).await.map_err(fault)?;
+        let method = self.methods.in_force(&mut reading, call.now).await?;
+        drop(reading);
         let mut compound_codes = Vec::with_capacity(compounds.len());
         for compound in &compounds {
             compound_codes.extend(self.compound_codes.all(compound).await?.into_iter().map(u32::from));

@@ -20,7 +20,7 @@ use crate::{
         holder::{self, Holder, Issue, Refused},
         keyring::Keyring,
     },
-    projections::{holders, method, residents::Home},
+    projections::{holders, method::Methods, residents::Home},
     resources,
     roll::Roll,
     timekeeping::Timekeeper,
@@ -36,6 +36,7 @@ const ATTEMPTS: usize = 10_000;
 pub(crate) struct Issuing {
     pub(crate) ledger: Ledger,
     pub(crate) views: Views,
+    pub(crate) methods: Arc<Methods>,
     pub(crate) codes: Codes,
     pub(crate) timekeeper: Timekeeper,
     pub(crate) last_index: Arc<OnceCell<AtomicU32>>,
@@ -78,9 +79,9 @@ impl Issuing {
 
     async fn number(&self, call: &Call, wanted: &Wanted<'_>, ring: &Keyring) -> Result<Done<Pass>, Status> {
         let Wanted { by, resident, home, access, .. } = wanted;
-        let mut db = self.views.read(call).await?;
-        let method = method::in_force(&mut db, call.now).await.map_err(resources::fault)?;
-        drop(db);
+        let mut reading = self.views.reading(call);
+        let method = self.methods.in_force(&mut reading, call.now).await?;
+        drop(reading);
         let (pass_days, limits) = method.map(|method| (method.pass_days, method.limits)).unzip();
         let limits = limits.unwrap_or_default();
         // The pass is of where the qualification says that they live, or where the register does: both are given numbers.

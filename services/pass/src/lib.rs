@@ -100,8 +100,17 @@ use crate::{
     issuing::Issuing,
     presence::PresenceApi,
     projections::{
-        confirmed_cases::ConfirmedCases, conflicts::Conflicts, crossings::Crossings, devices::Devices, gates::Gates,
-        holders::Holders, hours::Hours, method::MethodInForce, nameless::Nameless, outings::Outings, queries::Queries,
+        confirmed_cases::ConfirmedCases,
+        conflicts::Conflicts,
+        crossings::Crossings,
+        devices::Devices,
+        gates::Gates,
+        holders::Holders,
+        hours::Hours,
+        method::{MethodInForce, Methods},
+        nameless::Nameless,
+        outings::Outings,
+        queries::Queries,
         residents::Residents,
     },
     publishing::Publisher,
@@ -189,14 +198,16 @@ async fn open(host: &Host) -> anyhow::Result<Api> {
     host.tracker().spawn(async move {
         stop.run_until_cancelled(keeping.run()).await;
     });
+    let methods = Arc::new(Methods::of(&views)?);
     let issuing = Issuing {
         ledger: ledger.clone(),
         views: views.clone(),
+        methods: Arc::clone(&methods),
         codes,
         timekeeper,
         last_index: Arc::new(OnceCell::new()),
     };
-    Ok(Api { ledger, views, issuing, roll, remembered })
+    Ok(Api { ledger, views, issuing, roll, remembered, methods })
 }
 
 fn gates(host: &Host, api: &Api) -> GateApi {
@@ -206,6 +217,7 @@ fn gates(host: &Host, api: &Api) -> GateApi {
         compound_codes: api.issuing.codes.clone(),
         roll: Arc::clone(&api.roll),
         remembered: api.remembered.of(LOG),
+        methods: Arc::clone(&api.methods),
         tokens: Tokens::new(&host.secrets),
         clock: host.clock.clone(),
         codes: *host.secrets.derive("gate enrolment").expose_secret(),

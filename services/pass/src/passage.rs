@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chassis::{Ledger, Scope};
+use chassis::{Ledger, Reading, Scope};
 use chrono::{DateTime, Utc};
 use credential::{
     code::Parts,
@@ -19,7 +19,6 @@ use proto::{
     pass::v1::{Finding, Manual, Visitor, visitor::Exception},
     registry::v1::Residence,
 };
-use sqlx::AnyConnection;
 use tonic::Status;
 
 use crate::{
@@ -149,7 +148,7 @@ fn stranger(void: Option<Finding>) -> Scan<'static> {
 
 impl Lookup<'_> {
     /// A scanned code, or a number that was typed in its place.
-    pub(crate) async fn scan(&self, db: &mut AnyConnection, text: &str) -> Result<Found, Status> {
+    pub(crate) async fn scan(&self, reading: &mut Reading<'_>, text: &str) -> Result<Found, Status> {
         let (number, void) = match read(text, self.keys, self.at) {
             Text::Number { number, void } => (number, void),
             Text::Nobody(scan) => return Ok(Found::Nobody(scan)),
@@ -161,36 +160,34 @@ impl Lookup<'_> {
         let pass = holder.find_pass(&number);
         let void = void.or_else(|| pass.filter(|pass| self.roll.recalled(pass)).map(|_| Finding::Recalled));
         let residence = pass.map(|pass| pass.residence.clone()).unwrap_or_default();
-        let resident = self.known(db, resident_id, holder, residence).await?;
+        let resident = self.known(reading, resident_id, holder, residence).await?;
         Ok(Found::Scanned { number, resident, void })
     }
 
     /// A resident whom staff name (R17); `None` for nobody of this neighbourhood.
     pub(crate) async fn by_hand(
         &self,
-        db: &mut AnyConnection,
+        reading: &mut Reading<'_>,
         resident_id: &str,
         manual: &Manual,
     ) -> Result<Option<Found>, Status> {
-        let Some(home) = self.home(db, resident_id).await? else { return Ok(None) };
+        let Some(home) = self.home(reading, resident_id).await? else { return Ok(None) };
         let (holder, _) = self.ledger.load::<Holder>(resident_id).await?;
-        let mut resident = self.known(db, resident_id.to_owned(), holder, home.residence).await?;
+        let mut resident = self.known(reading, resident_id.to_owned(), holder, home.residence).await?;
         resident.lives_here &= !home.moved_out;
         Ok(Some(Found::ByHand { reason: manual.reason.trim().to_owned(), resident }))
     }
 
     pub(crate) async fn visitor(
         &self,
-        db: &mut AnyConnection,
+        reading: &mut Reading<'_>,
         visitor: &Visitor,
         guarantor: Option<&str>,
     ) -> Result<Found, Status> {
         let guarantor = match guarantor {
             None => Guarantor::Unnamed,
-            Some(resident) => match self.home(db, resident).await? {
-                Some(home)
-                    if !home.moved_out && self.gate.serves(db, &home.residence.compound_id).await.map_err(fault)? =>
-                {
+            Some(resident) => match self.home(reading, resident).await? {
+                Some(home) if !home.moved_out && self.gate.serves(reading, &home.residence.compound_id).await? => {
                     Guarantor::LivesHere
                 }
                 Some(_) | None => Guarantor::Unknown,
@@ -199,19 +196,19 @@ impl Lookup<'_> {
         Ok(Found::Visitor { visitor: visitor.clone(), exception: visitor.exception(), guarantor })
     }
 
-    async fn home(&self, db: &mut AnyConnection, resident: &str) -> Result<Option<residents::Home>, Status> {
+    async fn home(&self, reading: &mut Reading<'_>, resident: &str) -> Result<Option<residents::Home>, Status> {
         let scope = Scope::Neighbourhood(self.gate.neighbourhood_id.clone());
-        residents::find(db, &scope, resident).await.map_err(fault)
+        residents::find(reading.db().await?, &scope, resident).await.map_err(fault)
     }
 
     async fn known(
         &self,
-        db: &mut AnyConnection,
+        reading: &mut Reading<'_>,
         resident_id: String,
         holder: Arc<Holder>,
         residence: Residence,
     ) -> Result<Known, Status> {
-        let lives_here = self.gate.serves(db, &residence.compound_id).await.map_err(fault)?;
+        let lives_here = self.gate.serves(reading, &residence.compound_id).await?;
         let own = residence.neighbourhood_id == self.gate.neighbourhood_id;
         Ok(Known { resident_id, holder, residence, lives_here, own })
     }
@@ -236,13 +233,13 @@ impl Found {
     /// R18: how often the household went out, where the pass counts outings; and the numbers that hold for it.
     pub(crate) async fn limits(
         &self,
-        db: &mut AnyConnection,
+        reading: &mut Reading<'_>,
         method: Option<&Method>,
         at: DateTime<Utc>,
     ) -> Result<(Limits, u32), Status> {
         let limits = method.map(|method| method.limits).unwrap_or_default();
         let Some((pass, number)) = self.pass() else { return Ok((limits, 0)) };
-        Ok((limits, outings(db, limits, pass, number, at).await?))
+        Ok((limits, outings(reading, limits, pass, number, at).await?))
     }
 
     /// Whether anything but the pass itself keeps its holder in.
@@ -276,7 +273,7 @@ impl Found {
 
 /// How often the household of this pass went out by then, within the days of its quota; 0 where it has none.
 pub(crate) async fn outings(
-    db: &mut AnyConnection,
+    reading: &mut Reading<'_>,
     limits: Limits,
     pass: &holder::Pass,
     number: &str,
@@ -284,7 +281,7 @@ pub(crate) async fn outings(
 ) -> Result<u32, Status> {
     let Some(quota) = limits.quota(pass.access) else { return Ok(0) };
     let household = &pass.residence.household_id;
-    projections::outings::count(db, household, (quota.since(at), at), number).await.map_err(fault)
+    projections::outings::count(reading.db().await?, household, (quota.since(at), at), number).await.map_err(fault)
 }
 
 impl Known {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::{Call, Failure, Fields, Refusal, Refuse as _, reason};
+use chassis::{Call, Failure, Fields, Reading, Refusal, Refuse as _, reason};
 use chrono::{DateTime, Utc};
 use credential::keys::KeySet;
 use proto::pass::v1;
@@ -58,16 +58,16 @@ impl Api {
 
 pub(super) async fn identify(
     lookup: &Lookup<'_>,
-    db: &mut AnyConnection,
+    reading: &mut Reading<'_>,
     identity: &Identified,
 ) -> Result<Found, Status> {
     match identity {
-        Identified::Code(code) => lookup.scan(db, code).await,
+        Identified::Code(code) => lookup.scan(reading, code).await,
         Identified::Manual { resident, manual } => {
-            let found = lookup.by_hand(db, resident, manual).await?;
+            let found = lookup.by_hand(reading, resident, manual).await?;
             found.ok_or_else(|| Refused::NotFound.refusal().into())
         }
-        Identified::Visitor { guarantor, visitor } => lookup.visitor(db, visitor, guarantor.as_deref()).await,
+        Identified::Visitor { guarantor, visitor } => lookup.visitor(reading, visitor, guarantor.as_deref()).await,
     }
 }
 

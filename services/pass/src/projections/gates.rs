@@ -2,11 +2,12 @@
 //! their gates: a pass of one opens the gates of all.
 
 use async_trait::async_trait;
-use chassis::{Projection, Record, Scope, Tables};
+use chassis::{Projection, Reading, Record, Scope, Tables};
 use proto::registry::v1::compound_event::Event;
 use sqlx::{AnyConnection, Row as _};
+use tonic::Status;
 
-use crate::roll;
+use crate::{resources::fault, roll};
 
 pub(crate) struct Gates;
 
@@ -146,7 +147,7 @@ impl Gate {
     }
 
     /// Whether the people of a compound use this gate.
-    pub(crate) async fn serves(&self, db: &mut AnyConnection, compound: &str) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn serves(&self, reading: &mut Reading<'_>, compound: &str) -> Result<bool, Status> {
         if self.compound_id == compound || self.management_group.is_empty() {
             return Ok(self.compound_id == compound);
         }
@@ -157,9 +158,9 @@ impl Gate {
         .bind(compound.to_owned())
         .bind(self.management_group.clone())
         .bind(self.neighbourhood_id.clone())
-        .fetch_optional(db)
-        .await?;
-        Ok(row.is_some())
+        .fetch_optional(reading.db().await?)
+        .await;
+        Ok(row.map_err(fault)?.is_some())
     }
 
     /// The compounds whose people use this gate, its own first.

@@ -1,13 +1,16 @@
 //! The numbers of the method that passes and gates need, from screening's log: of the version in force at a time.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chassis::{Projection, Record, Tables, instant};
+use chassis::{Projection, Reading, Record, Tables, Views, consumers::Progress, instant};
 use chrono::{DateTime, Utc};
 use proto::screening::v1::method_event::Event;
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
+use tonic::Status;
 
-use crate::domain::access::Limits;
+use crate::{domain::access::Limits, resources::fault};
 
 pub(crate) struct MethodInForce;
 
@@ -69,14 +72,47 @@ pub(crate) struct Version {
     method: Method,
 }
 
-/// One method for everybody, so there is no scope to it. What is dated before the first version goes by that one: there is no
-/// other.
-pub(crate) async fn in_force(db: &mut AnyConnection, at: DateTime<Utc>) -> Result<Option<Method>, sqlx::Error> {
-    Ok(of_time(&versions(db).await?, at).cloned())
+/// All versions as memory has them: asked for anew where the read models have moved on in screening's log. One method for everybody,
+/// so there is no scope to it.
+pub(crate) struct Methods {
+    screening: Arc<Progress>,
+    /// With the position in screening's log at which the read models stood, or had already left.
+    known: RwLock<Option<(u64, Arc<[Version]>)>>,
 }
 
-/// All versions, for whoever looks at many times; those that come into force later stand later. There are some dozens at most.
-pub(crate) async fn versions(db: &mut AnyConnection) -> Result<Vec<Version>, sqlx::Error> {
+impl Methods {
+    pub(crate) fn of(views: &Views) -> anyhow::Result<Self> {
+        let screening = views.progress().into_iter().find(|progress| progress.source == "screening");
+        Ok(Self { screening: screening.context("the read models follow screening's log")?, known: RwLock::default() })
+    }
+
+    /// Those that come into force later stand later.
+    pub(crate) async fn all(&self, reading: &mut Reading<'_>) -> Result<Arc<[Version]>, Status> {
+        let position = self.screening.position();
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((asked_at, versions)) = known
+            && asked_at == position
+            && position >= reading.seen(&self.screening.source)
+        {
+            return Ok(versions);
+        }
+        let versions: Arc<[Version]> = versions(reading.db().await?).await.map_err(fault)?.into();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some((position, Arc::clone(&versions)));
+        Ok(versions)
+    }
+
+    /// What is dated before the first version goes by that one: there is no other.
+    pub(crate) async fn in_force(
+        &self,
+        reading: &mut Reading<'_>,
+        at: DateTime<Utc>,
+    ) -> Result<Option<Method>, Status> {
+        Ok(of_time(&self.all(reading).await?, at).cloned())
+    }
+}
+
+/// There are some dozens at most.
+async fn versions(db: &mut AnyConnection) -> Result<Vec<Version>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT version, pass_days, fever_decicelsius, daytime_from, daytime_to, outing_people, outing_days,
            in_force_from FROM method ORDER BY in_force_from, position",
