@@ -68,6 +68,15 @@ pub trait EventLog: Send + Sync + 'static {
         after_version: u64,
     ) -> Result<Vec<Arc<Record>>, LogError>;
 
+    /// All records of different streams of a category, each stream's in order; nothing of a stream without events.
+    async fn read_streams(&self, category: &str, stream_ids: &[String]) -> Result<Vec<Arc<Record>>, LogError> {
+        let mut records = Vec::new();
+        for stream_id in stream_ids {
+            records.extend(self.read_stream(category, stream_id, 0).await?);
+        }
+        Ok(records)
+    }
+
     /// A command that has taken effect, for 30 days, and not before its events can be read.
     async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError>;
 

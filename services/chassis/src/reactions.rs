@@ -38,6 +38,15 @@ pub(crate) use checkpoints::{Checkpoint, Checkpoints};
 pub trait Reaction: Send + Sync + 'static {
     /// The logs whose records it wants.
     fn sources(&self) -> &'static [&'static str];
+    /// Whether a record calls for anything; most do not, and cost nothing more.
+    fn wants(&self, _record: &Record) -> bool {
+        true
+    }
+    /// Sees records together before it reacts to each, to read at once what their decisions need. Only an economy: what fails
+    /// here fails again where it is needed.
+    async fn foresee(&self, _records: &[&Record]) -> Result<(), Failure> {
+        Ok(())
+    }
     /// Does what the record calls for, by commands with `call` or derived from it. An error is tried again; what stays an
     /// error halts the reactions with an alarm, since skipping one would leave somebody barred, or free.
     async fn react(&self, record: &Record, call: &Call) -> Result<(), Failure>;
@@ -246,8 +255,15 @@ impl Follower {
             return Ok(0);
         };
         anyhow::ensure!(first.position == after + 1, "the log {name} has a hole: {} follows {after}", first.position);
+        let due = |record: &&Record| !self.done.contains(&record.position) && self.reaction.wants(record);
+        let due: Vec<&Record> = records.iter().map(|record| &**record).filter(due).collect();
+        if !due.is_empty()
+            && let Ok(Err(error)) = tokio::time::timeout(LONGEST, self.reaction.foresee(&due)).await
+        {
+            tracing::debug!(error = format!("{:#}", anyhow::Error::new(error)), source = name, "nothing was foreseen");
+        }
         let mut by_person: HashMap<&str, Vec<&Record>> = HashMap::new();
-        for record in records.iter().filter(|record| !self.done.contains(&record.position)) {
+        for record in due {
             let key = if record.subject_id.is_empty() { &record.stream_id } else { &record.subject_id };
             by_person.entry(key).or_default().push(record);
         }

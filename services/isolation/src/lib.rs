@@ -59,6 +59,8 @@ mod hour;
 /// What is due by the clock.
 mod timekeeping;
 
+use std::sync::Mutex;
+
 use chassis::{Host, Ledger, Projection};
 use proto::isolation::v1::{
     confirmed_case_service_server::ConfirmedCaseServiceServer, isolation_service_server::IsolationServiceServer,
@@ -88,7 +90,8 @@ pub async fn start(host: &Host, routes: &mut RoutesBuilder) -> anyhow::Result<()
     let ledger = host.ledger("isolation").await?;
     let vault = host.vault("isolation").await?;
     let views = host.views("isolation", projections(&ledger)).await?;
-    let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
+    let reactions =
+        Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone(), methods: Mutex::default() };
     host.react("isolation", Box::new(reactions)).await?;
     let hour = Hour::new(ledger.clone(), host.clock.clone());
     let timekeeper = Timekeeper { ledger: ledger.clone(), views: views.clone(), hour, lease: host.lease.clone() };

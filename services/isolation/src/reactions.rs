@@ -4,7 +4,12 @@
 //! Nothing is read from a lagging view to find a person's order: ids derive from what caused the order, and keys in the
 //! ledger name those in force.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
@@ -33,12 +38,34 @@ pub(crate) struct Reactions {
     pub(crate) ledger: Ledger,
     pub(crate) views: Views,
     pub(crate) vault: Vault,
+    /// Those that verdicts have named.
+    pub(crate) methods: Mutex<HashMap<String, Method>>,
 }
 
 #[async_trait]
 impl Reaction for Reactions {
     fn sources(&self) -> &'static [&'static str] {
         &["screening", "pass", "registry", "isolation"]
+    }
+
+    fn wants(&self, record: &Record) -> bool {
+        match (record.log.as_str(), record.category.as_str()) {
+            (gate_day_event::Event::LOG, gate_day_event::Event::CATEGORY) => match read(record) {
+                Ok(gate_day_event::Event::Crossed(crossed)) => breaches(&crossed) || is_feverish(&crossed),
+                // What is wrong with it is said where it is reacted to.
+                Err(_) => true,
+            },
+            (case_event::Event::LOG, case_event::Event::CATEGORY)
+            | (order_event::Event::LOG, order_event::Event::CATEGORY)
+            | (resident_event::Event::LOG, resident_event::Event::CATEGORY) => true,
+            _ => false,
+        }
+    }
+
+    async fn foresee(&self, records: &[&Record]) -> Result<(), Failure> {
+        let cases = records.iter().filter(|record| record.category == case_event::Event::CATEGORY);
+        let orders = cases.flat_map(|case| [order_of(&case.stream_id, 0), watch_of(&case.stream_id)]);
+        self.ledger.foresee::<Order>(orders).await
     }
 
     async fn react(&self, record: &Record, call: &Call) -> Result<(), Failure> {
@@ -163,9 +190,19 @@ impl Reactions {
         method.ok_or_else(|| Failure::Unavailable(anyhow!("the method {version} of a verdict is not known here yet")))
     }
 
+    /// What was published once stays as it is.
     async fn find_method(&self, version: &str) -> Result<Option<Method>, Failure> {
+        let known = self.methods.lock().unwrap_or_else(PoisonError::into_inner).get(version).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
         let mut db = self.views.connection().await.map_err(unreadable)?;
-        Ok(methods::find(&mut db, version).await?)
+        let found = methods::find(&mut db, version).await?;
+        if let Some(method) = &found {
+            let mut methods = self.methods.lock().unwrap_or_else(PoisonError::into_inner);
+            methods.insert(version.to_owned(), method.clone());
+        }
+        Ok(found)
     }
 }
 
@@ -210,17 +247,25 @@ fn verdict_terms(
 
 // ---- Gates ----
 
+/// A gate that was off line may not have known: what the centre makes of the crossing counts as much.
+fn found(crossed: &Crossed, finding: Finding) -> bool {
+    !crossed.resident_id.is_empty() && crossed.findings().chain(crossed.judged_findings()).any(|found| found == finding)
+}
+
+fn breaches(crossed: &Crossed) -> bool {
+    found(crossed, Finding::Isolated)
+}
+
+fn is_feverish(crossed: &Crossed) -> bool {
+    found(crossed, Finding::Fever)
+}
+
 impl Reactions {
     async fn crossed(&self, crossed: Crossed, call: &Call) -> Result<(), Failure> {
-        if crossed.resident_id.is_empty() {
-            return Ok(());
-        }
-        // A gate that was off line may not have known: what the centre makes of the crossing counts as much.
-        let found = |finding| crossed.findings().chain(crossed.judged_findings()).any(|found| found == finding);
-        if found(Finding::Isolated) {
+        if breaches(&crossed) {
             self.breached(&crossed, &call.derive("breach")).await?;
         }
-        if found(Finding::Fever) {
+        if is_feverish(&crossed) {
             self.feverish(&crossed, &call.derive("watch")).await?;
         }
         Ok(())
@@ -259,8 +304,15 @@ impl Reactions {
 
 impl Reactions {
     async fn order(&self, id: &str, terms: Terms, call: &Call) -> Result<(), Failure> {
-        let key = filing::free_key(&self.ledger, &terms, id).await?;
-        self.decide(id, call, key, |order| order.order(terms.clone(), call.now)).await
+        let order = |order: &Order| order.order(terms.clone(), call.now);
+        match self.decide(id, call, filing::only_key(terms.kind()), order).await {
+            // Isolated already, which hardly anybody is.
+            Err(Failure::Reserved { .. }) => {
+                let key = filing::free_key(&self.ledger, &terms, id).await?;
+                self.decide(id, call, key, order).await
+            }
+            ordered => ordered,
+        }
     }
 
     /// Whoever is under an order is observed already.

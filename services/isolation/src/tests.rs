@@ -1,6 +1,6 @@
 //! The service as others meet it: news from other logs, each told twice, and its RPCs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use chassis::{
     Call, Clock, Decision, Host, Ledger, Principal, Reaction as _, Scope,
@@ -90,7 +90,8 @@ impl World {
         let ledger = host.ledger("isolation").await.unwrap();
         let vault = host.vault("isolation").await.unwrap();
         let views = host.views("isolation", crate::projections(&ledger)).await.unwrap();
-        let reactions = Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone() };
+        let reactions =
+            Reactions { ledger: ledger.clone(), views: views.clone(), vault: vault.clone(), methods: Mutex::default() };
         let api = Api { ledger: ledger.clone(), vault, views };
         let world = Self { host, api, reactions, ledger, _data: data };
         world.tell("r1", "2020-02-01T08:00", registered()).await;

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use async_trait::async_trait;
 use chassis::{Call, Decision, Failure, Ledger, Reaction, Record, Views};
 use proto::{
+    Fact as _,
     isolation::v1::{Kind, ReleaseReason, order_event},
     pass::v1::{Reason, holder_event},
     registry::v1::{Residence, compound_event, resident_event},
@@ -27,6 +28,21 @@ const MOST_RECORDS: usize = 8;
 impl Reaction for Reactions {
     fn sources(&self) -> &'static [&'static str] {
         &["isolation", "registry", "screening"]
+    }
+
+    fn wants(&self, record: &Record) -> bool {
+        let wanted = [
+            case_event::Event::CATEGORY,
+            order_event::Event::CATEGORY,
+            resident_event::Event::CATEGORY,
+            compound_event::Event::CATEGORY,
+        ];
+        wanted.contains(&record.category.as_str())
+    }
+
+    async fn foresee(&self, records: &[&Record]) -> Result<(), Failure> {
+        let residents = records.iter().map(|record| record.subject_id.clone());
+        self.ledger.foresee::<Holder>(residents.filter(|resident| !resident.is_empty())).await
     }
 
     async fn react(&self, record: &Record, call: &Call) -> Result<(), Failure> {

@@ -97,6 +97,16 @@ pub(crate) async fn records_are_read_by_position_and_by_stream(store: impl Store
     assert_eq!(positions(&log.read_stream("household", "h1", 1).await.unwrap()), [5]);
     assert!(log.read_stream("household", "h1", 2).await.unwrap().is_empty());
     assert!(log.read_stream("resident", "h1", 0).await.unwrap().is_empty());
+    let several = ["h1", "nobody", "h0"].map(str::to_owned);
+    let streams = log.read_streams("household", &several).await.unwrap();
+    let of = |stream: &str| -> Vec<u64> {
+        streams.iter().filter(|record| record.stream_id == stream).map(|record| record.position).collect()
+    };
+    assert_eq!(of("h1"), [2, 5]);
+    assert_eq!(of("h0"), positions(&log.read_stream("household", "h0", 0).await.unwrap()));
+    assert!(streams.iter().all(|record| several.contains(&record.stream_id)));
+    assert!(log.read_streams("resident", &several).await.unwrap().is_empty());
+    assert!(log.read_streams("household", &[]).await.unwrap().is_empty());
     let record = &log.read(0, 1).await.unwrap()[0];
     assert_eq!(
         (&*record.log, &*record.category, &*record.stream_id, record.version),

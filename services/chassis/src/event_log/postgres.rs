@@ -127,9 +127,11 @@ impl EventLog for PgLog {
         stream_id: &str,
         after_version: u64,
     ) -> Result<Vec<Arc<Record>>, LogError> {
-        // Where others write, the stream may have gone on beyond what has been heard of the head.
-        let to = if self.sole_writer().is_some() { self.tail.standing().position } else { u64::MAX };
-        self.reader.read_stream(category, stream_id, after_version, to).await
+        self.reader.read_stream(category, stream_id, after_version, self.known()).await
+    }
+
+    async fn read_streams(&self, category: &str, stream_ids: &[String]) -> Result<Vec<Arc<Record>>, LogError> {
+        self.reader.read_streams(category, stream_ids, self.known()).await
     }
 
     async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError> {
@@ -181,6 +183,13 @@ impl EventLog for PgLog {
         if timeout(STEP, closing).await.is_err() {
             tracing::warn!("connections of the log {} were left: the database does not answer", self.tail.log);
         }
+    }
+}
+
+impl PgLog {
+    /// As far as streams are read. Where others write, a stream may have gone on beyond what has been heard of the head.
+    fn known(&self) -> u64 {
+        if self.sole_writer().is_some() { self.tail.standing().position } else { u64::MAX }
     }
 }
 

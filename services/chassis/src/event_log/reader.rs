@@ -23,6 +23,9 @@ pub(super) trait Shelf: Send + Sync + 'static {
     /// Records of a stream behind a version and up to a position, in order.
     async fn by_stream(&self, category: &str, stream_id: &str, after: i64, to: i64) -> sqlx::Result<Vec<Self::Row>>;
 
+    /// Records of several streams up to a position, each stream's in order and none between them.
+    async fn by_streams(&self, category: &str, stream_ids: &[String], to: i64) -> sqlx::Result<Vec<Self::Row>>;
+
     /// Fingerprint, first position, last position, reply.
     async fn command(&self, command_id: &str) -> sqlx::Result<Option<Self::Row>>;
 
@@ -84,6 +87,28 @@ impl<S: Shelf> Reader<S> {
         for (row, version) in rows.iter().zip(after_version + 1..) {
             let record = rows::record(&self.tail, row).map_err(LogError::Store)?;
             if record.version != version {
+                return Err(self.damaged(record.position));
+            }
+            records.push(Arc::new(record));
+        }
+        Ok(records)
+    }
+
+    /// Records of several streams as far as a position.
+    pub(super) async fn read_streams(
+        &self,
+        category: &str,
+        stream_ids: &[String],
+        to_position: u64,
+    ) -> Result<Vec<Arc<Record>>, LogError> {
+        let to = i64::try_from(to_position).unwrap_or(i64::MAX);
+        let rows = self.shelf.by_streams(category, stream_ids, to).await;
+        let rows = rows.with_context(|| format!("reading streams of {category}")).map_err(LogError::Store)?;
+        let mut records: Vec<Arc<Record>> = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let record = rows::record(&self.tail, row).map_err(LogError::Store)?;
+            let before = records.last().filter(|before| before.stream_id == record.stream_id);
+            if record.version != before.map_or(0, |before| before.version) + 1 {
                 return Err(self.damaged(record.position));
             }
             records.push(Arc::new(record));

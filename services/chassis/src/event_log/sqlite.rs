@@ -96,6 +96,10 @@ impl EventLog for SqliteLog {
         self.reader.read_stream(category, stream_id, after_version, self.tail.standing().position).await
     }
 
+    async fn read_streams(&self, category: &str, stream_ids: &[String]) -> Result<Vec<Arc<Record>>, LogError> {
+        self.reader.read_streams(category, stream_ids, self.tail.standing().position).await
+    }
+
     async fn find_command(&self, command_id: &str) -> Result<Option<KnownCommand>, LogError> {
         self.reader.find_command(command_id).await
     }

@@ -16,10 +16,7 @@ impl Turns {
     const COUNT: usize = 4_096;
 
     pub(super) async fn take(&self, category: &'static str, stream_id: &str) -> tokio::sync::MutexGuard<'_, ()> {
-        let mut hasher = std::hash::DefaultHasher::new();
-        (category, stream_id).hash(&mut hasher);
-        let turn = usize::try_from(hasher.finish() % Self::COUNT as u64).unwrap_or(0);
-        self.0[turn].lock().await
+        self.0[share(category, stream_id, Self::COUNT)].lock().await
     }
 }
 
@@ -27,6 +24,13 @@ impl Default for Turns {
     fn default() -> Self {
         Self((0..Self::COUNT).map(|_| tokio::sync::Mutex::default()).collect())
     }
+}
+
+/// Which of so many a stream shares with others.
+fn share(category: &str, stream_id: &str, count: usize) -> usize {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (category, stream_id).hash(&mut hasher);
+    usize::try_from(hasher.finish() % count as u64).unwrap_or(0)
 }
 
 /// Folded states of streams, to spare reading them again. A decision on an old one is refused by append; a query and a
@@ -40,16 +44,27 @@ pub(super) struct States(Mutex<Kept>);
 struct Kept {
     fence: Option<i64>,
     states: HashMap<(&'static str, String), (u64, State)>,
-    /// Counts what was forgotten.
-    evictions: u64,
+    /// Counts when everything was forgotten, or half of it.
+    clearings: u64,
+    /// Counts what was forgotten of streams, which share these as they share turns.
+    evictions: Evictions,
+}
+
+struct Evictions(Vec<u64>);
+
+impl Default for Evictions {
+    fn default() -> Self {
+        Self(vec![0; Turns::COUNT])
+    }
 }
 
 type State = Arc<dyn Any + Send + Sync>;
 
 /// What was so before a stream was read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reading {
     fence: Option<i64>,
+    clearings: u64,
     evictions: u64,
 }
 
@@ -72,16 +87,15 @@ impl States {
     }
 
     /// To be asked before a stream is read, for `put_read` afterwards.
-    pub(super) fn before_reading(&self, fence: Option<i64>) -> Reading {
+    pub(super) fn before_reading(&self, fence: Option<i64>, category: &'static str, stream_id: &str) -> Reading {
         let mut kept = self.lock();
         if let Some(fence) = fence {
             kept.under(fence);
         }
-        Reading { fence, evictions: kept.evictions }
+        kept.reading(fence, category, stream_id)
     }
 
-    /// What was read of a stream. It is not kept where something was forgotten since: that may have been this stream,
-    /// because it had moved on.
+    /// What was read of a stream. It is not kept where this stream may have been forgotten since, because it had moved on.
     pub(super) fn put_read(
         &self,
         before: Reading,
@@ -91,7 +105,7 @@ impl States {
         state: State,
     ) {
         let mut kept = self.lock();
-        if before.fence.is_some() && before.fence == kept.fence && before.evictions == kept.evictions {
+        if before.fence.is_some() && before == kept.reading(kept.fence, category, stream_id) {
             kept.put(category, stream_id, version, state);
         }
     }
@@ -113,19 +127,24 @@ impl Kept {
     fn under(&mut self, fence: i64) {
         if self.fence != Some(fence) {
             self.fence = Some(fence);
-            self.evictions += 1;
+            self.clearings += 1;
             self.states.clear();
         }
     }
 
+    fn reading(&self, fence: Option<i64>, category: &str, stream_id: &str) -> Reading {
+        let evictions = self.evictions.0[share(category, stream_id, Turns::COUNT)];
+        Reading { fence, clearings: self.clearings, evictions }
+    }
+
     fn evict(&mut self, category: &'static str, stream_id: &str) {
-        self.evictions += 1;
+        self.evictions.0[share(category, stream_id, Turns::COUNT)] += 1;
         self.states.remove(&(category, stream_id.to_owned()));
     }
 
     fn put(&mut self, category: &'static str, stream_id: &str, version: u64, state: State) {
         if self.states.len() >= CAPACITY {
-            self.evictions += 1;
+            self.clearings += 1;
             let mut keep = false;
             self.states.retain(|_, _| {
                 keep = !keep;

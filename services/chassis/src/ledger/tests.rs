@@ -4,7 +4,7 @@ use std::{
     task::Poll,
 };
 
-use proto::{event::v1::Head, registry::v1::compound_event::Event};
+use proto::{Fact as _, event::v1::Head, registry::v1::compound_event::Event};
 
 use super::*;
 use crate::compound::{Compound, House, Refused, add_gate, call, gate_added, open, open_with_gates};
@@ -70,6 +70,48 @@ async fn what_begins_a_stream_reads_it_only_where_it_is_not_empty() {
     let refused = another(&ledger).begin(&call("2"), "c", decide, reply).await;
     assert!(matches!(refused, Err(Failure::Refused(_))), "another command finds what is there");
     assert_eq!(*versions.lock().unwrap(), [0, 0, 0, 1]);
+}
+
+/// On what version a command decides first.
+async fn first_decided_on(ledger: &Ledger, id: &str, compound: &str) -> Option<u64> {
+    let versions = std::sync::Mutex::new(Vec::new());
+    let decide = |_: &Compound, version| {
+        versions.lock().unwrap().push(version);
+        Ok::<_, Refused>(Decision::new(Vec::new()))
+    };
+    ledger.transact::<_, Head, _, _, _>(&call(id), compound, decide, |_, _| Head::default()).await.unwrap();
+    versions.into_inner().unwrap().first().copied()
+}
+
+#[tokio::test]
+async fn what_is_foreseen_is_read_together_and_not_again() {
+    let house = House::new();
+    let ledger = house.ledger().await;
+    open_with_gates(&ledger, "c", 2).await;
+    open(&ledger, &call("d"), "d").await.unwrap();
+    let late = another(&ledger);
+    late.foresee::<Compound>(["c", "d", "new", "c"].map(str::to_owned)).await.unwrap();
+    assert_eq!(gates(&late, "c").await, gates(&ledger, "c").await);
+    // Behind its back: whoever had read again now would decide on the third version.
+    add_gate(&ledger, &call("gate"), "d", "east").await.unwrap();
+    open(&ledger, &call("new"), "new").await.unwrap();
+    assert_eq!(first_decided_on(&late, "1", "d").await, Some(1));
+    assert_eq!(first_decided_on(&late, "2", "new").await, Some(0));
+    assert_eq!(first_decided_on(&late, "3", "other").await, Some(0));
+}
+
+#[tokio::test]
+async fn what_was_foreseen_gives_way_to_what_was_appended_since() {
+    let house = House::new();
+    let ledger = house.ledger().await;
+    open(&ledger, &call("1"), "c").await.unwrap();
+    let fence = ledger.log().sole_writer();
+    let before = ledger.states.before_reading(fence, Event::CATEGORY, "c");
+    add_gate(&another(&ledger), &call("2"), "c", "east").await.unwrap();
+    // Refused for its version, it makes this process forget, and read anew.
+    add_gate(&ledger, &call("3"), "c", "west").await.unwrap();
+    ledger.states.put_read(before, Event::CATEGORY, "c", 1, Arc::new(Compound::default()));
+    assert_eq!(gates(&ledger, "c").await, ["east", "west"]);
 }
 
 #[tokio::test]
@@ -235,11 +277,11 @@ fn a_state_that_was_read_before_something_was_forgotten_is_not_kept() {
     let states = States::default();
     let state = |gates: u64| -> Arc<dyn Any + Send + Sync> { Arc::new(gates) };
     let fence = Some(1);
-    let before = states.before_reading(fence);
+    let before = states.before_reading(fence, "compound", "c");
     states.evict("compound", "c");
     states.put_read(before, "compound", "c", 1, state(1));
     assert!(states.get(fence, "compound", "c").is_none());
-    states.put_read(states.before_reading(fence), "compound", "c", 2, state(2));
+    states.put_read(states.before_reading(fence, "compound", "c"), "compound", "c", 2, state(2));
     states.put(fence, "compound", "c", 1, state(1));
     assert_eq!(states.get(fence, "compound", "c").unwrap().0, 2, "an older one never takes its place");
 }
@@ -248,7 +290,7 @@ fn a_state_that_was_read_before_something_was_forgotten_is_not_kept() {
 fn what_was_remembered_under_one_fence_is_forgotten_under_another() {
     let states = States::default();
     let state = || -> Arc<dyn Any + Send + Sync> { Arc::new(1) };
-    let before = states.before_reading(Some(1));
+    let before = states.before_reading(Some(1), "compound", "c");
     states.put_read(before, "compound", "c", 1, state());
     assert!(states.get(None, "compound", "c").is_none(), "while others may write nothing is remembered");
     assert!(states.get(Some(1), "compound", "c").is_some(), "nobody else has written meanwhile");
@@ -257,7 +299,7 @@ fn what_was_remembered_under_one_fence_is_forgotten_under_another() {
     states.put(Some(1), "compound", "c", 1, state());
     assert!(states.get(Some(3), "compound", "c").is_none(), "what began under the old one comes too late");
     states.put(None, "compound", "c", 1, state());
-    states.put_read(states.before_reading(None), "compound", "c", 1, state());
+    states.put_read(states.before_reading(None, "compound", "c"), "compound", "c", 1, state());
     assert!(states.get(Some(3), "compound", "c").is_none(), "nor is what was read while others might write");
 }
 

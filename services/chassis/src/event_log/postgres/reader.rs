@@ -20,6 +20,11 @@ const BY_STREAM: &str = select_records!(
      WHERE s.category = $1 AND s.stream_id = $2 AND e.version > $3 AND e.position <= $4 ORDER BY e.version"
 );
 
+const BY_STREAMS: &str = select_records!(
+    "FROM log.stream s JOIN log.event e ON e.stream_no = s.stream_no
+     WHERE s.category = $1 AND s.stream_id = ANY($2) AND e.position <= $3 ORDER BY e.stream_no, e.version"
+);
+
 /// A connection while it is asked one question.
 struct Asked {
     connection: PoolConnection<Postgres>,
@@ -62,6 +67,11 @@ impl Shelf for Rows {
 
     async fn by_stream(&self, category: &str, stream_id: &str, after: i64, to: i64) -> sqlx::Result<Vec<PgRow>> {
         let query = sqlx::query(BY_STREAM).bind(category).bind(stream_id).bind(after).bind(to);
+        self.asked().await?.answer(async |connection| query.fetch_all(connection).await).await
+    }
+
+    async fn by_streams(&self, category: &str, stream_ids: &[String], to: i64) -> sqlx::Result<Vec<PgRow>> {
+        let query = sqlx::query(BY_STREAMS).bind(category).bind(stream_ids).bind(to);
         self.asked().await?.answer(async |connection| query.fetch_all(connection).await).await
     }
 

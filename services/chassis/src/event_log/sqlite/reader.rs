@@ -24,6 +24,11 @@ const BY_STREAM: &str = select_records!(
      WHERE s.category = ? AND s.stream_id = ? AND e.version > ? AND e.position <= ? ORDER BY e.version"
 );
 
+const BY_STREAMS: &str = select_records!(
+    "FROM json_each(?) n CROSS JOIN stream s ON s.category = ? AND s.stream_id = n.value
+     CROSS JOIN event e ON e.stream_no = s.stream_no WHERE e.position <= ? ORDER BY s.stream_no, e.version"
+);
+
 impl Rows {
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
         let pool = SqlitePoolOptions::new()
@@ -51,6 +56,11 @@ impl Shelf for Rows {
 
     async fn by_stream(&self, category: &str, stream_id: &str, after: i64, to: i64) -> sqlx::Result<Vec<SqliteRow>> {
         sqlx::query(BY_STREAM).bind(category).bind(stream_id).bind(after).bind(to).fetch_all(&self.0).await
+    }
+
+    async fn by_streams(&self, category: &str, stream_ids: &[String], to: i64) -> sqlx::Result<Vec<SqliteRow>> {
+        let ids = serde_json::Value::from(stream_ids).to_string();
+        sqlx::query(BY_STREAMS).bind(ids).bind(category).bind(to).fetch_all(&self.0).await
     }
 
     async fn command(&self, command_id: &str) -> sqlx::Result<Option<SqliteRow>> {
