@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use office::output::ReadEnough;
 
 mod database;
 mod installation;
@@ -61,6 +62,7 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ReadEnough>() => ExitCode::SUCCESS,
         Err(error) => {
             office::report(&error);
             ExitCode::FAILURE

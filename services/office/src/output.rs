@@ -1,6 +1,10 @@
 //! Tables for people, JSON for programs: any message of the contract, by its descriptor.
 
-use std::{collections::HashMap, io::Write as _, sync::LazyLock};
+use std::{
+    collections::HashMap,
+    io::{self, Write as _},
+    sync::LazyLock,
+};
 
 use anyhow::Context as _;
 use chrono::{DateTime, FixedOffset};
@@ -148,10 +152,22 @@ pub fn table() -> Table {
 }
 
 pub fn print(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{text}").context("writing the answer")
+    written(writeln!(std::io::stdout(), "{text}"))
 }
 
 /// Text that is a proof: not a byte more.
 pub fn print_raw(text: &str) -> anyhow::Result<()> {
-    write!(std::io::stdout(), "{text}").context("writing the answer")
+    written(write!(std::io::stdout(), "{text}"))
+}
+
+/// Whoever reads has read enough, as `head` has: no more is said, and nothing has failed.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the answer any more")]
+pub struct ReadEnough;
+
+fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReadEnough.into()),
+        outcome => outcome.context("writing the answer"),
+    }
 }
