@@ -182,6 +182,19 @@ async fn who_only_believes_to_lead_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_verifies_what_was_written_a_moment_ago() {
+    let kept = Kept::empty().await;
+    let one = Replica::of(kept.service(), "http://one").await;
+    one.leads().await;
+    let two = Replica::of(kept.service(), "http://two").await;
+    for n in 0..20 {
+        one.append(&n.to_string(), "h", n).await.unwrap();
+        let found = two.log.verify().await.unwrap();
+        assert_eq!((found.records, found.broken_at), (n + 1, None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn positions_have_no_hole_while_the_lead_goes_back_and_forth() {
     let kept = Kept::empty().await;
     let replicas = [
