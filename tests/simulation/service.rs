@@ -105,7 +105,8 @@ fn let_go(folder: &Path) {
         open.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file.starts_with(folder))
     };
     let until = Instant::now() + Duration::from_secs(10);
-    while holds() && Instant::now() < until {
+    while holds() {
+        assert!(Instant::now() < until, "somebody holds {} long after its process died", folder.display());
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -2,9 +2,8 @@
 //! anything: a decision is a pure function of one stream's state, and its events are appended only on the version that it
 //! was made for.
 
-use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use prost::Message;
 use proto::Fact;
 use tokio::time::Instant;
@@ -15,12 +14,14 @@ use crate::{
     Call, Refuse,
     call::{POSITION, Positions},
     consumers::Consumers,
-    event_log::{Append, AppendError, Appended, Claim, EventLog, Expected, KnownCommand, NewEvent, Record, Write},
+    event_log::{Append, AppendError, Appended, Claim, EventLog, Expected, KnownCommand, NewEvent, Write},
 };
-use states::{Reading, States, Turns};
+use states::{States, Turns};
 
 /// Why a command was not done.
 mod failure;
+/// From records to what was made of them.
+mod loading;
 /// What is remembered of streams, and whose turn it is.
 mod states;
 #[cfg(test)]
@@ -247,59 +248,6 @@ impl Ledger {
         }
     }
 
-    /// A stream's state and version; the default and 0 for a stream without events.
-    pub async fn load<A: Aggregate>(&self, stream_id: &str) -> Result<(Arc<A>, u64), Failure> {
-        let category = A::Event::CATEGORY;
-        // Whoever does not write alone remembers nothing: what another replica has written would be missing.
-        let fence = self.log.sole_writer();
-        if let Some((version, state)) = self.states.get(fence, category, stream_id)
-            && let Ok(state) = state.downcast::<A>()
-        {
-            return Ok((state, version));
-        }
-        let before = self.states.before_reading(fence, category, stream_id);
-        let mut state = A::default();
-        let mut version = 0;
-        for record in self.log.read_stream(category, stream_id, 0).await? {
-            state.evolve(&event_of(&record)?);
-            version = record.version;
-        }
-        let state = Arc::new(state);
-        self.states.put_read(before, category, stream_id, version, Arc::clone(&state) as Arc<dyn Any + Send + Sync>);
-        Ok((state, version))
-    }
-
-    /// Reads streams at once that decisions will be made on, as far as they are not remembered. An economy: where it fails, or
-    /// this process does not write alone, each is read when its turn comes.
-    pub async fn foresee<A: Aggregate>(
-        &self,
-        stream_ids: impl IntoIterator<Item = String> + Send,
-    ) -> Result<(), Failure> {
-        let category = A::Event::CATEGORY;
-        let fence = self.log.sole_writer();
-        let mut unread: HashMap<String, (Reading, u64, A)> = HashMap::new();
-        for stream_id in stream_ids {
-            if fence.is_some() && self.states.get(fence, category, &stream_id).is_none() {
-                let before = self.states.before_reading(fence, category, &stream_id);
-                unread.insert(stream_id, (before, 0, A::default()));
-            }
-        }
-        if unread.is_empty() {
-            return Ok(());
-        }
-        let stream_ids: Vec<String> = unread.keys().cloned().collect();
-        for record in self.log.read_streams(category, &stream_ids).await? {
-            if let Some((_, version, state)) = unread.get_mut(&record.stream_id) {
-                state.evolve(&event_of(&record)?);
-                *version = record.version;
-            }
-        }
-        for (stream_id, (before, version, state)) in unread {
-            self.states.put_read(before, category, &stream_id, version, Arc::new(state));
-        }
-        Ok(())
-    }
-
     /// The stream that holds a key.
     pub async fn reserved(&self, scope: &str, key: impl AsRef<[u8]> + Send) -> Result<Option<String>, Failure> {
         let key = key.as_ref().to_vec();
@@ -416,11 +364,6 @@ fn write_of<E: Fact>(stream_id: &str, expected: Expected, decision: &Decision<E>
         subject_id: decision.subject.clone(),
         events: events.collect(),
     }
-}
-
-fn event_of<E: Fact>(record: &Record) -> anyhow::Result<E> {
-    E::from_payload(&record.payload)
-        .with_context(|| format!("reading {} at position {} of the log {}", record.r#type, record.position, record.log))
 }
 
 fn stored<R: Message + Default>(reply: &[u8]) -> Result<R, Failure> {

@@ -4,7 +4,7 @@ use std::{
     task::Poll,
 };
 
-use proto::{Fact as _, event::v1::Head, registry::v1::compound_event::Event};
+use proto::{event::v1::Head, registry::v1::compound_event::Event};
 
 use super::*;
 use crate::compound::{Compound, House, Refused, add_gate, call, gate_added, open, open_with_gates};
@@ -98,20 +98,6 @@ async fn what_is_foreseen_is_read_together_and_not_again() {
     assert_eq!(first_decided_on(&late, "1", "d").await, Some(1));
     assert_eq!(first_decided_on(&late, "2", "new").await, Some(0));
     assert_eq!(first_decided_on(&late, "3", "other").await, Some(0));
-}
-
-#[tokio::test]
-async fn what_was_foreseen_gives_way_to_what_was_appended_since() {
-    let house = House::new();
-    let ledger = house.ledger().await;
-    open(&ledger, &call("1"), "c").await.unwrap();
-    let fence = ledger.log().sole_writer();
-    let before = ledger.states.before_reading(fence, Event::CATEGORY, "c");
-    add_gate(&another(&ledger), &call("2"), "c", "east").await.unwrap();
-    // Refused for its version, it makes this process forget, and read anew.
-    add_gate(&ledger, &call("3"), "c", "west").await.unwrap();
-    ledger.states.put_read(before, Event::CATEGORY, "c", 1, Arc::new(Compound::default()));
-    assert_eq!(gates(&ledger, "c").await, ["east", "west"]);
 }
 
 #[tokio::test]
@@ -262,6 +248,12 @@ async fn a_request_waits_for_reactions_but_not_for_ever() {
     let ledger = house.ledger().await;
     let progress = house.host.consumers.enter("registry/reactions", "screening", 3);
     let seen = Positions::from([("screening".to_owned(), 5), ("unheard".to_owned(), 9)]);
+    let own = Positions::from([("registry".to_owned(), 5)]);
+    assert_eq!(
+        [&seen, &own].map(|seen| ledger.is_of_others(seen)),
+        [true, false],
+        "its own news it has not reacted to"
+    );
     let soon = Instant::now() + Duration::from_millis(50);
     ledger.settle_until(&seen, soon).await;
     assert!(Instant::now() >= soon, "it was not there yet");
@@ -281,6 +273,10 @@ fn a_state_that_was_read_before_something_was_forgotten_is_not_kept() {
     states.evict("compound", "c");
     states.put_read(before, "compound", "c", 1, state(1));
     assert!(states.get(fence, "compound", "c").is_none());
+    let before = states.before_reading(fence, "compound", "c");
+    states.evict("compound", "d");
+    states.put_read(before, "compound", "c", 1, state(1));
+    assert!(states.get(fence, "compound", "c").is_some(), "it was another one that was forgotten");
     states.put_read(states.before_reading(fence, "compound", "c"), "compound", "c", 2, state(2));
     states.put(fence, "compound", "c", 1, state(1));
     assert_eq!(states.get(fence, "compound", "c").unwrap().0, 2, "an older one never takes its place");
