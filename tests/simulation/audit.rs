@@ -120,9 +120,11 @@ impl Desk {
 
     /// Invariants 2 and 12: neither the same request again nor the same intention again adds anything.
     async fn nothing_new_from_the_same(&self) {
-        let before = self.length();
+        let before = self.lengths();
+        let mut sent = BTreeSet::new();
         for (deed, answer) in self.entries() {
             let Ok(answer) = answer else { continue };
+            sent.insert(deed.command.request_id().to_owned());
             let again = self.insist(&deed).await;
             let (name, id) = (deed.command.name(), deed.command.request_id());
             match again {
@@ -131,19 +133,14 @@ impl Desk {
                 Err(reason) => self.office.complain(format!("{name} {id}, sent again, was refused: {reason}")),
             }
         }
-        if self.length() != before {
-            self.office.complain(format!("requests that were sent again added {} events", self.length() - before));
+        let added = self.added(before, &sent);
+        if !added.is_empty() {
+            self.office.complain(format!("requests that were sent again added {added:?}"));
         }
         for deed in self.intentions() {
-            let before = LOGS.map(|log| self.records(log).len());
+            let before = self.lengths();
             drop(self.insist(&deed).await);
-            // What a clock tells meanwhile, or an earlier publication still does, has another cause.
-            let id = deed.command.request_id();
-            let added = LOGS.iter().zip(before).flat_map(|(log, before)| self.records(log).split_off(before));
-            let added: Vec<String> = added
-                .filter(|record| [&record.command_id, &record.correlation_id].contains(&&id.to_owned()))
-                .map(|record| record.r#type.clone())
-                .collect();
+            let added = self.added(before, &BTreeSet::from([deed.command.request_id().to_owned()]));
             if !added.is_empty() {
                 self.office.complain(format!("{:?} said again added {added:?}", deed.command));
                 return;
@@ -266,8 +263,18 @@ impl Desk {
         self.office.world.memory(log).records()
     }
 
-    fn length(&self) -> usize {
-        LOGS.iter().map(|log| self.records(log).len()).sum()
+    fn lengths(&self) -> [usize; LOGS.len()] {
+        LOGS.map(|log| self.records(log).len())
+    }
+
+    /// The types of the events that these requests have brought about since the logs were so long. What a clock tells
+    /// meanwhile, or what an earlier publication still does, has another cause.
+    fn added(&self, since: [usize; LOGS.len()], requests: &BTreeSet<String>) -> Vec<String> {
+        let records = LOGS.iter().zip(since).flat_map(|(log, since)| self.records(log).split_off(since));
+        let caused = records.filter(|record| {
+            [&record.command_id, &record.correlation_id].into_iter().any(|cause| requests.contains(cause))
+        });
+        caused.map(|record| record.r#type.clone()).collect()
     }
 
     fn entries(&self) -> Vec<(Deed, Result<Vec<u8>, String>)> {
