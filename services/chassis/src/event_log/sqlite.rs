@@ -178,6 +178,9 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Pages of 4 KiB in the WAL before they are copied into the file: 64 MiB.
+const WAL_PAGES: &str = "16000";
+
 /// Options of the connection that writes.
 fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
@@ -185,7 +188,11 @@ fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
         // NORMAL may lose acknowledged commits when the power goes.
         .synchronous(SqliteSynchronous::Full)
         .pragma("cache_size", "-32000")
-        .pragma("wal_autocheckpoint", "4000")
+        // What a statement over many rows would have to undo goes to a file of its own otherwise: every page a second time.
+        .pragma("temp_store", "MEMORY")
+        // Random ids touch a page each: the longer the WAL, the more of them come to lie on the same page before it is copied, and
+        // the rarer everybody waits for that.
+        .pragma("wal_autocheckpoint", WAL_PAGES)
         .pragma("journal_size_limit", "67108864")
 }
 
