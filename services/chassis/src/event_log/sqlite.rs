@@ -29,7 +29,7 @@ use super::{
 use crate::{Clock, Lead, Lease};
 
 #[cfg(test)]
-mod full_disk;
+mod tests;
 /// Questions to rows.
 mod reader;
 /// One statement for many rows.

@@ -1,6 +1,7 @@
 //! Statements over all rows of a batch, several of them in one message to the thread that SQLite runs on: each message
 //! there and back waits twice for a processor. They are made for a power of two of rows, so that a few dozen stay
-//! prepared; rows that are missing are NULL and left out.
+//! prepared; rows that are missing are NULL and left out. A row that is refused takes the whole commit back: to undo its statement
+//! alone, SQLite would keep every page that the statement touches.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -42,30 +43,30 @@ impl Table {
             ),
             Self::Stream => (
                 4,
-                "INSERT INTO stream (stream_no, category, stream_id, version) SELECT * FROM (VALUES ",
+                "INSERT OR ROLLBACK INTO stream (stream_no, category, stream_id, version) SELECT * FROM (VALUES ",
                 ") WHERE column1 IS NOT NULL ON CONFLICT (stream_no) DO UPDATE SET version = excluded.version",
             ),
             Self::Event => (
                 17,
-                "INSERT INTO event (position, stream_no, version, event_id, type, schema_version, payload, command_id, \
+                "INSERT OR ROLLBACK INTO event (position, stream_no, version, event_id, type, schema_version, payload, command_id, \
                  correlation_id, causation_id, actor, office, subject_id, traceparent, occurred_at, recorded_at, chain) \
                  SELECT * FROM (VALUES ",
                 ") WHERE column1 IS NOT NULL",
             ),
             Self::Command => (
                 6,
-                "INSERT INTO command (command_id, fingerprint, first_position, last_position, reply, recorded_at) \
+                "INSERT OR ROLLBACK INTO command (command_id, fingerprint, first_position, last_position, reply, recorded_at) \
                  SELECT * FROM (VALUES ",
                 ") WHERE column1 IS NOT NULL",
             ),
             Self::NewKey => (
                 3,
-                "INSERT INTO reservation (scope, key, stream_id) SELECT * FROM (VALUES ",
+                "INSERT OR ROLLBACK INTO reservation (scope, key, stream_id) SELECT * FROM (VALUES ",
                 ") WHERE column1 IS NOT NULL",
             ),
             Self::Key => (
                 3,
-                "INSERT INTO reservation (scope, key, stream_id) SELECT * FROM (VALUES ",
+                "INSERT OR ROLLBACK INTO reservation (scope, key, stream_id) SELECT * FROM (VALUES ",
                 ") WHERE column1 IS NOT NULL ON CONFLICT (scope, key) DO UPDATE SET stream_id = excluded.stream_id",
             ),
         }

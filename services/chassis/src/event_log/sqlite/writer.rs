@@ -5,7 +5,6 @@ use std::fs::File;
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt as _;
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, Row as _, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteRow},
@@ -30,6 +29,8 @@ pub(super) struct Writer {
     db: Option<SqliteConnection>,
     /// What the last commit left; None when only the file knows.
     left: Option<Left>,
+    /// Rows that this connection has written; None when only SQLite knows.
+    written: Option<i64>,
     statements: Statements,
     /// Held as long as anything is written.
     _lock: File,
@@ -38,8 +39,10 @@ pub(super) struct Writer {
 /// Comes first in a look, and in a commit without one.
 const BEGIN: &str = "BEGIN IMMEDIATE;";
 
-/// Comes last in a commit.
-const MOVE_HEAD: &str = "UPDATE log_head SET position = ?, chain = ? WHERE id = 1";
+/// Comes last in a commit: only where as many rows were written on this connection as should be, since a head without its
+/// chain is refused.
+const MOVE_HEAD: &str =
+    "UPDATE log_head SET position = ?, chain = CASE total_changes() WHEN ? THEN ? END WHERE id = 1; COMMIT";
 
 #[derive(Clone, Copy)]
 struct Left {
@@ -49,7 +52,14 @@ struct Left {
 
 impl Writer {
     pub(super) fn new(options: SqliteConnectOptions, lock: File) -> Self {
-        Self { options: writing(options), db: None, left: None, statements: Statements::default(), _lock: lock }
+        Self {
+            options: writing(options),
+            db: None,
+            left: None,
+            written: None,
+            statements: Statements::default(),
+            _lock: lock,
+        }
     }
 
     /// From the next batch on.
@@ -70,6 +80,7 @@ impl Writer {
 
     async fn connected(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         if self.db.is_none() {
+            self.written = None;
             self.db = Some(self.options.connect().await.map_err(classified)?);
         }
         self.db.as_mut().ok_or_else(|| StoreError::Unknown(anyhow!("there is no connection")))
@@ -88,7 +99,17 @@ impl Writer {
         Ok(*self.left.insert(Left { head, last_stream_no }))
     }
 
-    /// All that a plan changes: an insert that loses a row without a word is a fault.
+    /// How many rows this connection has written so far.
+    async fn written(&mut self) -> Result<i64, StoreError> {
+        self.connected().await?;
+        if let Some(written) = self.written.take() {
+            return Ok(written);
+        }
+        let asked = sqlx::query_scalar("SELECT total_changes()").fetch_one(self.connected().await?);
+        asked.await.map_err(classified)
+    }
+
+    /// All that a plan changes, durably: an insert that loses a row without a word is refused.
     async fn write(&mut self, plan: &Plan<'_>, grounds: Grounds) -> Result<(), StoreError> {
         let recorded_at = plan.recorded_at.timestamp_micros();
         let held: Vec<_> = plan.keys.iter().filter_map(|(name, holder)| Some((name, holder.as_ref()?))).collect();
@@ -102,6 +123,8 @@ impl Writer {
             (Table::Command, plan.commands.len()),
             (keys, held.len()),
         ];
+        let rows: usize = tables.iter().map(|(_, rows)| rows).sum();
+        let written = self.written().await? + i64::try_from(rows).unwrap_or(i64::MAX);
         let script = self
             .statements
             .script(first, &tables, MOVE_HEAD)
@@ -140,24 +163,17 @@ impl Writer {
             })
             .rows(keys, &held, |script, ((scope, key), holder)| script.text(scope).bytes(key).text(holder))
             .position(plan.head.position)
+            .number(written)
             .bytes(&plan.head.chain);
-        let expected = tables.iter().map(|(_, rows)| *rows as u64).sum::<u64>() + 1;
-        let statements = self.connected().await?.fetch_many(script.0);
-        let counts = statements.try_filter_map(async |step| Ok(step.left().map(|done| done.rows_affected())));
-        let counts: Vec<u64> = counts.try_collect().await.map_err(classified)?;
-        // SQLite gives a BEGIN the count of what was done before it.
-        let begun = usize::from(!first.is_empty());
-        let done = counts.iter().skip(begun).sum::<u64>();
-        if done == expected {
-            Ok(())
-        } else {
-            Err(StoreError::Fault(anyhow!("{done} of {expected} rows were written")))
-        }
+        self.connected().await?.execute(script.0).await.map_err(not_whole)?;
+        self.written = Some(written + 1);
+        Ok(())
     }
 
     async fn free_keys(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
         for ((scope, key), holder) in &plan.keys {
             if holder.is_none() {
+                self.written = None;
                 sqlx::query("DELETE FROM reservation WHERE scope = ? AND key = ?")
                     .bind(*scope)
                     .bind(*key)
@@ -203,7 +219,6 @@ impl Store for Writer {
             self.free_keys(plan).await?;
         }
         self.write(plan, grounds).await?;
-        sqlx::raw_sql("COMMIT").execute(self.connected().await?).await.map_err(classified)?;
         let last_stream_no = plan.streams.iter().map(|(_, stream)| stream.number).max();
         if let Some(left) = &mut self.left {
             left.head = plan.head;
@@ -213,6 +228,7 @@ impl Store for Writer {
     }
 
     async fn roll_back(&mut self, after: Option<&StoreError>) {
+        self.written = None;
         let Some(db) = &mut self.db else { return };
         if after.is_some() {
             self.left = None;
@@ -231,6 +247,7 @@ impl Store for Writer {
     }
 
     async fn prune(&mut self, before: DateTime<Utc>, most: u32) -> Result<u64, StoreError> {
+        self.written = None;
         let pruned = sqlx::query(
             "DELETE FROM command WHERE rowid IN
                 (SELECT rowid FROM command WHERE recorded_at < ? ORDER BY recorded_at LIMIT ?)",
@@ -241,6 +258,15 @@ impl Store for Writer {
         .await
         .map_err(classified)?;
         Ok(pruned.rows_affected())
+    }
+}
+
+fn not_whole(error: sqlx::Error) -> StoreError {
+    match error.as_database_error() {
+        Some(refused) if refused.message().contains("log_head.chain") => {
+            StoreError::Fault(anyhow!("fewer rows were written than should be, or more"))
+        }
+        _ => classified(error),
     }
 }
 

@@ -1,6 +1,6 @@
-//! A full disk, played by a file that may not grow.
+//! Files that do not take what is written: a full disk, played by one that may not grow, and one that loses rows.
 
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
 use super::{lock, options, prepare, writer::Writer};
@@ -28,6 +28,13 @@ impl Log {
         let (log_id, standing) = prepare(&path, "registry", &clock).await.unwrap();
         let writer = Writer::new(options(&path), lock(&path).await.unwrap());
         Self { folder, writer, tail: Tail::new("registry".to_owned(), log_id, standing), clock }
+    }
+
+    /// Behind the writer's back.
+    async fn tamper(&self, sql: &'static str) {
+        let mut db = options(&self.folder.path().join("log.db")).connect().await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
     }
 
     fn may_grow_to(&mut self, pages: &'static str) {
@@ -88,4 +95,23 @@ async fn a_full_disk_refuses_loses_nothing_and_takes_the_same_command_when_there
     log.append(done).await.unwrap();
     let left = log.writer.begin(&Batch::of(Vec::new())).await.unwrap();
     assert_eq!(left.head.position, done + 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_loses_a_row_is_a_fault_and_leaves_nothing() {
+    let mut log = Log::open().await;
+    log.append(0).await.unwrap();
+    for loses in [
+        "CREATE TRIGGER lose BEFORE INSERT ON event BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER lose BEFORE INSERT ON command BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER lose BEFORE UPDATE ON stream BEGIN SELECT RAISE(IGNORE); END",
+    ] {
+        log.tamper(loses).await;
+        let lost = log.append(1).await;
+        assert!(matches!(lost, Err(StoreError::Fault(_))), "{loses}: {lost:?}");
+        log.tamper("DROP TRIGGER lose").await;
+    }
+    log.append(1).await.unwrap();
+    let left = log.writer.begin(&Batch::of(Vec::new())).await.unwrap();
+    assert_eq!(left.head.position, 2);
 }
