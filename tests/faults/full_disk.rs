@@ -25,11 +25,11 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_commands_and_once_there_is_room_all_goes_on() {
-    let Some(disk) = Disk::mount("96m") else { return };
+    let Some(disk) = Disk::mount("500m") else { return };
     let house = House::on(TempDir::new_in(disk.path()).unwrap()).await;
     let offices = Offices::of(house.folder(), house.address()).await;
     // So many that the files of some logs and views have room to spare, and those of others do not.
-    filled_and_freed(&offices, &disk, 1_500, async || {}).await;
+    filled_and_freed(&offices, &disk, 4_000, async || {}).await;
     drop(house);
 }
 
@@ -100,7 +100,7 @@ struct Disk(TempDir);
 struct Filling(PathBuf);
 
 impl Disk {
-    /// In memory, large enough for empty logs and some thousands of commands; `None` where that takes more rights.
+    /// In memory, large enough for the longest WAL of each log and some thousands of commands; `None` where that takes more rights.
     fn mount(size: &str) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let options = format!("size={size},mode=755");

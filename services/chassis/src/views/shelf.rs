@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 // Rows are keyed by random ids: with SQLite's usual 2 MB of cache each of them would be fetched, and spilled, anew.
 const FILE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;
-    PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 16000;
+    PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;
     PRAGMA journal_size_limit = 67108864;";
 const FILE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
 // What is lost of a read model in a crash is applied again: the checkpoint is lost with it.
