@@ -190,8 +190,8 @@ fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("cache_size", "-32000")
         // What a statement over many rows would have to undo goes to a file of its own otherwise: every page a second time.
         .pragma("temp_store", "MEMORY")
-        // Random ids touch a page each: the longer the WAL, the more of them come to lie on the same page before it is copied, and
-        // the rarer everybody waits for that.
+        // The longer the WAL, the more changes of the same page it gathers before the page is copied, and the rarer everybody
+        // waits for that.
         .pragma("wal_autocheckpoint", WAL_PAGES)
         .pragma("journal_size_limit", "67108864")
 }

@@ -261,6 +261,7 @@ impl Store for Writer {
     }
 }
 
+/// What an error means for an append whose head asks for all of its rows.
 fn not_whole(error: sqlx::Error) -> StoreError {
     match error.as_database_error() {
         Some(refused) if refused.message().contains("log_head.chain") => {
