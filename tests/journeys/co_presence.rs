@@ -16,6 +16,7 @@ use proto::{
         RecordCrossingRequest, Visitor, co_presence_service_client::CoPresenceServiceClient,
         pass_service_client::PassServiceClient, record_crossing_request::Identity, visitor::Exception,
     },
+    registry::v1::{MergeResidentRequest, UnmergeResidentRequest, duplicate_service_client::DuplicateServiceClient},
 };
 use tests::{House, time, village::Village};
 use tonic::Status;
@@ -27,6 +28,7 @@ struct Ward {
     village: Village,
     ill: String,
     near: String,
+    far: String,
 }
 
 impl Ward {
@@ -38,7 +40,7 @@ impl Ward {
         let ill = village.resident(&house, "1幢", "王小明", "13900000001").await.name;
         let near = village.resident(&house, "2幢", "李四", "13900000002").await.name;
         let far = village.resident(&house, "3幢", "赵六", "13900000003").await.name;
-        let ward = Self { house, village, ill, near };
+        let ward = Self { house, village, ill, near, far };
         let face =
             |resident: &str| Identity::Manual(Manual { resident: resident.into(), reason: "没有带手机".into() });
         let inspector =
@@ -48,13 +50,13 @@ impl Ward {
             (Direction::In, inspector(), "08:05"),
             (Direction::In, face(&ward.near), "08:10"),
             (Direction::Out, face(&ward.near), "08:29"),
-            (Direction::Out, face(&far), "08:40"),
+            (Direction::Out, face(&ward.far), "08:40"),
         ] {
             ward.crosses(direction, who, &format!("2020-02-11T{at}:00+08:00")).await;
         }
         // The day before she was not infectious yet.
         ward.crosses(Direction::In, face(&ward.ill), "2020-02-10T18:00:00+08:00").await;
-        ward.crosses(Direction::In, face(&far), "2020-02-10T18:05:00+08:00").await;
+        ward.crosses(Direction::In, face(&ward.far), "2020-02-10T18:05:00+08:00").await;
         ward
     }
 
@@ -164,6 +166,51 @@ async fn the_health_team_sees_who_stood_there_and_everybody_can_see_that_it_aske
     assert!(done && said.contains(&ward.near) && said.contains("on record as"), "{said}");
     let (done, said) = ward.house.desk(&nurse, &["pass", "co-presence", "--log"]).await;
     assert!(done && said.contains("流调8号") && !said.contains(&ward.near), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_one_person_are_one_person() {
+    let ward = Ward::open().await;
+    let (house, village) = (&ward.house, &ward.village);
+    let ill_again = village.resident(house, "4幢", "王晓明", "13900000004").await.name;
+    let near_again = village.resident(house, "5幢", "李思", "13900000005").await.name;
+    for (who, at) in [(&ill_again, "08:25"), (&near_again, "08:50")] {
+        let face = Identity::Manual(Manual { resident: who.clone(), reason: "没有带手机".into() });
+        ward.crosses(Direction::In, face, &format!("2020-02-11T{at}:00+08:00")).await;
+    }
+    let mut desk = DuplicateServiceClient::new(village.worker(house));
+    for (name, into) in [(&ill_again, &ward.ill), (&near_again, &ward.near)] {
+        let merge = MergeResidentRequest {
+            request_id: new_request_id(),
+            name: name.clone(),
+            into: into.clone(),
+            reason: "证件核对，同一人".into(),
+            etag: String::new(),
+        };
+        desk.merge_resident(merge).await.unwrap();
+    }
+    let case = ward.reported().await;
+    ward.confirm(ward.officer(), &case).await.unwrap();
+    house.settled().await;
+    let found = ask(ward.health("staff/nurse"), question(&case)).await.unwrap();
+    let contacts = found.contacts.iter();
+    let contacts: Vec<_> =
+        contacts.map(|contact| (contact.resident.as_str(), contact.meetings, contact.apart_seconds)).collect();
+    assert_eq!(contacts, [(ward.near.as_str(), 5, 240), (ward.far.as_str(), 1, 900)], "and nobody meets themselves");
+    assert!(found.contacts.iter().all(|contact| contact.compound == village.compound));
+    let query = found.query.unwrap();
+    assert_eq!((query.crossings, query.people, query.nameless), (2, 2, 1));
+
+    let undo = UnmergeResidentRequest {
+        request_id: new_request_id(),
+        name: ill_again.clone(),
+        reason: "核对后是两个人".into(),
+    };
+    desk.unmerge_resident(undo).await.unwrap();
+    house.settled().await;
+    let found = ask(ward.health("staff/nurse"), question(&case)).await.unwrap();
+    let contacts: Vec<_> = found.contacts.iter().map(|contact| (contact.resident.as_str(), contact.meetings)).collect();
+    assert_eq!(contacts, [(ward.near.as_str(), 2), (ill_again.as_str(), 1)], "two people after all");
 }
 
 #[tokio::test(flavor = "multi_thread")]

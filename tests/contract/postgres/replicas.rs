@@ -12,6 +12,7 @@ use proto::{
     event::v1::Head,
     registry::v1::compound_event::{Event, GateAdded, Opened},
 };
+use sqlx::AssertSqlSafe;
 use tests::postgres::Service;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -177,6 +178,27 @@ async fn who_only_believes_to_lead_writes_nothing() {
         }
     }
     assert!(believed > 0, "it never found itself believing");
+    assert_eq!(one.append("1", "h", 1).await.unwrap(), 2);
+    one.end().await;
+}
+
+#[tokio::test]
+async fn an_append_that_needs_no_look_makes_none() {
+    let kept = Kept::empty().await;
+    let one = Replica::of(kept.service(), "http://one").await;
+    one.leads().await;
+    one.append("0", "h", 0).await.unwrap();
+    let mut owner = kept.cluster.administer(kept.service()).await.unwrap();
+    let role = kept.service().database.options().get_username();
+    let mut may_look = async |sql: String| {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
+    };
+    // A look asks for commands.
+    may_look(format!("REVOKE SELECT ON log.command FROM {role}")).await;
+    assert_eq!(one.append("1", "h", 1).await.unwrap(), 2);
+    assert_eq!(one.append("2", "another", 0).await.unwrap(), 3);
+    assert!(matches!(one.append("1", "h", 1).await, Err(AppendError::Fault(_))), "only a look finds it");
+    may_look(format!("GRANT SELECT ON log.command TO {role}")).await;
     assert_eq!(one.append("1", "h", 1).await.unwrap(), 2);
     one.end().await;
 }

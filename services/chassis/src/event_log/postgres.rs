@@ -34,6 +34,8 @@ mod follower;
 mod herald;
 /// Questions to rows.
 mod reader;
+/// What the writer sends, by table.
+mod table;
 /// Plans to rows.
 mod writer;
 

@@ -1,10 +1,13 @@
 //! The one task that writes to a log. It takes everything that waits and puts it into one commit: while that commit is
-//! in flight the next batch gathers, and nothing ever waits for company. Callers wait for an answer and own nothing: a
-//! caller that hangs up leaves its request in the queue, where it takes effect once, like any other.
+//! in flight those of the commit before are answered and the next batch gathers, and nothing ever waits for company. Callers
+//! wait for an answer and own nothing: a caller that hangs up leaves its request in the queue, where it takes effect once,
+//! like any other.
 
 use std::{mem, sync::Arc, thread};
 
 use chrono::{DateTime, Utc};
+use futures::future;
+use proto::event::v1::Record;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -13,9 +16,12 @@ use super::{
     batch::{Batch, Known, Plan},
     recollection::Recollection,
     store::{Grounds, Store, StoreError},
-    tail::Tail,
+    tail::{Standing, Tail},
 };
 use crate::Clock;
+
+#[cfg(test)]
+mod tests;
 
 /// What the appender is asked to do.
 pub(super) enum Order {
@@ -88,6 +94,32 @@ impl Waiting {
     }
 }
 
+/// What a batch has come to, which neither its callers nor the log's readers have heard yet.
+struct Done {
+    /// What was committed, and where the log stands since; none where nothing was to be written.
+    news: Option<(Vec<Arc<Record>>, Standing)>,
+    answers: Vec<(Waiting, Result<Appended, AppendError>)>,
+}
+
+/// What one commit made of its requests.
+struct Committed {
+    verdicts: Vec<Result<Appended, AppendError>>,
+    news: Option<(Vec<Arc<Record>>, Standing)>,
+}
+
+impl Done {
+    /// Readers first: whoever is answered finds what they wrote.
+    fn tell(self, tail: &Tail) {
+        if let Some((records, standing)) = self.news {
+            tail.publish(records, standing);
+        }
+        for (waiting, verdict) in self.answers {
+            // Nobody may be waiting any more.
+            drop(waiting.answer.send(verdict));
+        }
+    }
+}
+
 /// Writes until it is told to stop or every sender of orders is gone, and then until the queue is empty.
 pub(super) struct Appender<S> {
     store: S,
@@ -96,6 +128,8 @@ pub(super) struct Appender<S> {
     clock: Clock,
     orders: mpsc::Receiver<Order>,
     stop: CancellationToken,
+    /// Told while the next commit is in flight, or when there is none to go.
+    done: Option<Done>,
 }
 
 impl<S: Store> Appender<S> {
@@ -106,7 +140,7 @@ impl<S: Store> Appender<S> {
         orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) -> Self {
-        Self { store, recollection: Recollection::default(), tail, clock, orders, stop }
+        Self { store, recollection: Recollection::default(), tail, clock, orders, stop, done: None }
     }
 
     /// Hands back the store at the end.
@@ -127,6 +161,7 @@ impl<S: Store> Appender<S> {
                     self.write(batch, 0).await;
                 }
                 Order::Prune { before, answer } => {
+                    self.tell();
                     let pruned = self.store.prune(before, PRUNED_AT_ONCE).await;
                     if let Err(error) = &pruned {
                         self.store.roll_back(Some(error)).await;
@@ -138,6 +173,10 @@ impl<S: Store> Appender<S> {
     }
 
     async fn next(&mut self) -> Option<Order> {
+        if let Ok(order) = self.orders.try_recv() {
+            return Some(order);
+        }
+        self.tell();
         if !self.orders.is_closed() {
             tokio::select! {
                 order = self.orders.recv() => return order,
@@ -146,6 +185,18 @@ impl<S: Store> Appender<S> {
             }
         }
         self.orders.recv().await
+    }
+
+    fn tell(&mut self) {
+        if let Some(done) = self.done.take() {
+            done.tell(&self.tail);
+        }
+    }
+
+    /// Where the log stands, whether or not its readers have heard of it.
+    fn standing(&self) -> Standing {
+        let news = self.done.as_ref().and_then(|done| done.news.as_ref());
+        news.map_or_else(|| self.tail.standing(), |(_, standing)| *standing)
     }
 
     /// Everything that waits, as far as one commit takes it, and the first that it does not take.
@@ -175,11 +226,8 @@ impl<S: Store> Appender<S> {
 
     async fn write(&mut self, batch: Vec<Waiting>, tries: u32) {
         match self.commit(&batch).await {
-            Ok(verdicts) => {
-                for (waiting, verdict) in batch.into_iter().zip(verdicts) {
-                    // Nobody may be waiting any more.
-                    drop(waiting.answer.send(verdict));
-                }
+            Ok(Committed { verdicts, news }) => {
+                self.done = Some(Done { news, answers: batch.into_iter().zip(verdicts).collect() });
             }
             // Who leads is soon known, here too.
             Err(StoreError::Moved) if tries < TRIES => Box::pin(self.write(batch, tries + 1)).await,
@@ -198,10 +246,11 @@ impl<S: Store> Appender<S> {
         }
     }
 
-    async fn commit(&mut self, batch: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
+    /// Those of the commit before have heard of it by the end.
+    async fn commit(&mut self, batch: &[Waiting]) -> Result<Committed, StoreError> {
         let batch = Batch::of(batch.iter().map(|waiting| &waiting.append).collect());
         if S::RECOLLECTS
-            && let Some(known) = self.recollection.of(&batch, self.tail.standing())
+            && let Some(known) = self.recollection.of(&batch, self.standing())
         {
             let plan = batch.plan(known, &self.tail, &self.clock);
             // Whoever is refused may have been known, or have been wrong about what only the store knows.
@@ -212,6 +261,7 @@ impl<S: Store> Appender<S> {
                 }
             }
         }
+        self.tell();
         let known = match self.store.begin(&batch).await {
             Ok(known) => known,
             Err(error) => {
@@ -225,17 +275,21 @@ impl<S: Store> Appender<S> {
         let plan = batch.plan(known, &self.tail, &self.clock);
         if plan.is_empty() {
             self.store.roll_back(None).await;
-            return Ok(plan.verdicts);
+            return Ok(Committed { verdicts: plan.verdicts, news: None });
         }
         self.carry_out(plan, Grounds::Looked).await
     }
 
-    async fn carry_out(
-        &mut self,
-        mut plan: Plan<'_>,
-        grounds: Grounds,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
-        if let Err(error) = self.store.commit(&plan, grounds).await {
+    async fn carry_out(&mut self, mut plan: Plan<'_>, grounds: Grounds) -> Result<Committed, StoreError> {
+        let (before, tail) = (self.done.take(), &self.tail);
+        let meanwhile = async {
+            if let Some(before) = before {
+                before.tell(tail);
+            }
+        };
+        // The commit is polled first, so that it is under way by then.
+        let (committed, ()) = future::join(self.store.commit(&plan, grounds), meanwhile).await;
+        if let Err(error) = committed {
             self.recollection.forget();
             self.store.roll_back(Some(&error)).await;
             if let StoreError::Unknown(_) = error {
@@ -248,8 +302,8 @@ impl<S: Store> Appender<S> {
         if !records.is_empty() {
             self.store.announce(plan.head.position);
         }
-        self.tail.publish(records.into_iter().map(|(_, record)| record), plan.head);
-        Ok(plan.verdicts)
+        let news = (records.into_iter().map(|(_, record)| record).collect(), plan.head);
+        Ok(Committed { verdicts: plan.verdicts, news: Some(news) })
     }
 
     /// Finds out what became of a commit whose outcome is unknown, so that readers need not wait for the next append.
@@ -267,120 +321,5 @@ impl<S: Store> Appender<S> {
         if known.head != self.tail.standing() {
             self.tail.reset(known.head);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use async_trait::async_trait;
-
-    use super::*;
-    use crate::event_log::{KnownCommand, chain, tail::Standing};
-
-    /// A store whose connection breaks at a commit, before or after the commit was done.
-    #[derive(Default)]
-    struct Breaking {
-        position: u64,
-        commands: HashMap<String, KnownCommand>,
-        breaks: Option<Break>,
-    }
-
-    #[derive(PartialEq)]
-    enum Break {
-        BeforeCommit,
-        AfterCommit,
-    }
-
-    impl Breaking {
-        fn standing(&self) -> Standing {
-            Standing { position: self.position, chain: chain::START }
-        }
-    }
-
-    #[async_trait]
-    impl Store for Breaking {
-        async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
-            Ok(Known {
-                head: self.standing(),
-                last_stream_no: 0,
-                commands: batch.commands.list.iter().map(|id| self.commands.get(*id).cloned()).collect(),
-                streams: vec![None; batch.streams.list.len()],
-                keys: vec![None; batch.keys.list.len()],
-            })
-        }
-
-        async fn commit(&mut self, plan: &Plan<'_>, _: Grounds) -> Result<(), StoreError> {
-            let breaks = self.breaks.take();
-            if breaks != Some(Break::BeforeCommit) {
-                // Each command of these tests moves the head, although it has no events.
-                self.position += 1;
-                self.commands.extend(plan.commands.iter().map(|done| {
-                    let known = KnownCommand {
-                        fingerprint: done.request.fingerprint,
-                        reply: done.request.reply.clone(),
-                        first_position: self.position,
-                        last_position: self.position,
-                    };
-                    (done.request.command_id.clone(), known)
-                }));
-            }
-            if breaks.is_some() { Err(StoreError::Unknown(anyhow::anyhow!("the connection broke"))) } else { Ok(()) }
-        }
-
-        async fn roll_back(&mut self, _: Option<&StoreError>) {}
-
-        async fn prune(&mut self, _: DateTime<Utc>, _: u32) -> Result<u64, StoreError> {
-            Ok(0)
-        }
-    }
-
-    fn command() -> Append {
-        Append {
-            command_id: "c".to_owned(),
-            fingerprint: [1; 32],
-            reply: b"done".to_vec(),
-            writes: Vec::new(),
-            reserve: Vec::new(),
-            release: Vec::new(),
-            actor: String::new(),
-            correlation_id: String::new(),
-            causation_id: String::new(),
-            traceparent: String::new(),
-            occurred_at: DateTime::UNIX_EPOCH,
-        }
-    }
-
-    /// Sends one command twice to a store that breaks at the first, and says whether the second found it done.
-    async fn sent_twice(breaks: Break) -> (bool, u64) {
-        let store = Breaking { breaks: Some(breaks), ..Breaking::default() };
-        let tail = Arc::new(Tail::new("registry".to_owned(), "id".to_owned(), store.standing()));
-        let (orders, waiting) = mpsc::channel(8);
-        let (clock, stop) = (Clock::system(), CancellationToken::new());
-        let appender = Appender::new(store, Arc::clone(&tail), clock, waiting, stop);
-        let appender = tokio::spawn(appender.run());
-        let mut answers = Vec::new();
-        let mut heads = Vec::new();
-        for _ in 0..2 {
-            let (request, answer) = Waiting::new(command()).unwrap();
-            assert!(orders.send(Order::Append(request)).await.is_ok());
-            answers.push(answer.await.unwrap());
-            heads.push(tail.standing().position);
-        }
-        drop(orders);
-        appender.await.unwrap();
-        assert!(matches!(answers[0], Err(AppendError::Unknown(_))));
-        (answers[1].as_ref().unwrap().earlier_reply.is_some(), heads[0])
-    }
-
-    #[tokio::test]
-    async fn a_commit_that_was_done_unknown_to_us_is_found_on_the_retry_and_by_readers_at_once() {
-        assert_eq!(sent_twice(Break::AfterCommit).await, (true, 1));
-    }
-
-    #[tokio::test]
-    async fn a_commit_that_was_not_done_is_done_on_the_retry() {
-        assert_eq!(sent_twice(Break::BeforeCommit).await, (false, 0));
     }
 }

@@ -6,6 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proto::pass::v1::Contact;
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
+use super::residents::{self, Merges};
+
 /// Whose meetings, and which count as one.
 pub(crate) struct Sought<'a> {
     pub resident_id: &'a str,
@@ -35,27 +37,63 @@ struct Meeting {
     position: i64,
 }
 
-/// `None` where there are more meetings than `most`.
+/// By all records of a person, whichever was merged into which. `None` where there are more meetings than `most`.
 pub(crate) async fn of(
     db: &mut AnyConnection,
     scope: &Scope,
     sought: &Sought<'_>,
     most: i64,
 ) -> Result<Option<Met>, sqlx::Error> {
-    let own = scope.neighbourhood().unwrap_or("").to_owned();
-    let (from, before) = (sought.from.timestamp_micros(), sought.before.timestamp_micros());
-    let crossings: i64 = sqlx::query(
+    let merges = Merges::all(db).await?;
+    let sought_living = merges.living(sought.resident_id);
+    let (mut crossings, mut meetings) = (0, Vec::new());
+    for record in merges.records(sought.resident_id) {
+        crossings += crossings_of(db, scope, sought, record).await?;
+        meetings.extend(meetings_of(db, scope, sought, record, most).await?);
+        if i64::try_from(meetings.len()).is_ok_and(|meetings| meetings > most) {
+            return Ok(None);
+        }
+    }
+    meetings.retain(|meeting| meeting.person.is_empty() || merges.living(&meeting.person) != sought_living);
+    for meeting in &mut meetings {
+        let living = merges.living(&meeting.person);
+        if living != meeting.person {
+            let home = residents::find(db, &Scope::Everywhere, living).await?.unwrap_or_default().residence;
+            (meeting.household, meeting.compound) = (Some(home.household_id), Some(home.compound_id));
+            meeting.person = String::from(living);
+        }
+    }
+    Ok(Some(met(i32::try_from(crossings).unwrap_or(i32::MAX), meetings)))
+}
+
+async fn crossings_of(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    sought: &Sought<'_>,
+    record: &str,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query(
         "SELECT COUNT(*) FROM crossing
          WHERE person_id = $1 AND person_id <> '' AND crossed_at >= $2 AND crossed_at < $3
            AND ($4 = '' OR neighbourhood_id = $4)",
     )
-    .bind(sought.resident_id.to_owned())
-    .bind(from)
-    .bind(before)
-    .bind(own.clone())
-    .fetch_one(&mut *db)
+    .bind(record.to_owned())
+    .bind(sought.from.timestamp_micros())
+    .bind(sought.before.timestamp_micros())
+    .bind(scope.neighbourhood().unwrap_or("").to_owned())
+    .fetch_one(db)
     .await?
-    .try_get(0)?;
+    .try_get(0)
+}
+
+/// One more than `most` where there are more.
+async fn meetings_of(
+    db: &mut AnyConnection,
+    scope: &Scope,
+    sought: &Sought<'_>,
+    record: &str,
+    most: i64,
+) -> Result<Vec<Meeting>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT o.person_id, o.compound_id, o.gate_id, o.crossed_at, c.crossed_at, r.household_id, r.compound_id, o.position
          FROM crossing c
@@ -66,19 +104,15 @@ pub(crate) async fn of(
            AND ($4 = '' OR c.neighbourhood_id = $4) AND o.person_id <> $1
          LIMIT $6",
     )
-    .bind(sought.resident_id.to_owned())
-    .bind(from)
-    .bind(before)
-    .bind(own)
+    .bind(record.to_owned())
+    .bind(sought.from.timestamp_micros())
+    .bind(sought.before.timestamp_micros())
+    .bind(scope.neighbourhood().unwrap_or("").to_owned())
     .bind(sought.within.num_microseconds().unwrap_or(0))
     .bind(most + 1)
     .fetch_all(db)
     .await?;
-    if i64::try_from(rows.len()).is_ok_and(|rows| rows > most) {
-        return Ok(None);
-    }
-    let meetings = rows.iter().map(meeting).collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(met(i32::try_from(crossings).unwrap_or(i32::MAX), meetings)))
+    rows.iter().map(meeting).collect()
 }
 
 /// One contact for each person, with the closest of their meetings.

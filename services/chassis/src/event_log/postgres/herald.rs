@@ -2,6 +2,8 @@
 //! commit a notification locks out every other one on the server, and no append is to wait for that. Of positions that
 //! come faster than they can be told the last one is enough, and whom none reaches asks each second.
 
+use std::time::Duration;
+
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::{
     sync::watch,
@@ -14,6 +16,9 @@ use crate::{
     museum::Bug,
     postgres::{Database, leave},
 };
+
+/// Between two notifications: each costs the server as much as a small append, and a replica may hear this much later.
+const PAUSE: Duration = Duration::from_millis(5);
 
 pub(super) struct Herald {
     news: watch::Sender<u64>,
@@ -43,7 +48,10 @@ async fn go(database: Database, mut news: watch::Receiver<u64>) {
     while news.changed().await.is_ok() {
         let position = *news.borrow_and_update();
         match timeout(STEP, tell(&database, db.take(), position)).await {
-            Ok(Ok(connection)) => db = Some(connection),
+            Ok(Ok(connection)) => {
+                db = Some(connection);
+                sleep(PAUSE).await;
+            }
             // Appends fail of the same, and say it.
             Ok(Err(_)) | Err(_) => sleep(AGAIN).await,
         }

@@ -23,6 +23,7 @@ use super::{
     STEP, classified,
     herald::Herald,
     same_log,
+    table::{CommandRow, EventRow, ReservationRow, StreamRow},
 };
 use crate::{
     Lead, Lease,
@@ -73,47 +74,41 @@ const LOOK_UP: &str = "
     FROM UNNEST($4::text[], $5::bytea[]) WITH ORDINALITY n (scope, key, place)
     JOIN log.reservation r ON r.scope = n.scope AND r.key = n.key";
 
-/// Answers with how many rows of each kind were written: all, or none where the head is no longer the row that was seen.
+/// Answers with how many rows of each kind were written: all, or none where the head is no longer the row that was seen, or
+/// the fence is another.
 /// Its lock comes first, since all others wait for what it finds. `$held`: what becomes of a key that is held already.
 /// Columns: the new version of the head's row, then the counts.
 macro_rules! writing {
     ($held:literal) => {
-        concat!("
+        concat!(
+            "
     WITH moved AS (
-        UPDATE log.log_head SET position = $34, chain = $35 WHERE id = 1 AND xmin::text = $36
+        UPDATE log.log_head SET position = $1, chain = $2
+        WHERE id = 1 AND xmin::text = $3 AND (SELECT fence FROM replica.lease WHERE id = 1) = $4
         RETURNING xmin::text AS version
     ), opened AS (
-        INSERT INTO log.stream (stream_no, category, stream_id, version)
-        SELECT n.* FROM moved, UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[]) n RETURNING 1
+        INSERT INTO log.stream SELECT n.* FROM moved, UNNEST($5::log.stream[]) n RETURNING 1
     ), went_on AS (
         UPDATE log.stream s SET version = n.version
-        FROM moved, UNNEST($5::bigint[], $6::bigint[]) n (stream_no, version)
+        FROM moved, UNNEST($6::bigint[], $7::bigint[]) n (stream_no, version)
         WHERE s.stream_no = n.stream_no RETURNING 1
     ), happened AS (
-        INSERT INTO log.event (position, stream_no, version, event_id, type, schema_version, payload, command_id,
-            correlation_id, causation_id, actor, office, subject_id, traceparent, occurred_at, recorded_at, chain)
-        SELECT n.position, n.stream_no, n.version, n.event_id, n.type, n.schema_version, n.payload, n.command_id,
-            n.correlation_id, n.causation_id, n.actor, n.office, n.subject_id, n.traceparent, n.occurred_at, $22, n.chain
-        FROM moved, UNNEST($7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[],
-            $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],
-            $21::bigint[], $23::bytea[])
-            n (position, stream_no, version, event_id, type, schema_version, payload, command_id, correlation_id,
-            causation_id, actor, office, subject_id, traceparent, occurred_at, chain) RETURNING 1
+        INSERT INTO log.event SELECT n.* FROM moved, UNNEST($8::log.event[]) n RETURNING 1
     ), done AS (
-        INSERT INTO log.command (command_id, fingerprint, first_position, last_position, reply, recorded_at)
-        SELECT n.*, $22 FROM moved, UNNEST($24::text[], $25::bytea[], $26::bigint[], $27::bigint[], $28::bytea[]) n
-        RETURNING 1
+        INSERT INTO log.command SELECT n.* FROM moved, UNNEST($9::log.command[]) n RETURNING 1
     ), released AS (
-        DELETE FROM log.reservation r USING moved, UNNEST($29::text[], $30::bytea[]) n (scope, key)
+        DELETE FROM log.reservation r USING moved, UNNEST($10::text[], $11::bytea[]) n (scope, key)
         WHERE r.scope = n.scope AND r.key = n.key RETURNING 1
     ), reserved AS (
-        INSERT INTO log.reservation (scope, key, stream_id)
-        SELECT n.* FROM moved, UNNEST($31::text[], $32::bytea[], $33::text[]) n
-        ", $held, " RETURNING 1
+        INSERT INTO log.reservation SELECT n.* FROM moved, UNNEST($12::log.reservation[]) n
+        ",
+            $held,
+            " RETURNING 1
     )
     SELECT (SELECT version FROM moved), (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM opened),
         (SELECT COUNT(*) FROM went_on), (SELECT COUNT(*) FROM happened), (SELECT COUNT(*) FROM done),
-        (SELECT COUNT(*) FROM reserved)")
+        (SELECT COUNT(*) FROM reserved)"
+        )
     };
 }
 
@@ -161,6 +156,8 @@ impl Writer {
 
 #[async_trait]
 impl Store for Writer {
+    const RECOLLECTS: bool = true;
+
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
         let (categories, streams): (Vec<&str>, Vec<&str>) = batch.streams.list.iter().copied().unzip();
         let (scopes, keys): (Vec<&str>, Vec<&[u8]>) = batch.keys.list.iter().copied().unzip();
@@ -193,7 +190,7 @@ impl Store for Writer {
             Grounds::Looked => WRITE,
             Grounds::Recollected => WRITE_NEW,
         };
-        let writing = write(self.connected().await?, statement, plan, &seen.version);
+        let writing = write(self.connected().await?, statement, plan, &seen);
         let version = timeout(STEP, writing).await.map_err(late)??;
         self.seen = Some(Seen { version, ..seen });
         Ok(())
@@ -296,64 +293,30 @@ async fn write(
     db: &mut PgConnection,
     statement: &'static str,
     plan: &Plan<'_>,
-    seen: &str,
+    seen: &Seen,
 ) -> Result<String, StoreError> {
-    let records = &plan.records;
     let (opened, went_on): (Vec<_>, Vec<_>) = plan.streams.iter().partition(|(_, stream)| stream.new);
-    let (reserved, released): (Vec<_>, Vec<_>) = plan.keys.iter().partition(|(_, holder)| holder.is_some());
-    let text = |field: fn(&proto::event::v1::Record) -> &str| -> Vec<&str> {
-        records.iter().map(|(_, record)| field(record)).collect()
-    };
-    let occurred = |record: &proto::event::v1::Record| {
-        record.occurred_at.as_ref().and_then(crate::instant).unwrap_or_default().timestamp_micros()
-    };
+    let released: Vec<_> = plan.keys.iter().filter(|(_, holder)| holder.is_none()).map(|(key, _)| *key).collect();
+    let (events, commands) = (EventRow::all_of(plan), CommandRow::all_of(plan));
+    let reserved: Vec<_> = plan.keys.iter().filter_map(ReservationRow::of).collect();
     let query = sqlx::query(statement)
-        .bind(opened.iter().map(|(_, stream)| stream.number).collect::<Vec<_>>())
-        .bind(opened.iter().map(|((category, _), _)| *category).collect::<Vec<_>>())
-        .bind(opened.iter().map(|((_, id), _)| *id).collect::<Vec<_>>())
-        .bind(opened.iter().map(|(_, stream)| stream.version.cast_signed()).collect::<Vec<_>>())
-        .bind(went_on.iter().map(|(_, stream)| stream.number).collect::<Vec<_>>())
-        .bind(went_on.iter().map(|(_, stream)| stream.version.cast_signed()).collect::<Vec<_>>())
-        .bind(records.iter().map(|(_, record)| record.position.cast_signed()).collect::<Vec<_>>())
-        .bind(records.iter().map(|(stream_no, _)| *stream_no).collect::<Vec<_>>())
-        .bind(records.iter().map(|(_, record)| record.version.cast_signed()).collect::<Vec<_>>())
-        .bind(text(|record| &record.event_id))
-        .bind(text(|record| &record.r#type))
-        .bind(records.iter().map(|(_, record)| i64::from(record.schema_version)).collect::<Vec<_>>())
-        .bind(records.iter().map(|(_, record)| &*record.payload).collect::<Vec<_>>())
-        .bind(text(|record| &record.command_id))
-        .bind(text(|record| &record.correlation_id))
-        .bind(text(|record| &record.causation_id))
-        .bind(text(|record| &record.actor))
-        .bind(text(|record| &record.office))
-        .bind(
-            records
-                .iter()
-                .map(|(_, record)| (!record.subject_id.is_empty()).then_some(&*record.subject_id))
-                .collect::<Vec<_>>(),
-        )
-        .bind(text(|record| &record.traceparent))
-        .bind(records.iter().map(|(_, record)| occurred(record)).collect::<Vec<_>>())
-        .bind(plan.recorded_at.timestamp_micros())
-        .bind(records.iter().map(|(_, record)| &*record.chain).collect::<Vec<_>>())
-        .bind(plan.commands.iter().map(|done| &*done.request.command_id).collect::<Vec<_>>())
-        .bind(plan.commands.iter().map(|done| &done.request.fingerprint[..]).collect::<Vec<_>>())
-        .bind(plan.commands.iter().map(|done| done.first_position.cast_signed()).collect::<Vec<_>>())
-        .bind(plan.commands.iter().map(|done| done.last_position.cast_signed()).collect::<Vec<_>>())
-        .bind(plan.commands.iter().map(|done| &*done.request.reply).collect::<Vec<_>>())
-        .bind(released.iter().map(|((scope, _), _)| *scope).collect::<Vec<_>>())
-        .bind(released.iter().map(|((_, key), _)| *key).collect::<Vec<_>>())
-        .bind(reserved.iter().map(|((scope, _), _)| *scope).collect::<Vec<_>>())
-        .bind(reserved.iter().map(|((_, key), _)| *key).collect::<Vec<_>>())
-        .bind(reserved.iter().map(|(_, holder)| holder.as_deref()).collect::<Vec<_>>())
         .bind(plan.head.position.cast_signed())
         .bind(&plan.head.chain[..])
-        .bind(seen);
+        .bind(&seen.version)
+        .bind(seen.fence)
+        .bind(opened.iter().map(|(name, stream)| StreamRow::of(*name, *stream)).collect::<Vec<_>>())
+        .bind(went_on.iter().map(|(_, stream)| stream.number).collect::<Vec<_>>())
+        .bind(went_on.iter().map(|(_, stream)| stream.version.cast_signed()).collect::<Vec<_>>())
+        .bind(&events)
+        .bind(&commands)
+        .bind(released.iter().map(|(scope, _)| *scope).collect::<Vec<_>>())
+        .bind(released.iter().map(|(_, key)| *key).collect::<Vec<_>>())
+        .bind(&reserved);
     let row = query.fetch_one(db).await.map_err(classified)?;
     if row.position(1).map_err(StoreError::Fault)? == 0 {
         return Err(StoreError::Moved);
     }
-    let planned = [1, opened.len(), went_on.len(), records.len(), plan.commands.len(), reserved.len()];
+    let planned = [1, opened.len(), went_on.len(), events.len(), commands.len(), reserved.len()];
     for (column, planned) in (1..).zip(planned) {
         let written = row.position(column).map_err(StoreError::Fault)?;
         if written != planned as u64 {
