@@ -203,22 +203,17 @@ impl<S: Store> Appender<S> {
     fn gather(&mut self, first: Waiting) -> (Vec<Waiting>, Option<Order>) {
         let mut load = first.load;
         let mut batch = vec![first];
-        for _ in 0..S::TURNS {
-            // Those whom the last commit answered are about to send their next request: they get the processor, as long as one does.
-            thread::yield_now();
-            let before = batch.len();
-            while load.requests < MOST.requests {
-                match self.orders.try_recv() {
-                    Ok(Order::Append(next)) if load.and(next.load).fits() => {
-                        load = load.and(next.load);
-                        batch.push(*next);
-                    }
-                    Ok(other) => return (batch, Some(other)),
-                    Err(_) => break,
+        // Those whom the last commit answered are about to send their next request: they get the processor once. To wait
+        // until nobody comes any more would put all callers into one batch, and nobody would prepare the next one meanwhile.
+        thread::yield_now();
+        while load.requests < MOST.requests {
+            match self.orders.try_recv() {
+                Ok(Order::Append(next)) if load.and(next.load).fits() => {
+                    load = load.and(next.load);
+                    batch.push(*next);
                 }
-            }
-            if batch.len() == before || load.requests >= MOST.requests {
-                break;
+                Ok(other) => return (batch, Some(other)),
+                Err(_) => break,
             }
         }
         (batch, None)

@@ -22,10 +22,6 @@ pub(super) enum Grounds {
 /// come alone.
 #[async_trait]
 pub(super) trait Store: Send + 'static {
-    /// How often others get a turn before a commit goes. Many commits of few requests keep callers and store busy at once;
-    /// where a commit costs much, few of many are better.
-    const TURNS: usize = usize::MAX;
-
     /// Whether it refuses what a plan wrongly takes for new, so that it can do without a look.
     const RECOLLECTS: bool = false;
 

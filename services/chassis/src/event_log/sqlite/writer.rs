@@ -188,7 +188,6 @@ impl Writer {
 
 #[async_trait]
 impl Store for Writer {
-    const TURNS: usize = 1;
     const RECOLLECTS: bool = true;
 
     async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
