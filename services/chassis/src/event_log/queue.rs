@@ -94,26 +94,27 @@ impl Waiting {
     }
 }
 
-/// What a batch has come to, which neither its callers nor the log's readers have heard yet.
-struct Done {
-    /// What was committed, and where the log stands since; none where nothing was to be written.
-    news: Option<(Vec<Arc<Record>>, Standing)>,
-    answers: Vec<(Waiting, Result<Appended, AppendError>)>,
-}
-
 /// What one commit made of its requests.
 struct Committed {
     verdicts: Vec<Result<Appended, AppendError>>,
+    /// What was written, and where the log stands since; none where nothing was to be written.
     news: Option<(Vec<Arc<Record>>, Standing)>,
 }
 
-impl Done {
+/// A commit that neither its callers nor the log's readers have heard of yet.
+struct Untold {
+    committed: Committed,
+    callers: Vec<Waiting>,
+}
+
+impl Untold {
     /// Readers first: whoever is answered finds what they wrote.
     fn tell(self, tail: &Tail) {
-        if let Some((records, standing)) = self.news {
+        let Committed { verdicts, news } = self.committed;
+        if let Some((records, standing)) = news {
             tail.publish(records, standing);
         }
-        for (waiting, verdict) in self.answers {
+        for (waiting, verdict) in self.callers.into_iter().zip(verdicts) {
             // Nobody may be waiting any more.
             drop(waiting.answer.send(verdict));
         }
@@ -129,7 +130,7 @@ pub(super) struct Appender<S> {
     orders: mpsc::Receiver<Order>,
     stop: CancellationToken,
     /// Told while the next commit is in flight, or when there is none to go.
-    done: Option<Done>,
+    untold: Option<Untold>,
 }
 
 impl<S: Store> Appender<S> {
@@ -140,7 +141,7 @@ impl<S: Store> Appender<S> {
         orders: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) -> Self {
-        Self { store, recollection: Recollection::default(), tail, clock, orders, stop, done: None }
+        Self { store, recollection: Recollection::default(), tail, clock, orders, stop, untold: None }
     }
 
     /// Hands back the store at the end.
@@ -188,14 +189,14 @@ impl<S: Store> Appender<S> {
     }
 
     fn tell(&mut self) {
-        if let Some(done) = self.done.take() {
-            done.tell(&self.tail);
+        if let Some(untold) = self.untold.take() {
+            untold.tell(&self.tail);
         }
     }
 
     /// Where the log stands, whether or not its readers have heard of it.
     fn standing(&self) -> Standing {
-        let news = self.done.as_ref().and_then(|done| done.news.as_ref());
+        let news = self.untold.as_ref().and_then(|untold| untold.committed.news.as_ref());
         news.map_or_else(|| self.tail.standing(), |(_, standing)| *standing)
     }
 
@@ -221,9 +222,7 @@ impl<S: Store> Appender<S> {
 
     async fn write(&mut self, batch: Vec<Waiting>, tries: u32) {
         match self.commit(&batch).await {
-            Ok(Committed { verdicts, news }) => {
-                self.done = Some(Done { news, answers: batch.into_iter().zip(verdicts).collect() });
-            }
+            Ok(committed) => self.untold = Some(Untold { committed, callers: batch }),
             // Who leads is soon known, here too.
             Err(StoreError::Moved) if tries < TRIES => Box::pin(self.write(batch, tries + 1)).await,
             Err(StoreError::Refused(error)) if batch.len() > 1 => {
@@ -276,7 +275,7 @@ impl<S: Store> Appender<S> {
     }
 
     async fn carry_out(&mut self, mut plan: Plan<'_>, grounds: Grounds) -> Result<Committed, StoreError> {
-        let (before, tail) = (self.done.take(), &self.tail);
+        let (before, tail) = (self.untold.take(), &self.tail);
         let meanwhile = async {
             if let Some(before) = before {
                 before.tell(tail);

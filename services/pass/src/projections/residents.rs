@@ -77,7 +77,8 @@ impl Merges {
     /// The record that goes on for this one: itself, where it was not merged.
     pub(crate) fn living<'a>(&'a self, resident: &'a str) -> &'a str {
         let mut living = resident;
-        // One that was merged is never merged into, so that there is no ring; and a longer chain than there are records is one.
+        // The registry merges nothing into a record that was merged itself, so there is no ring; should a log say
+        // otherwise, this ends all the same.
         for _ in 0..=self.0.len() {
             match self.0.get(living) {
                 Some(into) => living = into,
