@@ -23,6 +23,8 @@ mod entrance;
 /// The hash that runs through a log.
 pub mod chain;
 /// The one task that writes.
+mod appender;
+/// What waits for it.
 mod queue;
 /// What it knows without a look.
 mod recollection;

@@ -34,7 +34,7 @@ use crate::{
 
 /// Connections to other processes. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Forwarder(Client<HttpConnector, Body>);
+pub struct Forwarder(Arc<Client<HttpConnector, Body>>);
 
 /// Marks what was passed on once: two replicas that each take the other for the leader must not play ball with a request.
 const FORWARDED: &str = "mf-forwarded";
@@ -68,7 +68,7 @@ impl Default for Forwarder {
             .http2_keep_alive_while_idle(true)
             .http2_initial_stream_window_size(1 << 20)
             .http2_initial_connection_window_size(4 << 20);
-        Self(client.build(connector))
+        Self(Arc::new(client.build(connector)))
     }
 }
 

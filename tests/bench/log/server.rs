@@ -28,6 +28,10 @@ const TABLE: &str = "
     CREATE SCHEMA plain;
     CREATE TABLE plain.event (LIKE log.event INCLUDING ALL)";
 
+/// As on a server that has run for a while, segments of the WAL are used again rather than made anew: to make one takes as
+/// long as many commits, and those who write more have to make more.
+const KEEPING: &str = "ALTER SYSTEM SET min_wal_size = '2GB'";
+
 const INSERT: &str = "
     INSERT INTO plain.event (position, stream_no, version, event_id, type, schema_version, payload, command_id,
         correlation_id, causation_id, actor, office, subject_id, traceparent, occurred_at, recorded_at, chain)
@@ -38,7 +42,9 @@ impl Server {
         let cluster = Cluster::own()?;
         let plain = cluster.service_named("plain").await?;
         let mut db = cluster.administer(&plain).await?;
-        sqlx::raw_sql(TABLE).execute(&mut db).await?;
+        for statement in [KEEPING, "SELECT pg_reload_conf()", TABLE] {
+            sqlx::raw_sql(statement).execute(&mut db).await?;
+        }
         sqlx::raw_sql("GRANT USAGE ON SCHEMA plain TO mifeng_plain; GRANT ALL ON plain.event TO mifeng_plain")
             .execute(&mut db)
             .await?;
@@ -48,12 +54,20 @@ impl Server {
 
     /// Callers who append to an empty log, under a lease as in a replica.
     pub(super) async fn round(&self, options: &Options) -> anyhow::Result<Round> {
+        self.settle().await?;
         let service = self.cluster.service().await?;
         let lease = Lease::contend(&service.database, "http://bench", &CancellationToken::new()).await?;
         let log = PgLog::open(&service.database, &service.name, Clock::system(), lease.clone()).await?;
         let done = round(options, Arc::new(log), options.callers).await;
         lease.give_back().await;
         done
+    }
+
+    /// Writes out what the round before has left, and keeps its segments of the WAL for the next.
+    async fn settle(&self) -> anyhow::Result<()> {
+        let mut owner = self.cluster.administer(&self.plain).await?;
+        sqlx::raw_sql("CHECKPOINT").execute(&mut owner).await?;
+        Ok(owner.close().await?)
     }
 
     /// The number of connections over which plain inserts go fastest.
@@ -70,6 +84,7 @@ impl Server {
 
     /// Plain inserts, each committed by itself.
     pub(super) async fn insert(&self, connections: usize, length: Duration, bytes: usize) -> anyhow::Result<Round> {
+        self.settle().await?;
         let mut owner = self.cluster.administer(&self.plain).await?;
         sqlx::raw_sql("TRUNCATE plain.event").execute(&mut owner).await?;
         let position = Arc::new(AtomicI64::new(0));

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Append, AppendError, Appended, LogError,
-    queue::{Appender, Order, PRUNED_AT_ONCE, Waiting},
+    appender::{Appender, PRUNED_AT_ONCE},
+    queue::{Order, Queue, Waiting},
     store::Store,
     tail::Tail,
 };
@@ -42,7 +43,7 @@ impl<S: Store> Entrance<S> {
     pub(super) fn open(store: S, tail: Arc<Tail>, clock: Clock) -> anyhow::Result<Self> {
         let (orders, waiting) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
-        let appender = Appender::new(store, Arc::clone(&tail), clock, waiting, stop.clone());
+        let appender = Appender::new(store, Arc::clone(&tail), clock, Queue::new(waiting, stop.clone()));
         let runtime = runtime::Builder::new_current_thread().enable_all().build().context("preparing the appender")?;
         let (ending, ended) = oneshot::channel();
         let run = move || {

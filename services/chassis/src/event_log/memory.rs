@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Append, AppendError, Appended, EventLog, Head, KnownCommand, LogError, Record, Verification,
+    appender::{Appender, PRUNED_AT_ONCE},
     batch::{Batch, Known, Plan, Stream},
     chain,
-    queue::{Appender, Order, PRUNED_AT_ONCE, Waiting},
+    queue::{Order, Queue, Waiting},
     store::{Grounds, Store, StoreError},
     tail::{Standing, Tail},
 };
@@ -138,7 +139,7 @@ impl MemoryLog {
         drop(rows);
         let (orders, waiting) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
-        let appender = Appender::new(store, Arc::clone(&tail), clock, waiting, stop.clone());
+        let appender = Appender::new(store, Arc::clone(&tail), clock, Queue::new(waiting, stop.clone()));
         let running = Running { orders, stop, appender: tokio::spawn(appender.run()) };
         Self { lease: Lease::alone(), memory: memory.clone(), tail, running: Mutex::new(Some(running)) }
     }
