@@ -1,14 +1,13 @@
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::{
     sync::{Semaphore, mpsc},
-    time::timeout,
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -123,57 +122,6 @@ async fn a_commit_that_was_not_done_is_done_on_the_retry() {
     assert_eq!(sent_twice(Break::BeforeCommit).await, (false, 0));
 }
 
-/// A store whose every commit waits to be let through.
-#[derive(Clone)]
-struct Gated(Arc<Semaphore>);
-
-#[async_trait]
-impl Store for Gated {
-    const RECOLLECTS: bool = true;
-
-    async fn begin(&mut self, batch: &Batch<'_>) -> Result<Known, StoreError> {
-        Breaking::default().begin(batch).await
-    }
-
-    async fn commit(&mut self, _: &Plan<'_>, _: Grounds) -> Result<(), StoreError> {
-        self.0.acquire().await.map_err(|closed| StoreError::Unknown(closed.into()))?.forget();
-        Ok(())
-    }
-
-    async fn roll_back(&mut self, _: Option<&StoreError>) {}
-
-    async fn prune(&mut self, _: DateTime<Utc>, _: u32) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-}
-
-#[tokio::test]
-async fn callers_hear_of_their_commit_while_the_next_is_in_flight() {
-    let store = Gated(Arc::new(Semaphore::new(0)));
-    let start = Standing { position: 0, chain: chain::START };
-    let tail = Arc::new(Tail::new("registry".to_owned(), "id".to_owned(), start));
-    let (orders, waiting) = mpsc::channel(8);
-    let queue = Queue::new(waiting, CancellationToken::new());
-    let appender = Appender::new(store.clone(), Arc::clone(&tail), Clock::system(), queue);
-    let appender = tokio::spawn(appender.run());
-    let (first, mut first_answer) = Waiting::new(command()).unwrap();
-    assert!(orders.send(Order::Append(first)).await.is_ok());
-    // Its commit is under way before the second arrives.
-    tokio::task::yield_now().await;
-    let (second, mut second_answer) = Waiting::new(Append { command_id: "d".to_owned(), ..command() }).unwrap();
-    assert!(orders.send(Order::Append(second)).await.is_ok());
-    tokio::task::yield_now().await;
-    assert!(first_answer.try_recv().is_err(), "nobody hears of what is not committed");
-    store.0.add_permits(1);
-    let heard = timeout(Duration::from_secs(10), &mut first_answer).await.expect("it need not wait for the second");
-    assert!(heard.unwrap().is_ok());
-    assert!(second_answer.try_recv().is_err(), "nor the second with the first");
-    store.0.add_permits(1);
-    assert!(second_answer.await.unwrap().is_ok());
-    drop(orders);
-    appender.await.unwrap();
-}
-
 /// A store that takes nothing but what follows on what it has, one commit at a time.
 #[derive(Clone)]
 struct Strict {
@@ -192,7 +140,7 @@ struct Kept {
 }
 
 impl Strict {
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -247,15 +195,15 @@ fn beginning(command_id: &str) -> Append {
 }
 
 /// An appender whose every commit waits to be let through.
-struct Office {
+struct Held {
     store: Strict,
     tail: Arc<Tail>,
     orders: mpsc::Sender<Order>,
-    appender: tokio::task::JoinHandle<Strict>,
+    appender: JoinHandle<Strict>,
     answers: Vec<Answer>,
 }
 
-impl Office {
+impl Held {
     fn open(breaking: &[&'static str], refuses_company: bool) -> Self {
         let standing = Standing { position: 0, chain: chain::START };
         let breaking = breaking.iter().copied().collect();
@@ -306,13 +254,13 @@ impl Office {
 
 /// The second commit is in flight while the third command arrives, and then the fourth.
 async fn two_in_flight(breaking: &[&'static str]) -> (Vec<Option<u64>>, Vec<(String, Grounds)>) {
-    let mut office = Office::open(breaking, false);
-    office.send(&["a"]).await;
-    office.send(&["b"]).await;
-    office.let_through(1).await;
-    office.send(&["c"]).await;
-    office.send(&["d"]).await;
-    office.close().await
+    let mut held = Held::open(breaking, false);
+    held.send(&["a"]).await;
+    held.send(&["b"]).await;
+    held.let_through(1).await;
+    held.send(&["c"]).await;
+    held.send(&["d"]).await;
+    held.close().await
 }
 
 /// Until nobody has anything to do.
@@ -320,6 +268,19 @@ async fn settled() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn callers_hear_of_their_commit_while_the_next_is_in_flight() {
+    let mut held = Held::open(&[], false);
+    held.send(&["a"]).await;
+    held.send(&["b"]).await;
+    assert!(held.answers[0].try_recv().is_err(), "nobody hears of what is not committed");
+    held.let_through(1).await;
+    assert!(held.answers[0].try_recv().expect("it need not wait for the second").is_ok());
+    assert!(held.answers[1].try_recv().is_err(), "nor the second with the first");
+    held.let_through(1).await;
+    assert!(held.answers[1].try_recv().expect("both are done").is_ok());
 }
 
 #[tokio::test]
@@ -346,28 +307,28 @@ async fn nobody_is_lost_where_what_was_decided_ahead_fails_too() {
 
 #[tokio::test]
 async fn nobody_is_lost_who_comes_while_a_refused_batch_goes_one_by_one() {
-    let mut office = Office::open(&[], true);
-    office.send(&["a"]).await;
-    office.send(&["b", "c", "d"]).await;
+    let mut held = Held::open(&[], true);
+    held.send(&["a"]).await;
+    held.send(&["b", "c", "d"]).await;
     // The first; the others, refused together without a look and with one; the second.
-    office.let_through(4).await;
-    office.send(&["e"]).await;
-    office.let_through(1).await;
-    office.send(&["f"]).await;
-    let (positions, _) = office.close().await;
+    held.let_through(4).await;
+    held.send(&["e"]).await;
+    held.let_through(1).await;
+    held.send(&["f"]).await;
+    let (positions, _) = held.close().await;
     assert_eq!(positions, [Some(1), Some(2), Some(3), Some(4), Some(5), Some(6)]);
 }
 
 #[tokio::test]
 async fn whoever_writes_to_a_stream_that_only_the_store_knows_is_looked_up() {
-    let mut office = Office::open(&[], false);
-    office.send(&["a"]).await;
-    office.send(&["b"]).await;
-    office.let_through(1).await;
+    let mut held = Held::open(&[], false);
+    held.send(&["a"]).await;
+    held.send(&["b"]).await;
+    held.let_through(1).await;
     let mut collecting = beginning("c");
     collecting.writes[0].expected = Expected::Any;
-    office.append(vec![collecting]).await;
-    let (positions, commits) = office.close().await;
+    held.append(vec![collecting]).await;
+    let (positions, commits) = held.close().await;
     assert_eq!(positions, [Some(1), Some(2), Some(3)]);
     assert_eq!(commits[2], ("c".to_owned(), Grounds::Looked));
 }
