@@ -151,19 +151,23 @@ impl House {
         page(self.running.address.trim_start_matches("http://"), path).await.expect("the server shows a page")
     }
 
-    /// Records of each log, but for those that the clock alone tells: readings that nobody took, alarms that come and end.
-    pub async fn told(&self) -> Vec<usize> {
-        let by_the_clock = |kind: &str| kind == "order.missed" || kind.starts_with("alarm.");
+    /// Records of each log by their types, but for those that the clock alone tells, some time after their cause: readings
+    /// that nobody took, alarms that come and end, errors of carriers that are counted.
+    pub async fn told(&self) -> Vec<BTreeMap<String, usize>> {
+        let by_the_clock =
+            |kind: &str| matches!(kind, "order.missed" | "carrier_error.counted") || kind.starts_with("alarm.");
         let mut told = Vec::new();
         for log in self.running().host().logs().await.values() {
-            let (mut after, mut count) = (0, 0);
+            let (mut after, mut counts) = (0, BTreeMap::new());
             loop {
                 let records = log.read(after, 1_000).await.expect("a log that answers");
                 let Some(last) = records.last() else { break };
                 after = last.position;
-                count += records.iter().filter(|record| !by_the_clock(&record.r#type)).count();
+                for record in records.iter().filter(|record| !by_the_clock(&record.r#type)) {
+                    *counts.entry(record.r#type.clone()).or_default() += 1;
+                }
             }
-            told.push(count);
+            told.push(counts);
         }
         told
     }
