@@ -3,9 +3,10 @@
 --
 -- Ready for partitions: events are asked for by ranges of position or by (stream_no, version), no foreign key refers to
 -- them, and nothing but append writes here. When one table grows too large, an administrator renames it, makes a
--- partitioned `log.event` BY RANGE (position) with the same columns in the same order, triggers and rights, and attaches the
--- old table as the range below the head with NOT VALID constraints checked beforehand. Its unique keys become (position) and, within each
--- partition, (stream_no, version): the locked version in `log.stream` is what keeps versions apart.
+-- partitioned `log.event` BY RANGE (position) with the same columns in the same order, triggers and rights, and attaches
+-- the old table as the range below the head with NOT VALID constraints checked beforehand. Its unique keys become
+-- (position) and, within each partition, (stream_no, version): the locked version in `log.stream` is what keeps versions
+-- apart.
 
 CREATE SCHEMA log;
 
